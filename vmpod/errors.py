@@ -1,0 +1,118 @@
+"""The errors that vmpod raises, each with a stable code and what to do about it.
+
+Libraries raise these; only the command line turns them into text and an exit status. A code never
+changes its meaning: scripts may compare it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+
+class VmpodError(Exception):
+    """Something that the user can understand and act on.
+
+    message: one sentence in the user's words, naming the file, field or thing at fault.
+    hint: what to do about it, or None where the message says it all.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Problem(NamedTuple):
+    """One fault in a manifest.
+
+    source: the file as the user named it ('<stdin>' for standard input).
+    line: 1-based line in that file, 0 where no line is known.
+    path: the field, as in `spec.containers[0].image`; empty for the document itself.
+    """
+
+    source: str
+    line: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
+
+
+class ManifestError(VmpodError):
+    """The manifest cannot be run as it is; every fault found is listed."""
+
+    code = "manifest"
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class UsageError(VmpodError):
+    """The command line asks for something impossible."""
+
+    code = "usage"
+
+
+class NotFoundError(VmpodError):
+    """A pod, container, image or file that was named does not exist."""
+
+    code = "not-found"
+
+
+class ConflictError(VmpodError):
+    """What was asked for clashes with what is there: a name, a port, a lock, a state."""
+
+    code = "conflict"
+
+
+class ImageError(VmpodError):
+    """A container image cannot be pulled, read or converted."""
+
+    code = "image"
+
+
+class GuestImageError(VmpodError):
+    """The guest image cannot be built or used."""
+
+    code = "guest-image"
+
+
+class HostError(VmpodError):
+    """The host lacks something: a program, a permission, space."""
+
+    code = "host"
+
+
+class CommandError(HostError):
+    """A host command failed; the message quotes it and what it wrote to stderr."""
+
+    code = "host-command"
+
+
+class HypervisorError(VmpodError):
+    """libvirt or QEMU refused or failed."""
+
+    code = "hypervisor"
+
+
+class MachineError(VmpodError):
+    """The pod's machine did not come up, or died."""
+
+    code = "machine"
+
+
+class ProtocolError(VmpodError):
+    """The other end of the channel broke the protocol."""
+
+    code = "protocol"
+
+
+class TimeoutExpiredError(VmpodError):
+    """Something did not happen in the time it was given."""
+
+    code = "timeout"
