@@ -1,0 +1,1 @@
+"""The guest image: the kernel and root filesystem that every machine boots, built from `images/`."""

@@ -1,0 +1,1 @@
+"""Container images: names, pulls, the local store, and their conversion into read-only disks."""

@@ -1,0 +1,45 @@
+"""What the rest of the program knows of a container image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """The parts of an OCI image configuration that decide how a container runs.
+
+    Source: OCI Image Format Specification 1.0, config.md. `env` is in the image's order.
+    `user` is as written: 'name', 'uid', 'name:group' or 'uid:gid'.
+    """
+
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    working_dir: str = ""
+    user: str = ""
+    stop_signal: str = ""
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in the local store, converted and ready to be a machine's disk.
+
+    digest: of the image's manifest for this architecture, 'sha256:...'; it names the disk.
+    names: every full reference that means this image, sorted.
+    disk: a squashfs file, shared read-only by every pod that uses the image.
+    disk_size: bytes on the host; created: RFC 3339, '' if the image does not say.
+    """
+
+    digest: str
+    names: tuple[str, ...]
+    config: ImageConfig
+    disk: Path
+    disk_size: int
+    created: str = ""
+    architecture: str = "amd64"

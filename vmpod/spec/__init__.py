@@ -1,0 +1,1 @@
+"""Kubernetes manifests as typed, checked objects: what the user wrote, before any decision is made."""

@@ -1,0 +1,221 @@
+"""What a manifest says, as immutable objects with every default filled in.
+
+Names are the Kubernetes API's own (core/v1), in Python's spelling. A field that is not here is refused
+by the parser; see `fields.py` for what is said about each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+class RestartPolicy(Enum):
+    """When an ended container is started again."""
+
+    ALWAYS = "Always"
+    ON_FAILURE = "OnFailure"
+    NEVER = "Never"
+
+
+class PullPolicy(Enum):
+    """When an image is asked for at its registry."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+@dataclass(frozen=True)
+class KeyRef:
+    """A key of a ConfigMap or Secret in the same manifest."""
+
+    name: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class EnvVar:
+    """One `env` entry; at most one of the sources is set. `value` is as written, `$(VAR)` included."""
+
+    name: str
+    value: str = ""
+    config_map_key_ref: KeyRef | None = None
+    secret_key_ref: KeyRef | None = None
+
+
+@dataclass(frozen=True)
+class EnvFrom:
+    """One `envFrom` entry: every key of one ConfigMap or of one Secret, with a prefix."""
+
+    prefix: str = ""
+    config_map: str | None = None
+    secret: str | None = None
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Port:
+    """One `ports` entry. Only a port with a host_port (or `--publish`) is bound on the host."""
+
+    container_port: int
+    protocol: str = "TCP"
+    name: str = ""
+    host_port: int | None = None
+    host_ip: str = ""
+
+
+@dataclass(frozen=True)
+class VolumeMount:
+    """Where a container sees a volume."""
+
+    name: str
+    mount_path: str
+    read_only: bool = False
+    sub_path: str = ""
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Requests and limits; CPU in thousandths of a core, memory in bytes; None where not given."""
+
+    cpu_request: int | None = None
+    cpu_limit: int | None = None
+    memory_request: int | None = None
+    memory_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Container:
+    """An init container or a container. `command` replaces the image's entrypoint, `args` its cmd."""
+
+    name: str
+    image: str
+    image_pull_policy: PullPolicy
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    working_dir: str = ""
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    ports: tuple[Port, ...] = ()
+    resources: Resources = Resources()
+    volume_mounts: tuple[VolumeMount, ...] = ()
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+
+
+@dataclass(frozen=True)
+class EmptyDir:
+    """An empty directory that lives as long as the pod; `medium` is '' (disk) or 'Memory'."""
+
+    medium: str = ""
+    size_limit: int | None = None
+
+
+@dataclass(frozen=True)
+class HostPath:
+    """A directory or file of the host; `type` as in Kubernetes, '' for no check."""
+
+    path: str
+    type: str = ""
+
+
+@dataclass(frozen=True)
+class KeyToPath:
+    """One `items` entry: which key becomes which file, with which mode (None: the volume's default)."""
+
+    key: str
+    path: str
+    mode: int | None = None
+
+
+@dataclass(frozen=True)
+class ConfigMapVolume:
+    """The keys of a ConfigMap as files; no items means every key."""
+
+    name: str
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class SecretVolume:
+    """The keys of a Secret as files; no items means every key."""
+
+    name: str
+    items: tuple[KeyToPath, ...] = ()
+    default_mode: int = 0o644
+    optional: bool = False
+
+
+VolumeSource = EmptyDir | HostPath | ConfigMapVolume | SecretVolume
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A named volume of the pod."""
+
+    name: str
+    source: VolumeSource
+
+
+@dataclass(frozen=True)
+class Pod:
+    """One Pod document. `document` is the manifest as read (JSON-like), for `get -o yaml`."""
+
+    name: str
+    containers: tuple[Container, ...]
+    namespace: str = "default"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    init_containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    restart_policy: RestartPolicy = RestartPolicy.ALWAYS
+    termination_grace_period_seconds: int = 30
+    hostname: str = ""
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    document: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """Fields that were accepted and have no effect on one node, each as a sentence to be said once."""
+
+
+@dataclass(frozen=True)
+class ConfigMap:
+    """A ConfigMap document; `data` and `binaryData` joined."""
+
+    name: str
+    data: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A Secret document; `data` (decoded) and `stringData` joined. Its repr shows no value."""
+
+    name: str
+    data: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Every document of one input."""
+
+    pods: tuple[Pod, ...]
+    config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class ResolvedVar:
+    """An environment variable with its final value; sensitive if any part of it came from a Secret."""
+
+    name: str
+    value: str
+    sensitive: bool = False
+
+    def __repr__(self) -> str:
+        return f"ResolvedVar({self.name!r}, {'...' if self.sensitive else repr(self.value)})"
