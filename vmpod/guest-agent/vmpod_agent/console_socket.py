@@ -1,0 +1,42 @@
+"""Receives the master side of a terminal that crun has opened in a container.
+
+crun connects to a socket and passes the descriptor along (SCM_RIGHTS), as every OCI runtime does.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from vmpod_agent.loop import READ
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vmpod_agent.loop import Loop
+
+_MAX_NAME = 4096
+
+
+class ConsoleSocket:
+    """Listens at a path for one descriptor, and calls opened(descriptor)."""
+
+    def __init__(self, loop: Loop, path: str, opened: Callable[[int], None]) -> None:
+        self._loop = loop
+        self._opened = opened
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(path)
+        os.chmod(path, 0o600)
+        self._listener.listen(1)
+        loop.watch(self._listener.fileno(), READ, self._accept)
+
+    def _accept(self, _events: int) -> None:
+        self._loop.forget(self._listener.fileno())
+        connection, _ = self._listener.accept()
+        self._listener.close()
+        with connection:
+            _, descriptors, _, _ = socket.recv_fds(connection, _MAX_NAME, 1)
+        for descriptor in descriptors:
+            os.set_inheritable(descriptor, False)
+            self._opened(descriptor)

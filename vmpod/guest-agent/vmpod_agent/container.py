@@ -1,0 +1,220 @@
+"""Primitives on one container: start, signal, exec, clean up. No policy: see pod.py for that."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+
+from vmpod_agent import layout, ociconfig, prepare, syscalls
+from vmpod_agent.crun import Crun, start_failure_code
+from vmpod_agent.operations import Mount, WriteFile
+from vmpod_agent.output import Capture
+from vmpod_agent.process import pipe
+from vmpod_agent.syscalls import MS_NODEV
+from vmpod_agent.users import User, UserError, look_up
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from vmpod.wire.boot import BootContainer, BootVolume
+    from vmpod_agent.journal import Journal
+    from vmpod_agent.loop import Loop
+    from vmpod_agent.reaper import ExitStatus, Reaper
+    from vmpod_agent.secrets import Secrets
+
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Services:
+    """What every container needs of the agent."""
+
+    def __init__(self, loop: Loop, reaper: Reaper, output: Journal, secrets: Secrets) -> None:
+        self.loop = loop
+        self.reaper = reaper
+        self.output = output
+        self.secrets = secrets
+        self.crun = Crun(reaper)
+
+
+class StartError(Exception):
+    """A container could not be started; code is the exit code to show for it."""
+
+    def __init__(self, message: str, code: int = 128) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Run:
+    """One run of a container, from its fresh root filesystem to its end.
+
+    started() is called once its process runs; ended(code, signal, oom) when it and its output have ended;
+    failed(error) instead of both when it could not be started.
+    """
+
+    def __init__(
+        self,
+        spec: BootContainer,
+        attempt: int,
+        volumes: dict[str, BootVolume],
+        services: Services,
+    ) -> None:
+        self.spec = spec
+        self.attempt = attempt
+        self.id = f"{spec['name']}-{attempt}"
+        self.pid = 0
+        self.user: User | None = None
+        self._volumes = volumes
+        self._services = services
+        self._bundle = f"{layout.CONTAINERS}/{self.id}"
+        self._writable = f"{layout.SCRATCH}/containers/{self.id}"
+        self._status: ExitStatus | None = None
+        self._captures: list[Capture] = []
+
+    def start(
+        self,
+        started: Callable[[], None],
+        ended: Callable[[int, int, bool], None],
+        failed: Callable[[StartError], None],
+    ) -> None:
+        """Make the root filesystem and start the container."""
+        self._started, self._ended, self._failed = started, ended, failed
+        try:
+            self._mount_root()
+            self._write_config()
+        except StartError as error:
+            failed(error)
+        except (OSError, UserError) as error:
+            failed(StartError(str(error)))
+        except KeyError as error:
+            failed(StartError(f"the host did not send the secret {error}"))
+        else:
+            self._crun_run()
+
+    def environment(self) -> list[str]:
+        """NAME=value strings, the spec's own last."""
+        home = self.user.home if self.user else "/"
+        variables = {"PATH": _DEFAULT_PATH, "HOME": home}
+        text = self._services.secrets.text
+        variables |= {text(name): text(value) for name, value in self.spec["env"]}
+        return [f"{name}={value}" for name, value in variables.items()]
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the container's first process; without effect when it has ended."""
+        if self.pid and self._status is None:
+            os.kill(self.pid, number)
+
+    def remove(self) -> None:
+        """Give back what the run held: crun's state, mounts, the writable layer."""
+        self._services.crun.run(
+            ["delete", "--force", self.id], self._remove_files, log=f"{self._bundle}/crun.log"
+        )
+
+    def _remove_files(self, _message: str | None) -> None:
+        try:
+            syscalls.unmount(f"{self._bundle}/rootfs")
+        except OSError:
+            pass  # it was never mounted
+        shutil.rmtree(self._writable, ignore_errors=True)
+        shutil.rmtree(self._bundle, ignore_errors=True)
+
+    def _mount_root(self) -> None:
+        lower = layout.image(self.spec["image"])
+        upper, work = f"{self._writable}/upper", f"{self._writable}/work"
+        os.makedirs(upper)
+        os.mkdir(work)
+        status = os.stat(lower)
+        # An overlay shows its upper layer's root, so that has to look like the image's.
+        os.chown(upper, status.st_uid, status.st_gid)
+        os.chmod(upper, status.st_mode & 0o7777)
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        Mount("overlay", f"{self._bundle}/rootfs", "overlay", flags=MS_NODEV, options=options).execute()
+
+    def _write_config(self) -> None:
+        spec, text = self.spec, self._services.secrets.text
+        self.user = look_up(spec["user"], f"{self._bundle}/rootfs")
+        argv = [text(word) for word in spec["argv"]]
+        config = ociconfig.container(
+            ociconfig.process(argv, env=self.environment(), cwd=spec["cwd"], user=self.user),
+            self._mounts(),
+            cgroup=f"/{layout.CGROUP}/{self.id}",
+            resources=ociconfig.resources(
+                memory=spec["memory"], cpu=spec["cpu"], cpu_request=spec["cpu_request"]
+            ),
+        )
+        # Values of secrets are in it: readable by the agent alone, and in memory.
+        WriteFile(f"{self._bundle}/config.json", json.dumps(config).encode(), 0o600).execute()
+
+    def _mounts(self) -> list[dict[str, Any]]:
+        mounts = []
+        for mount in self.spec["mounts"]:
+            volume = self._volumes[mount["volume"]]
+            source = _inside(prepare.source(volume), mount["sub_path"])
+            read_only = mount["read_only"] or volume["kind"] == "files"
+            mounts.append(ociconfig.bind(source, mount["path"], read_only=read_only))
+        return mounts
+
+    def _crun_run(self) -> None:
+        ends = []
+        for stream in ("stdout", "stderr"):
+            read_end, write_end = pipe()
+            source = f"{self.spec['name']}/{self.attempt}"
+            self._captures.append(
+                Capture(self._services.loop, read_end, self._services.output, source, stream, self._settle)
+            )
+            ends.append(write_end)
+        try:
+            self._services.crun.run(
+                ["run", "--detach", f"--bundle={self._bundle}", f"--pid-file={self._bundle}/pid", self.id],
+                self._crun_ended,
+                log=f"{self._bundle}/crun.log",
+                stdout=ends[0],
+                stderr=ends[1],
+            )
+        finally:
+            for end in ends:
+                os.close(end)
+
+    def _crun_ended(self, message: str | None) -> None:
+        if message is not None:
+            self._failed(StartError(message, start_failure_code(message)))
+            return
+        with open(f"{self._bundle}/pid") as file:
+            self.pid = int(file.read())
+        self._started()
+        self._services.reaper.adopt(self.pid, self._process_ended)
+
+    def _process_ended(self, status: ExitStatus) -> None:
+        self._status = status
+        self._settle()
+
+    def _settle(self) -> None:
+        """Report the end once the process and both its outputs have ended: nothing of it is lost."""
+        if self._status is not None and all(capture.ended for capture in self._captures):
+            oom = self._status.signal == 9 and _oom_killed(self.id)
+            self._ended(self._status.code, self._status.signal, oom)
+
+
+def _inside(directory: str, sub_path: str) -> str:
+    """A path below a volume's directory, made if missing. Links in it must not lead out of the volume."""
+    if not sub_path:
+        return directory
+    path = f"{directory}/{sub_path}"
+    if not os.path.lexists(path):
+        os.makedirs(path, exist_ok=True)
+    real = os.path.realpath(path)
+    if real != directory and not real.startswith(f"{os.path.realpath(directory)}/"):
+        raise StartError(f"subPath {sub_path!r} leads out of its volume")
+    return real
+
+
+def _oom_killed(container: str) -> bool:
+    """Whether the kernel killed a process of the container for want of memory."""
+    try:
+        with open(f"{layout.CGROUPS}/{layout.CGROUP}/{container}/memory.events") as file:
+            counts = dict(line.split() for line in file)
+    except OSError:
+        return False
+    return int(counts.get("oom_kill", "0")) > 0

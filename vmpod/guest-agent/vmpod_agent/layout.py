@@ -1,0 +1,24 @@
+"""Where things are in the guest."""
+
+from __future__ import annotations
+
+RUN = "/run/vmpod"
+BOOT_DISK = "/dev/vdb"
+IMAGES_DISK = "/dev/vdc"
+SCRATCH_DISK = "/dev/vdd"
+
+BOOT = f"{RUN}/boot"
+SCRATCH = f"{RUN}/scratch"
+IMAGES = f"{RUN}/images"
+SHARES = f"{RUN}/shares"
+VOLUMES = f"{RUN}/volumes"
+CONTAINERS = f"{RUN}/containers"
+CRUN_STATE = f"{RUN}/crun"
+ETC = f"{RUN}/etc"
+CGROUPS = "/sys/fs/cgroup"
+CGROUP = "vmpod"
+
+
+def image(number: int) -> str:
+    """Where the image in that partition of the images disk is mounted."""
+    return f"{IMAGES}/{number}"

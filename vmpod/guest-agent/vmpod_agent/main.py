@@ -1,0 +1,149 @@
+"""PID 1: from the boot disk to a running pod, and to power-off.
+
+Never lets an exception out: a PID 1 that ends takes the kernel with it. What goes wrong is reported to
+the host and to the console, and the machine is turned off.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from vmpod import wire
+from vmpod.wire import boot, events
+from vmpod_agent import layout, ports, prepare, syscalls
+from vmpod_agent.console import report
+from vmpod_agent.container import Services
+from vmpod_agent.journal import Journal
+from vmpod_agent.loop import Loop
+from vmpod_agent.methods import table
+from vmpod_agent.operations import Mount
+from vmpod_agent.pod import PodController
+from vmpod_agent.reaper import Reaper
+from vmpod_agent.secrets import Secrets
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vmpod.wire.boot import BootDocument
+    from vmpod_agent.operations import Operation
+
+
+class Agent:
+    """The machine's life."""
+
+    def __init__(self) -> None:
+        self._loop = Loop()
+        self._reaper = Reaper(self._loop)
+        found = ports.discover()
+        self._events = Journal(self._loop, _open(found[wire.EVENTS_PORT_NAME]))
+        self._output = Journal(self._loop, _open(found[wire.OUTPUT_PORT_NAME]))
+        self._control = [path for name, path in sorted(found.items()) if name not in _JOURNALS]
+        self._services = Services(self._loop, self._reaper, self._output, Secrets({}))
+        self._pod: PodController | None = None
+        self._document: BootDocument | None = None
+
+    def run(self) -> None:
+        """Boot, serve, and return when the machine is to be turned off."""
+        self._document = _read_boot_document()
+        self._serve_control_ports()
+        # The host starts to talk when it sees this, and finds the ports open.
+        self._say(events.BOOTED, "")
+        _execute(prepare.machine(self._document))
+        self._say(events.PREPARED, "")
+        self._loop.run()
+
+    def failed(self, error: Exception) -> None:
+        """Tell the host why the machine cannot go on."""
+        self._say(events.BROKEN, str(error))
+
+    def close(self) -> None:
+        """Everything reported reaches the host, everything written the disks."""
+        self._say(events.STOPPED, "")
+        self._output.flush()
+        self._events.flush()
+        os.sync()
+
+    def _serve_control_ports(self) -> None:
+        methods = table(
+            start=self._start,
+            set_clock=_set_clock,
+            pod=lambda: self._pod,
+            services=lambda: self._services,
+            stop=self._stop,
+        )
+        for path in self._control:
+            ports.ControlPort(self._loop, path, methods)
+
+    def _start(self, secrets: dict[str, str]) -> None:
+        assert self._document is not None
+        self._services.secrets = Secrets(secrets)
+        try:
+            _execute(prepare.volumes(self._document, self._services.secrets))
+        except (OSError, ValueError, KeyError) as error:
+            self.failed(error)
+            self._loop.stop()
+            return
+        self._pod = PodController(self._document, self._services, self._events.event, self._finished)
+        self._pod.start()
+
+    def _stop(self, grace: int | None) -> None:
+        self._say(events.STOPPING, "")
+        if self._pod:
+            self._pod.stop(grace)
+        else:
+            self._loop.stop()
+
+    def _finished(self, _phase: str) -> None:
+        self._loop.stop()
+
+    def _say(self, reason: str, message: str) -> None:
+        uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._events.event(
+            {"kind": "agent", "reason": reason, "message": message[:4096], "uptime": round(uptime, 3)}
+        )
+
+
+_JOURNALS = (wire.EVENTS_PORT_NAME, wire.OUTPUT_PORT_NAME)
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _read_boot_document() -> BootDocument:
+    Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY).execute()
+    with open(f"{layout.BOOT}/{wire.BOOT_DOCUMENT_NAME}", "rb") as file:
+        return boot.check(json.load(file))
+
+
+def _execute(operations: Iterable[Operation]) -> None:
+    """Run the operations in order. Raises OSError that says which one failed."""
+    for operation in operations:
+        try:
+            operation.execute()
+        except OSError as error:
+            raise OSError(error.errno, f"could not {operation.describe()}: {error.strerror}") from error
+
+
+def _set_clock(nanoseconds: int) -> None:
+    time.clock_settime_ns(time.CLOCK_REALTIME, nanoseconds)
+
+
+def main() -> None:
+    """Run the agent, and turn the machine off at its end, however that comes."""
+    agent = None
+    try:
+        agent = Agent()
+        agent.run()
+    except Exception as error:  # nothing may leave PID 1
+        report(f"failed: {type(error).__name__}: {error}", error)
+        if agent:
+            agent.failed(error)
+    try:
+        if agent:
+            agent.close()
+    finally:
+        syscalls.power_off()

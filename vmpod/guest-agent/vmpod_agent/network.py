@@ -1,0 +1,67 @@
+"""IPv4 settings through ioctl(2): no program to start, no netlink library.
+
+Constants and structures are from linux/sockios.h, linux/if.h and linux/route.h.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+
+_SIOCADDRT = 0x890B
+_SIOCSIFFLAGS = 0x8914
+_SIOCSIFADDR = 0x8916
+_SIOCSIFNETMASK = 0x891C
+_IFF_UP_RUNNING = 0x41
+_RTF_UP_GATEWAY = 0x3
+
+_ADDRESS_REQUEST = struct.Struct("16sH2s4s8x8x")  # struct ifreq with a sockaddr_in
+_FLAGS_REQUEST = struct.Struct("16sh22x")
+
+
+def set_address(interface: str, address: str, prefix: int) -> None:
+    """Give the interface an address and bring it up. Raises OSError."""
+    mask = (0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF
+    name = interface.encode()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        _set(sock, _SIOCSIFADDR, name, socket.inet_aton(address))
+        _set(sock, _SIOCSIFNETMASK, name, struct.pack(">I", mask))
+        fcntl.ioctl(sock, _SIOCSIFFLAGS, _FLAGS_REQUEST.pack(name, _IFF_UP_RUNNING))
+
+
+def add_default_route(gateway: str) -> None:
+    """Send everything else to the gateway. Raises OSError."""
+    # struct rtentry on a 64-bit kernel: pad, destination, gateway, mask, flags, the rest zero.
+    request = struct.pack(
+        "8x16s16s16sH62x",
+        _sockaddr(b"\0\0\0\0"),
+        _sockaddr(socket.inet_aton(gateway)),
+        _sockaddr(b"\0\0\0\0"),
+        _RTF_UP_GATEWAY,
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        fcntl.ioctl(sock, _SIOCADDRT, request)
+
+
+def _set(sock: socket.socket, request: int, interface: bytes, address: bytes) -> None:
+    fcntl.ioctl(sock, request, _ADDRESS_REQUEST.pack(interface, socket.AF_INET, b"\0\0", address))
+
+
+def _sockaddr(address: bytes) -> bytes:
+    return struct.pack("H2s4s8x", socket.AF_INET, b"\0\0", address)
+
+
+def resolv_conf(nameservers: list[str], search: list[str], options: list[str]) -> bytes:
+    """The content of /etc/resolv.conf."""
+    lines = [f"nameserver {server}" for server in nameservers]
+    lines += [f"search {' '.join(search)}"] * bool(search)
+    lines += [f"options {' '.join(options)}"] * bool(options)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def hosts(hostname: str, address: str, extra: list[list[str]]) -> bytes:
+    """The content of /etc/hosts: extra holds [address, name] pairs."""
+    entries = [["127.0.0.1", "localhost"], ["::1", "localhost ip6-localhost ip6-loopback"]]
+    entries += [[address, hostname], *extra]
+    return "".join(f"{where}\t{names}\n" for where, names in entries).encode()

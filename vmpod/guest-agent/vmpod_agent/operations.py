@@ -1,0 +1,98 @@
+"""The steps that make the machine ready for its containers, as objects that can be listed and run.
+
+`prepare.py` decides which; a test reads them; the agent executes them in order and reports the one that
+failed by its description.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vmpod_agent import network, syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Operation(Protocol):
+        def describe(self) -> str:
+            """The step in a few words, for the console and for errors."""
+
+        def execute(self) -> None:
+            """Do it. Raises OSError."""
+
+
+class Mount:
+    """Mount a filesystem, making its directory."""
+
+    def __init__(self, source: str, target: str, kind: str, *, flags: int = 0, options: str = "") -> None:
+        self.source, self.target, self.kind = source, target, kind
+        self.flags, self.options = flags, options
+
+    def describe(self) -> str:
+        return f"mount {self.kind} {self.source} on {self.target}"
+
+    def execute(self) -> None:
+        os.makedirs(self.target, exist_ok=True)
+        syscalls.mount(self.source, self.target, self.kind, flags=self.flags, options=self.options)
+
+
+class Directory:
+    """Make a directory with exactly that mode."""
+
+    def __init__(self, path: str, mode: int) -> None:
+        self.path, self.mode = path, mode
+
+    def describe(self) -> str:
+        return f"make directory {self.path} with mode {self.mode:o}"
+
+    def execute(self) -> None:
+        os.makedirs(self.path, exist_ok=True)
+        os.chmod(self.path, self.mode)
+
+
+class WriteFile:
+    """Write a small file with exactly that mode, making its directory."""
+
+    def __init__(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        self.path, self.content, self.mode = path, content, mode
+
+    def describe(self) -> str:
+        return f"write {self.path}"
+
+    def execute(self) -> None:
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(self.content)
+        os.chmod(self.path, self.mode)
+
+
+class Hostname:
+    """Set the machine's host name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def describe(self) -> str:
+        return f"set the host name {self.name}"
+
+    def execute(self) -> None:
+        import socket  # noqa: PLC0415 - loaded here alone: see network.py
+
+        socket.sethostname(self.name)
+
+
+class Interface:
+    """Bring a network interface up, with a static address and default route where one is given."""
+
+    def __init__(self, name: str, address: str, prefix: int, gateway: str) -> None:
+        self.name, self.address, self.prefix, self.gateway = name, address, prefix, gateway
+
+    def describe(self) -> str:
+        return f"configure {self.name} with {self.address}/{self.prefix}"
+
+    def execute(self) -> None:
+        network.set_address(self.name, self.address, self.prefix)
+        if self.gateway:
+            network.add_default_route(self.gateway)

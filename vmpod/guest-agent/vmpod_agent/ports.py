@@ -1,0 +1,87 @@
+"""Control ports: sessions over virtio-serial.
+
+A port can be opened once. While no client is connected, poll(2) reports a hang-up for ever, so the
+ports are watched edge-triggered: the driver wakes the waiters when a client comes, goes or writes.
+"""
+
+from __future__ import annotations
+
+import os
+
+from vmpod_agent.console import report
+from vmpod_agent.loop import EDGE, READ, WRITE
+from vmpod_agent.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vmpod_agent.loop import Loop
+    from vmpod_agent.session import Method
+
+_SYSFS = "/sys/class/virtio-ports"
+_CHUNK = 32 * 1024
+_HIGH_WATER = 128 * 1024
+_RETRY = 0.01  # seconds; not every kernel wakes a writer when the host has made room
+
+
+def discover() -> dict[str, str]:
+    """The virtio-serial ports there are: {name: device path}."""
+    ports = {}
+    for device in os.listdir(_SYSFS):
+        with open(f"{_SYSFS}/{device}/name") as file:
+            ports[file.read().strip()] = f"/dev/{device}"
+    return ports
+
+
+class ControlPort:
+    """Reads and writes one port for a session."""
+
+    def __init__(self, loop: Loop, path: str, methods: dict[str, Method]) -> None:
+        self._loop = loop
+        self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._pending = bytearray()
+        self._retrying = False
+        self.session = Session(methods, self._write, lambda: len(self._pending) > _HIGH_WATER)
+        loop.watch(self._fd, READ | WRITE | EDGE, self._woken)
+
+    def _woken(self, _events: int) -> None:
+        self._flush()
+        while True:
+            try:
+                data = os.read(self._fd, _CHUNK)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                report(f"control port: {error}")
+                return
+            if not data:
+                self._client_gone()
+                return
+            self.session.receive(data)
+
+    def _client_gone(self) -> None:
+        self._pending.clear()
+        self.session.reset()
+
+    def _write(self, data: bytes) -> None:
+        self._pending += data
+        self._flush()
+
+    def _flush(self) -> None:
+        congested = len(self._pending) > _HIGH_WATER
+        while self._pending:
+            try:
+                del self._pending[: os.write(self._fd, self._pending[:_CHUNK])]
+            except BlockingIOError:
+                self._retry_later()
+                break
+        if congested and len(self._pending) <= _HIGH_WATER:
+            self.session.writable()
+
+    def _retry_later(self) -> None:
+        if not self._retrying:
+            self._retrying = True
+            self._loop.call_later(_RETRY, self._retry)
+
+    def _retry(self) -> None:
+        self._retrying = False
+        self._flush()

@@ -1,0 +1,80 @@
+"""From a boot document to the operations that make the machine ready for it. Pure."""
+
+from __future__ import annotations
+
+import binascii
+
+from vmpod_agent import layout, network
+from vmpod_agent.operations import Directory, Hostname, Interface, Mount, WriteFile
+from vmpod_agent.syscalls import MS_NODEV, MS_NOSUID, MS_RDONLY
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vmpod.wire.boot import BootDocument, BootVolume
+    from vmpod_agent.operations import Operation
+    from vmpod_agent.secrets import Secrets
+
+# What QEMU's 9p server takes best: large messages, and a cache that other writers cannot fool.
+_SHARE_OPTIONS = "trans=virtio,version=9p2000.L,msize=131072,cache=none,access=client,posixacl"
+
+
+def machine(document: BootDocument) -> Iterator[Operation]:
+    """What does not need the host's secrets: name, network, disks."""
+    pod = document["pod"]
+    settings = document["network"]
+    yield Hostname(pod["hostname"])
+    yield Interface("lo", "127.0.0.1", 8, "")
+    if settings:
+        yield Interface("eth0", settings["address"], settings["prefix"], settings["gateway"])
+        yield WriteFile(
+            f"{layout.ETC}/resolv.conf",
+            network.resolv_conf(settings["nameservers"], settings["search"], settings["options"]),
+        )
+    else:
+        yield WriteFile(f"{layout.ETC}/resolv.conf", b"")
+    address = settings["address"] if settings else "127.0.1.1"
+    extra = settings["hosts"] if settings else []
+    yield WriteFile(f"{layout.ETC}/hosts", network.hosts(pod["hostname"], address, extra))
+    yield WriteFile(f"{layout.ETC}/hostname", f"{pod['hostname']}\n".encode())
+    yield from disks(document)
+
+
+def disks(document: BootDocument) -> Iterator[Operation]:
+    """The scratch disk, and every image that a container of the pod uses."""
+    yield Mount(layout.SCRATCH_DISK, layout.SCRATCH, "ext4", flags=MS_NODEV, options="discard")
+    used = {container["image"] for container in document["init_containers"] + document["containers"]}
+    for number in sorted(used):
+        source = f"{layout.IMAGES_DISK}{number}"
+        yield Mount(source, layout.image(number), "squashfs", flags=MS_RDONLY | MS_NODEV)
+
+
+def volumes(document: BootDocument, secrets: Secrets) -> Iterator[Operation]:
+    """Every volume, at VOLUMES/<name>; what comes from Secrets stays in memory."""
+    for volume in document["volumes"]:
+        yield from _volume(volume, f"{layout.VOLUMES}/{volume['name']}", secrets)
+
+
+def _volume(volume: BootVolume, path: str, secrets: Secrets) -> Iterator[Operation]:
+    if volume["kind"] == "disk":
+        # Bound from the scratch disk when a container starts: see source().
+        yield Directory(source(volume), 0o777)
+    elif volume["kind"] == "memory":
+        size = f",size={volume['size']}" if volume["size"] else ""
+        yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options=f"mode=1777{size}")
+    elif volume["kind"] == "share":
+        yield Mount(volume["tag"], path, "9p", options=_SHARE_OPTIONS)
+    else:
+        yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options="mode=0755")
+        for file in volume["files"]:
+            content = binascii.a2b_base64(secrets.text(file["base64"]))
+            yield WriteFile(f"{path}/{file['path']}", content, file["mode"])
+
+
+def source(volume: BootVolume) -> str:
+    """The guest's path of what a container mounts when it mounts the volume."""
+    if volume["kind"] == "disk":
+        return f"{layout.SCRATCH}/volumes/{volume['name']}"
+    path = f"{layout.VOLUMES}/{volume['name']}"
+    return f"{path}/{volume['file']}" if volume["file"] else path

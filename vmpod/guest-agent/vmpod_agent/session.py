@@ -1,0 +1,207 @@
+"""A session with one client on the host: frames in, frames out, no I/O of its own.
+
+A HELLO begins a session and ends the one before, whose client must be dead: a port has one client.
+"""
+
+from __future__ import annotations
+
+from vmpod.wire import PROTOCOL_VERSION, frames, messages
+from vmpod.wire.flow import ReceiveWindow, SendWindow
+from vmpod.wire.frames import Decoder, Frame, FrameError
+from vmpod.wire.messages import MessageError, dump
+from vmpod_agent.console import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Json = dict[str, Any]
+    Method = Callable[["Stream", Json], "StreamHandler | None"]
+
+_MAX_STREAMS = 64
+_MAX_NONCE = 64
+
+
+class RequestError(Exception):
+    """A request cannot be served; code is one of the protocol's."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StreamHandler:
+    """Serves an open stream. Methods do nothing unless a subclass cares."""
+
+    def data(self, data: bytes) -> None:
+        """Bytes from the host's standard input; grant credit with Stream.consumed()."""
+
+    def eof(self) -> None:
+        """No more data will come."""
+
+    def control(self, message: Json) -> None:
+        """A CONTROL message."""
+
+    def writable(self) -> None:
+        """There is credit or room again after Stream.room() was 0."""
+
+    def cancel(self) -> None:
+        """The client is gone."""
+
+
+class Stream:
+    """One request, and what goes to and fro until it is answered."""
+
+    def __init__(self, session: Session, number: int) -> None:
+        self.number = number
+        self.handler: StreamHandler | None = None
+        self._session = session
+        self._receive = ReceiveWindow(number, frames.STDIN)
+        self._send = {channel: SendWindow() for channel in (frames.STDOUT, frames.STDERR)}
+
+    def room(self, channel: int) -> int:
+        """How many bytes may be sent on the channel now."""
+        if self._session.congested():
+            return 0
+        return min(self._send[channel].available, frames.MAX_PAYLOAD)
+
+    def send(self, channel: int, data: bytes) -> None:
+        """Send data, at most room() bytes."""
+        self._send[channel].use(len(data))
+        self._session.send(Frame(frames.DATA, self.number, data, channel))
+
+    def send_eof(self, channel: int) -> None:
+        """Say that the channel is at its end."""
+        self._session.send(Frame(frames.EOF, self.number, b"", channel))
+
+    def respond(self, message: Json) -> None:
+        """Answer the request; with no handler this ends the stream."""
+        self._session.send(Frame(frames.RESPONSE, self.number, dump(message)))
+
+    def end(self, exit_code: int) -> None:
+        """The last word: how the command ended."""
+        self._session.send(Frame(frames.END, self.number, dump({"exitCode": exit_code})))
+        self._session.forget(self)
+
+    def fail(self, code: str, message: str) -> None:
+        """The last word: why the request failed."""
+        self._session.send(Frame(frames.ERROR, self.number, dump({"code": code, "message": message[:2048]})))
+        self._session.forget(self)
+
+    def consumed(self, size: int) -> None:
+        """Input was passed on; lets the host send more."""
+        if frame := self._receive.consumed(size):
+            self._session.send(frame)
+
+    def receive(self, frame: Frame) -> None:
+        """Take a frame of this stream. Raises FrameError, MessageError."""
+        handler = self.handler
+        if frame.kind == frames.CREDIT:
+            window = self._send.get(frame.channel)
+            if window is None:
+                raise FrameError("credit for a channel that only the host writes")
+            window.grant(frame)
+        if handler is None:
+            return
+        if frame.kind == frames.DATA:
+            self._receive.received(len(frame.payload))
+            handler.data(frame.payload)
+        elif frame.kind == frames.EOF:
+            handler.eof()
+        elif frame.kind == frames.CONTROL:
+            handler.control(messages.parse(frame.payload))
+        elif frame.kind == frames.CREDIT:
+            handler.writable()
+        elif frame.kind == frames.CANCEL:
+            self._session.forget(self)
+            handler.cancel()
+
+
+class Session:
+    """Serves one client after the other. write(bytes) must not block; congested() tells that it waits."""
+
+    def __init__(
+        self, methods: dict[str, Method], write: Callable[[bytes], None], congested: Callable[[], bool]
+    ) -> None:
+        self.congested = congested
+        self._methods = methods
+        self._write = write
+        self._decoder = Decoder()
+        self._streams: dict[int, Stream] = {}
+        self._greeted = False
+
+    def send(self, frame: Frame) -> None:
+        """Send a frame to the client."""
+        if self._greeted:
+            self._write(frames.encode(frame))
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes from the client. What breaks the protocol ends the session."""
+        try:
+            for frame in self._decoder.feed(data):
+                self._take(frame)
+        except (FrameError, MessageError) as error:
+            report(f"session ended: {error}")
+            self.reset()
+
+    def writable(self) -> None:
+        """The way to the client is free again."""
+        for stream in list(self._streams.values()):
+            if stream.handler:
+                stream.handler.writable()
+
+    def reset(self) -> None:
+        """The client is gone: cancel what it asked for, and wait for the next."""
+        self._greeted = False
+        self._decoder = Decoder()
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            if stream.handler:
+                stream.handler.cancel()
+
+    def forget(self, stream: Stream) -> None:
+        """The stream has had its last word."""
+        self._streams.pop(stream.number, None)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind == frames.HELLO:
+            self._greet(messages.parse(frame.payload))
+        elif not self._greeted:
+            return  # the rest of a dead client's talk
+        elif frame.kind == frames.REQUEST:
+            self._request(frame)
+        elif stream := self._streams.get(frame.stream):
+            stream.receive(frame)
+        # Anything else is late: for a stream that has ended in the meantime.
+
+    def _greet(self, message: Json) -> None:
+        nonce = messages.get(message, "nonce", str)[:_MAX_NONCE]
+        decoder = self._decoder
+        self.reset()
+        self._decoder = decoder  # the HELLO may be followed by more in the same chunk
+        self._greeted = True
+        self.send(Frame(frames.WELCOME, 0, dump({"version": PROTOCOL_VERSION, "nonce": nonce})))
+
+    def _request(self, frame: Frame) -> None:
+        if frame.stream == 0 or frame.stream in self._streams:
+            raise FrameError(f"stream {frame.stream} cannot be opened")
+        stream = Stream(self, frame.stream)
+        try:
+            self._open(stream, messages.parse(frame.payload))
+        except RequestError as error:
+            stream.fail(error.code, str(error))
+        except MessageError as error:
+            stream.fail(messages.BAD_REQUEST, str(error))
+        if stream.handler is None:
+            self.forget(stream)
+
+    def _open(self, stream: Stream, message: Json) -> None:
+        if len(self._streams) >= _MAX_STREAMS:
+            raise RequestError(messages.BUSY, f"more than {_MAX_STREAMS} requests at once")
+        name = messages.get(message, "method", str)
+        method = self._methods.get(name)
+        if method is None:
+            raise RequestError(messages.NO_METHOD, f"no method {name!r}")
+        self._streams[stream.number] = stream
+        stream.handler = method(stream, message)

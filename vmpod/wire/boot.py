@@ -1,0 +1,172 @@
+"""The boot document: what the agent is told to run. Pure data, made by the plan.
+
+JSON on the boot disk. Secrets are not in it: where a value came from a Secret it holds a reference
+`{"secret": ID}`, and the value travels over the channel into guest memory. The types below exist for the
+type checker alone; `check` is what reads a document at run time.
+"""
+
+from __future__ import annotations
+
+from vmpod.wire.messages import MessageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypedDict
+
+    class SecretRef(TypedDict):
+        secret: str
+
+    Value = str | SecretRef
+
+    class PodIdentity(TypedDict):
+        name: str
+        namespace: str
+        uid: str
+        hostname: str
+
+    class Network(TypedDict):
+        """Static IPv4 settings; address and gateway dotted, hosts as [address, name] pairs."""
+
+        address: str
+        prefix: int
+        gateway: str
+        nameservers: list[str]
+        search: list[str]
+        options: list[str]
+        hosts: list[list[str]]
+
+    class VolumeFile(TypedDict):
+        """A file below a 'files' volume. base64: its content, or a secret whose value is base64."""
+
+        path: str
+        mode: int
+        base64: Value
+
+    class BootVolume(TypedDict):
+        """kind: disk (on the scratch disk), memory (tmpfs), share (9p, by tag), files (read-only).
+
+        size: bytes a tmpfs may hold, 0 for half of the memory.
+        file: for a share, the one file of it that is the volume, '' for the whole directory.
+        """
+
+        name: str
+        kind: Literal["disk", "memory", "share", "files"]
+        size: int
+        tag: str
+        file: str
+        files: list[VolumeFile]
+
+    class BootMount(TypedDict):
+        volume: str
+        path: str
+        sub_path: str
+        read_only: bool
+
+    class BootContainer(TypedDict):
+        """image: partition number on the images disk; memory in bytes, cpu in 1/1000 core, 0 for no limit.
+
+        user: 'name', 'uid', 'name:group' or 'uid:gid', looked up in the image; '' for root.
+        """
+
+        name: str
+        image: int
+        argv: list[Value]
+        env: list[list[Value]]
+        cwd: str
+        user: str
+        mounts: list[BootMount]
+        memory: int
+        cpu: int
+        cpu_request: int
+        stop_signal: str
+
+    class BootDocument(TypedDict):
+        version: int
+        pod: PodIdentity
+        network: Network | None
+        volumes: list[BootVolume]
+        init_containers: list[BootContainer]
+        containers: list[BootContainer]
+        restart_policy: Literal["Always", "OnFailure", "Never"]
+        grace: int
+
+    Shape = type | dict[str, "Shape"] | list["Shape"] | tuple["Shape", ...]
+
+BOOT_VERSION = 1
+
+# Shapes: a type, {attribute: shape}, [shape of every member], or a tuple of alternatives.
+_VALUE: Shape = (str, {"secret": str})
+_CONTAINER: Shape = {
+    "name": str,
+    "image": int,
+    "argv": [_VALUE],
+    "env": [[_VALUE]],
+    "cwd": str,
+    "user": str,
+    "mounts": [{"volume": str, "path": str, "sub_path": str, "read_only": bool}],
+    "memory": int,
+    "cpu": int,
+    "cpu_request": int,
+    "stop_signal": str,
+}
+_NETWORK: Shape = {
+    "address": str,
+    "prefix": int,
+    "gateway": str,
+    "nameservers": [str],
+    "search": [str],
+    "options": [str],
+    "hosts": [[str]],
+}
+_VOLUME: Shape = {
+    "name": str,
+    "kind": str,
+    "size": int,
+    "tag": str,
+    "file": str,
+    "files": [{"path": str, "mode": int, "base64": _VALUE}],
+}
+_DOCUMENT: Shape = {
+    "version": int,
+    "pod": {"name": str, "namespace": str, "uid": str, "hostname": str},
+    "network": (type(None), _NETWORK),
+    "volumes": [_VOLUME],
+    "init_containers": [_CONTAINER],
+    "containers": [_CONTAINER],
+    "restart_policy": str,
+    "grace": int,
+}
+
+
+def check(document: Any) -> BootDocument:
+    """The document, if it has the shape and version that this agent knows. Raises MessageError."""
+    if isinstance(document, dict) and document.get("version") != BOOT_VERSION:
+        raise MessageError(
+            f"boot document version {document.get('version')!r}; this agent reads {BOOT_VERSION}"
+        )
+    _check(document, _DOCUMENT, "boot document")
+    checked: BootDocument = document
+    return checked
+
+
+def _check(value: Any, shape: Shape, path: str) -> None:
+    if isinstance(shape, tuple):
+        _check(value, next((one for one in shape if _outer(value, one)), shape[0]), path)
+        return
+    if not _outer(value, shape):
+        raise MessageError(f"{path}: wrong type {type(value).__name__}")
+    if isinstance(shape, dict):
+        if unexpected := value.keys() ^ shape.keys():
+            raise MessageError(f"{path}: attributes {sorted(unexpected)} are missing or unknown")
+        for name, inner in shape.items():
+            _check(value[name], inner, f"{path}.{name}")
+    elif isinstance(shape, list):
+        for index, member in enumerate(value):
+            _check(member, shape[0], f"{path}[{index}]")
+
+
+def _outer(value: Any, shape: Shape) -> bool:
+    """Whether the value is of the shape's outermost type."""
+    if isinstance(shape, type):
+        return type(value) is shape
+    return isinstance(value, (dict if isinstance(shape, dict) else list))

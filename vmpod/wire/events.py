@@ -1,0 +1,70 @@
+"""What the agent reports: the content of the journal's event lines, and of a STATUS response.
+
+Container states are the Kubernetes API's own (core/v1 ContainerState), so that the host can show them
+as they are.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, NotRequired, TypedDict
+
+    class Waiting(TypedDict):
+        reason: str
+        message: NotRequired[str]
+
+    class Running(TypedDict):
+        startedAt: str
+
+    class Terminated(TypedDict):
+        exitCode: int
+        reason: str
+        startedAt: str
+        finishedAt: str
+        signal: NotRequired[int]
+        message: NotRequired[str]
+
+    class ContainerState(TypedDict, total=False):
+        """Exactly one of the three is there."""
+
+        waiting: Waiting
+        running: Running
+        terminated: Terminated
+
+    class ContainerEvent(TypedDict):
+        """A container changed its state. last: how its run before this one ended."""
+
+        kind: Literal["container"]
+        name: str
+        init: bool
+        restarts: int
+        state: ContainerState
+        last: Terminated | None
+
+    class PodEvent(TypedDict):
+        """The pod changed its phase, or became ready or not."""
+
+        kind: Literal["pod"]
+        phase: str
+        ready: bool
+        reason: NotRequired[str]
+        message: NotRequired[str]
+
+    class AgentEvent(TypedDict):
+        """A step of the machine's own life: booted, prepared, stopping, stopped, failed.
+
+        uptime: seconds since the guest's kernel started.
+        """
+
+        kind: Literal["agent"]
+        reason: str
+        message: str
+        uptime: float
+
+    Event = ContainerEvent | PodEvent | AgentEvent
+
+# Phases of a pod, and reasons of a container, as the Kubernetes API names them.
+PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
+
+BOOTED, PREPARED, STOPPING, STOPPED, BROKEN = "Booted", "Prepared", "Stopping", "Stopped", "Broken"

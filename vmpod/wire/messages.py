@@ -1,0 +1,76 @@
+"""JSON payloads: written compactly, read with suspicion.
+
+The getters name the attribute that is wrong, so that an error says what the other end got wrong.
+"""
+
+from __future__ import annotations
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    T = TypeVar("T")
+    Json = dict[str, Any]
+
+# Methods of a REQUEST.
+START = "start"  # body on STDIN: JSON {secret id: base64}; the pod starts when it is complete
+STATUS = "status"  # RESPONSE: the pod's state, see events.py
+EXEC = "exec"  # {container, argv, tty, stdin, size}: RESPONSE when it runs, DATA, END
+STOP = "stop"  # {grace: seconds or null}: RESPONSE at once; the machine powers off when all is stopped
+
+# Codes of an ERROR. A closed list: clients may decide by them.
+BAD_REQUEST = "bad-request"
+NO_METHOD = "no-such-method"
+NO_CONTAINER = "no-such-container"
+NOT_RUNNING = "not-running"
+NOT_FOUND = "command-not-found"
+NOT_EXECUTABLE = "command-not-executable"
+BUSY = "busy"
+FAILED = "failed"
+
+
+class MessageError(Exception):
+    """A JSON payload is not what the protocol says."""
+
+
+def dump(message: Json) -> bytes:
+    """A message as compact JSON."""
+    return json.dumps(message, separators=(",", ":")).encode()
+
+
+def parse(payload: bytes) -> Json:
+    """The JSON object in a payload. Raises MessageError."""
+    try:
+        message = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise MessageError(f"not JSON: {error}") from None
+    if not isinstance(message, dict):
+        raise MessageError("not a JSON object")
+    return message
+
+
+def get(message: Json, name: str, kind: type[T]) -> T:
+    """The attribute, which must be there and of that type (a bool is no int). Raises MessageError."""
+    if name not in message:
+        raise MessageError(f"attribute {name!r} is missing")
+    return _typed(message[name], name, kind)
+
+
+def get_optional(message: Json, name: str, kind: type[T], default: T) -> T:
+    """The attribute, or the default where it is absent or null. Raises MessageError."""
+    value = message.get(name)
+    return default if value is None else _typed(value, name, kind)
+
+
+def get_list(message: Json, name: str, kind: type[T]) -> list[T]:
+    """A list whose members all have that type; an absent one is empty. Raises MessageError."""
+    value = get_optional(message, name, list, [])
+    return [_typed(member, f"{name}[{index}]", kind) for index, member in enumerate(value)]
+
+
+def _typed(value: object, name: str, kind: type[T]) -> T:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise MessageError(f"attribute {name!r} must be {kind.__name__}, not {type(value).__name__}")
+    return value
