@@ -186,10 +186,14 @@ class Pod:
 
 @dataclass(frozen=True)
 class ConfigMap:
-    """A ConfigMap document; `data` and `binaryData` joined."""
+    """A ConfigMap document; `data` and `binaryData` joined.
+
+    binary_keys: those of `binaryData`, which become files but never environment variables.
+    """
 
     name: str
     data: Mapping[str, bytes]
+    binary_keys: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,113 @@
+"""Init containers and containers."""
+
+from __future__ import annotations
+
+import posixpath
+
+from vmpod.spec import names
+from vmpod.spec.containerfields import CONTAINER, CONTAINER_SECURITY, MOUNT, PORT
+from vmpod.spec.env import read_env, read_env_from
+from vmpod.spec.model import Container, Port, PullPolicy, VolumeMount
+from vmpod.spec.reader import Place, Record
+from vmpod.spec.references import References
+from vmpod.spec.resources import read_resources
+
+MAX_ID = 2**31 - 1
+"""The largest user or group id that the API takes."""
+
+
+def read_container(place: Place, references: References, volumes: frozenset[str]) -> Container | None:
+    """A container; None where the entry is no mapping. volumes: the names that mounts may use."""
+    record = place.record(CONTAINER)
+    if record is None:
+        return None
+    image = record.text("image", names.image, required=True)
+    user, group = read_ids(record.record("securityContext", CONTAINER_SECURITY))
+    return Container(
+        name=record.text("name", names.dns_label, required=True),
+        image=image,
+        image_pull_policy=_pull_policy(record, image),
+        command=record.texts("command"),
+        args=record.texts("args"),
+        working_dir=record.text("workingDir", names.absolute_path),
+        env=read_env(record, references),
+        env_from=read_env_from(record, references),
+        ports=_ports(record),
+        resources=read_resources(record),
+        volume_mounts=_mounts(record, volumes),
+        run_as_user=user,
+        run_as_group=group,
+    )
+
+
+def read_ids(record: Record | None) -> tuple[int | None, int | None]:
+    """runAsUser and runAsGroup of a securityContext."""
+    if record is None:
+        return None, None
+    return record.integer("runAsUser", 0, MAX_ID), record.integer("runAsGroup", 0, MAX_ID)
+
+
+def _pull_policy(record: Record, image: str) -> PullPolicy:
+    # The default comes from the tag alone; a digest without a tag never changes, so it needs no asking.
+    name, _, digest = image.partition("@")
+    tag = name.rpartition("/")[2].partition(":")[2]
+    always = tag == "latest" or not (tag or digest)
+    default = PullPolicy.ALWAYS if always else PullPolicy.IF_NOT_PRESENT
+    return PullPolicy(record.choice("imagePullPolicy", tuple(p.value for p in PullPolicy), default.value))
+
+
+def _ports(container: Record) -> tuple[Port, ...]:
+    ports: list[Port] = []
+    for record in container.records("ports", PORT):
+        port = _port(record)
+        if port.name and port.name in {other.name for other in ports}:
+            record.wrong("name", f"{port.name!r} names another port already")
+        ports.append(port)
+    return tuple(ports)
+
+
+def _port(record: Record) -> Port:
+    place = record.require("containerPort")
+    return Port(
+        container_port=(place.integer(1, 65535) if place else None) or 0,
+        protocol=record.choice("protocol", ("TCP", "UDP"), "TCP"),
+        name=record.text("name", names.port_name),
+        # The API's zero value: not published.
+        host_port=record.integer("hostPort", 0, 65535) or None,
+        host_ip=record.text("hostIP", _ip_address),
+    )
+
+
+def _ip_address(text: str) -> str | None:
+    # Few manifests name an address.
+    import ipaddress  # noqa: PLC0415
+
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return "must be an IP address"
+    return None
+
+
+def _mounts(container: Record, volumes: frozenset[str]) -> tuple[VolumeMount, ...]:
+    mounts = []
+    seen: set[str] = set()
+    for record in container.records("volumeMounts", MOUNT):
+        mount = _mount(record)
+        if mount.name and mount.name not in volumes:
+            record.wrong("name", f"the pod has no volume {mount.name!r}")
+        where = posixpath.normpath(mount.mount_path) if mount.mount_path else ""
+        if where in seen:
+            record.wrong("mountPath", f"another volume is mounted at {where!r} already")
+        seen |= {where} - {""}
+        mounts.append(mount)
+    return tuple(mounts)
+
+
+def _mount(record: Record) -> VolumeMount:
+    return VolumeMount(
+        name=record.text("name", names.dns_label, required=True),
+        mount_path=record.text("mountPath", names.mount_path, required=True),
+        read_only=record.boolean("readOnly"),
+        sub_path=record.text("subPath", names.relative_path),
+    )

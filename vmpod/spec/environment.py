@@ -1,0 +1,135 @@
+"""A container's environment as Kubernetes makes it.
+
+First every `envFrom` in order, then every `env` in order; a later value takes an earlier one's place. In
+`value` (and in `command` and `args`) `$(NAME)` stands for a variable that is defined before, `$$` for
+`$`, and a reference to nothing stays as it is. One pass: what was put in is not looked at again. Values
+from ConfigMaps and Secrets are taken as they are.
+
+Sources: core/v1 EnvVar and Container in the API reference; the kubelet makes variables this way.
+
+A value is sensitive when it, or any value that was put into it, came from a Secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from vmpod.spec import names
+from vmpod.spec.model import Container, EnvFrom, EnvVar, KeyRef, Manifest, ResolvedVar
+from vmpod.spec.references import References, binary_keys, unfit
+
+MAX_BYTES = 128 * 1024 - 1
+"""The longest NAME=VALUE, and the longest argument, that Linux takes (MAX_ARG_STRLEN, without the NUL)."""
+
+_REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
+
+
+class TooLongError(ValueError):
+    """A value is longer than Linux takes. `load` reports it, so what was loaded does not raise it again."""
+
+
+def resolve_env(container: Container, manifest: Manifest) -> tuple[ResolvedVar, ...]:
+    """The variables of a container of a loaded manifest, each name once, in the order of first mention.
+
+    Keys of an `envFrom` that cannot be variables are left out, see `skipped`. Optional references to
+    nothing define nothing.
+    """
+    return resolve(container, References(manifest.config_maps, manifest.secrets))
+
+
+def resolve(container: Container, references: References) -> tuple[ResolvedVar, ...]:
+    """As `resolve_env`. Raises TooLongError."""
+    found: dict[str, ResolvedVar] = {}
+    for source in container.env_from:
+        found |= {variable.name: variable for variable in _from_source(source, references)}
+    for entry in container.env:
+        if variable := _from_entry(entry, found, references):
+            if len(f"{variable.name}={variable.value}".encode()) > MAX_BYTES:
+                raise TooLongError(f"the variable {entry.name} is longer than {MAX_BYTES} bytes")
+            found[entry.name] = variable
+    return tuple(found.values())
+
+
+def skipped(source: EnvFrom, references: References) -> Iterator[str]:
+    """A sentence for each key of an `envFrom` that cannot be an environment variable."""
+    for key, value, _ in _pairs(source, references):
+        if fault := _fault(source.prefix + key, value):
+            yield f"the key {key!r} {fault}"
+
+
+def expand(text: str, variables: Iterable[ResolvedVar]) -> tuple[str, bool]:
+    """Put variables into a word of `command` or `args`; also tells if any of them is sensitive.
+
+    Raises TooLongError.
+    """
+    return _expand(text, {variable.name: variable for variable in variables})
+
+
+def _from_source(source: EnvFrom, references: References) -> Iterator[ResolvedVar]:
+    for key, value, sensitive in _pairs(source, references):
+        if not _fault(source.prefix + key, value):
+            yield ResolvedVar(source.prefix + key, value.decode(), sensitive)
+
+
+def _pairs(source: EnvFrom, references: References) -> Iterator[tuple[str, bytes, bool]]:
+    kind = "Secret" if source.secret else "ConfigMap"
+    if found := references.find(kind, source.secret or source.config_map or ""):
+        for key, value in found.data.items():
+            if key not in binary_keys(found):
+                yield key, value, kind == "Secret"
+
+
+def _fault(name: str, value: bytes) -> str | None:
+    if fault := names.env_name(name):
+        return f"makes no name of a variable: it {fault}"
+    if len(name) + 1 + len(value) > MAX_BYTES:
+        return f"is too long to be an environment variable: at most {MAX_BYTES} bytes with the name"
+    return unfit(value)
+
+
+def _from_entry(
+    entry: EnvVar, known: Mapping[str, ResolvedVar], references: References
+) -> ResolvedVar | None:
+    if entry.config_map_key_ref:
+        return _from_key(entry.name, "ConfigMap", entry.config_map_key_ref, references)
+    if entry.secret_key_ref:
+        return _from_key(entry.name, "Secret", entry.secret_key_ref, references)
+    return ResolvedVar(entry.name, *_expand(entry.value, known))
+
+
+def _from_key(name: str, kind: str, ref: KeyRef, references: References) -> ResolvedVar | None:
+    found = references.find(kind, ref.name)
+    if found is None or ref.key not in found.data or ref.key in binary_keys(found):
+        return None
+    return ResolvedVar(name, found.data[ref.key].decode(), kind == "Secret")
+
+
+def _expand(text: str, known: Mapping[str, ResolvedVar]) -> tuple[str, bool]:
+    # After the last ')' nothing can be a reference: looking for its end there again and again would take
+    # quadratic time on a hostile text.
+    end = text.rfind(")") + 1
+    pieces: list[str] = []
+    size = 0
+    sensitive = False
+    for piece, secret in _pieces(text[:end], known):
+        pieces.append(piece)
+        sensitive |= secret
+        size += len(piece)
+        # While it grows, not after: a few levels of doubling would fill the memory.
+        if size > MAX_BYTES:
+            raise TooLongError(f"grows beyond {MAX_BYTES} bytes when its variables are put in")
+    return "".join(pieces) + text[end:].replace("$$", "$"), sensitive
+
+
+def _pieces(text: str, known: Mapping[str, ResolvedVar]) -> Iterator[tuple[str, bool]]:
+    position = 0
+    for found in _REFERENCE.finditer(text):
+        yield text[position : found.start()], False
+        position = found.end()
+        variable = known.get(found[1]) if found[1] is not None else None
+        if variable:
+            yield variable.value, variable.sensitive
+        else:
+            yield "$" if found[1] is None else found[0], False
+    yield text[position:], False

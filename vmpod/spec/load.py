@@ -1,0 +1,136 @@
+"""From text to a checked manifest: the way in to this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from vmpod.spec.data import read_config_map, read_secret
+from vmpod.spec.fields import Table
+from vmpod.spec.metadata import read_metadata
+from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
+from vmpod.spec.pod import child, read_pod
+from vmpod.spec.podfields import CONFIG_MAP, LIST, POD, SECRET
+from vmpod.spec.reader import Context, Place, Record, nearest, shown
+from vmpod.spec.references import References
+from vmpod.spec.scalars import describe
+from vmpod.spec.tree import documents
+
+_KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
+
+# What somebody may well try, with what to do instead.
+_POD_MAKERS = ("Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job")
+
+_Key = tuple[str, str]
+_Object = TypeVar("_Object", ConfigMap, Secret)
+
+
+def load(text: str, *, source: str) -> Manifest:
+    """Read every document of a manifest, YAML or JSON.
+
+    source: the file as the user named it, for messages. A `List` stands for its items.
+    Raises ManifestError, and nothing else, with every fault: each has its line and field path.
+    """
+    context = Context(source)
+    found: dict[str, list[Record]] = {"Pod": [], "ConfigMap": [], "Secret": []}
+    for node in documents(text, context):
+        for kind, record in _unfold(Place(node, "", context)):
+            found[kind].append(record)
+    config_maps = _objects(found["ConfigMap"], read_config_map)
+    secrets = _objects(found["Secret"], read_secret)
+    pods = _pods(found["Pod"], config_maps, secrets, context)
+    if not found["Pod"] and not context.problems:
+        context.problem(0, "", "holds no Pod")
+    context.check()
+    namespaces = {pod.namespace for pod in pods}
+    return Manifest(
+        pods=pods,
+        config_maps=_seen_from(namespaces, config_maps),
+        secrets=_seen_from(namespaces, secrets),
+    )
+
+
+def _unfold(place: Place) -> Iterator[tuple[str, Record]]:
+    kind = _kind(place)
+    record = place.record(_KINDS[kind]) if kind else None
+    if record is None:
+        return
+    if kind != "List":
+        yield kind, record
+        return
+    for item in record.items("items"):
+        yield from _unfold(item)
+
+
+def _kind(place: Place) -> str:
+    """The kind of a document, or '' if it is none that vmpod reads."""
+    if not isinstance(place.node.value, dict):
+        what = describe(place.node.value)
+        place.wrong(f"a document must be a mapping with apiVersion and kind, not {what}")
+        return ""
+    fields = {name: child(place, name) for name in ("apiVersion", "kind")}
+    missing = [name for name in fields if name not in place.node.value]
+    for name in missing:
+        fields[name].wrong("is required")
+    if missing:
+        return ""
+    kind = fields["kind"].text()
+    version = fields["apiVersion"].text()
+    if not kind or not version:
+        return ""
+    if kind not in _KINDS:
+        fields["kind"].wrong(_unknown_kind(kind))
+        return ""
+    if version != "v1":
+        fields["apiVersion"].wrong(f"must be v1 for a {kind}, not {shown(version)}")
+    return kind
+
+
+def _unknown_kind(kind: str) -> str:
+    if kind in _POD_MAKERS:
+        return f"{kind} is not supported: write the pod itself, as a document of kind Pod"
+    near = nearest(kind, list(_KINDS))
+    return f"{shown(kind)} is not supported: only Pod, ConfigMap, Secret and List are{near}"
+
+
+def _objects(documents: list[Record], read: Callable[[Record, str], _Object]) -> dict[_Key, _Object]:
+    """ConfigMaps or Secrets by namespace and name."""
+    found: dict[_Key, _Object] = {}
+    names: set[str] = set()
+    for record in documents:
+        metadata = read_metadata(record)
+        _check_unique(record, metadata.name, names)
+        found[metadata.namespace, metadata.name] = read(record, metadata.name)
+    return found
+
+
+def _pods(
+    documents: list[Record],
+    config_maps: Mapping[_Key, ConfigMap],
+    secrets: Mapping[_Key, Secret],
+    context: Context,
+) -> tuple[Pod, ...]:
+    pods: list[Pod] = []
+    names: set[str] = set()
+    for record in documents:
+        metadata = read_metadata(record)
+        _check_unique(record, f"{metadata.namespace}/{metadata.name}" if metadata.name else "", names)
+        own = {metadata.namespace}
+        references = References(_seen_from(own, config_maps), _seen_from(own, secrets))
+        pod = read_pod(record, metadata, references)
+        notes, context.notes = tuple(context.notes), []
+        if pod:
+            pods.append(replace(pod, notes=notes))
+    return tuple(pods)
+
+
+def _check_unique(record: Record, name: str, taken: set[str]) -> None:
+    # One file holds each name once, whatever the namespace: the rest of the program looks up by name.
+    if name and name in taken:
+        child(child(record.place, "metadata"), "name").wrong(f"an earlier document is {name!r} already")
+    taken.add(name)
+
+
+def _seen_from(namespaces: set[str], objects: Mapping[_Key, _Object]) -> dict[str, _Object]:
+    return {name: item for (namespace, name), item in objects.items() if namespace in namespaces}

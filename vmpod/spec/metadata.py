@@ -1,0 +1,57 @@
+"""What every document has: apiVersion, kind, metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from vmpod.spec import names
+from vmpod.spec.podfields import METADATA
+from vmpod.spec.reader import Record, Rule
+
+DEFAULT_NAMESPACE = "default"
+
+# apimachinery: TotalAnnotationSizeLimitB.
+_MAX_ANNOTATIONS = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """The name is '' where it is missing or wrong."""
+
+    name: str = ""
+    namespace: str = DEFAULT_NAMESPACE
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_metadata(document: Record) -> Metadata:
+    """The metadata of a document."""
+    place = document.require("metadata")
+    record = place.record(METADATA) if place else None
+    if record is None:
+        return Metadata()
+    return Metadata(
+        name=record.text("name", names.dns_subdomain, required=True),
+        namespace=record.text("namespace", names.dns_label, default=DEFAULT_NAMESPACE),
+        labels=_strings(record, "labels", names.label_value),
+        annotations=_annotations(record),
+    )
+
+
+def _annotations(record: Record) -> dict[str, str]:
+    annotations = _strings(record, "annotations", None)
+    if sum(len(key) + len(value.encode()) for key, value in annotations.items()) > _MAX_ANNOTATIONS:
+        record.wrong("annotations", f"must be at most {_MAX_ANNOTATIONS // 1024} KiB in all")
+    return annotations
+
+
+def _strings(record: Record, name: str, rule: Rule | None) -> dict[str, str]:
+    place = record.get(name)
+    found = {}
+    for key, value in place.entries() if place else ():
+        if fault := names.qualified_name(key):
+            value.wrong(f"the key {fault}")
+        # The API takes null for an empty string here.
+        found[key] = "" if value.node.value is None else value.text(rule)
+    return found

@@ -1,0 +1,146 @@
+"""One Pod document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from vmpod.spec import names
+from vmpod.spec.containers import MAX_ID, read_container, read_ids
+from vmpod.spec.environment import TooLongError, expand, resolve, skipped
+from vmpod.spec.metadata import Metadata
+from vmpod.spec.model import Container, Pod, Port, RestartPolicy, Volume
+from vmpod.spec.podfields import POD_SECURITY, POD_SPEC
+from vmpod.spec.reader import Place, Record
+from vmpod.spec.references import References
+from vmpod.spec.volumes import read_volume
+
+_DEFAULT_GRACE = 30
+_ANY_ADDRESS = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - compared with, not bound
+_NO_CLUSTER_DNS = "there is no cluster DNS, so names are resolved as the host resolves them"
+
+
+def read_pod(document: Record, metadata: Metadata, references: References) -> Pod | None:
+    """A pod; None if it has no spec. Its notes are left for the caller to add."""
+    place = document.require("spec")
+    spec = place.record(POD_SPEC) if place else None
+    if spec is None:
+        return None
+    user, group = read_ids(spec.record("securityContext", POD_SECURITY))
+    volumes = _volumes(spec, references)
+    init_containers, containers = _containers(spec, references, frozenset(volume.name for volume in volumes))
+    _check_dns_policy(spec)
+    grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
+    policies = tuple(policy.value for policy in RestartPolicy)
+    return Pod(
+        name=metadata.name,
+        namespace=metadata.namespace,
+        labels=metadata.labels,
+        annotations=metadata.annotations,
+        init_containers=tuple(_as_pod_user(container, user, group) for container in init_containers),
+        containers=tuple(_as_pod_user(container, user, group) for container in containers),
+        volumes=volumes,
+        restart_policy=RestartPolicy(spec.choice("restartPolicy", policies, RestartPolicy.ALWAYS.value)),
+        termination_grace_period_seconds=_DEFAULT_GRACE if grace is None else grace,
+        # The kubelet's default: the pod's name, as much of it as a hostname can have.
+        hostname=spec.text("hostname", names.dns_label) or metadata.name[:63].rstrip("-."),
+        run_as_user=user,
+        run_as_group=group,
+        document=document.place.node.plain(),
+    )
+
+
+def _as_pod_user(container: Container, user: int | None, group: int | None) -> Container:
+    """The container with the pod's ids where it has none of its own."""
+    return replace(
+        container,
+        run_as_user=user if container.run_as_user is None else container.run_as_user,
+        run_as_group=group if container.run_as_group is None else container.run_as_group,
+    )
+
+
+def _volumes(spec: Record, references: References) -> tuple[Volume, ...]:
+    volumes: list[Volume] = []
+    taken: set[str] = set()
+    for place in spec.items("volumes"):
+        volume = read_volume(place, references)
+        if volume is None:
+            continue
+        _check_unique(place, volume.name, taken, "volume")
+        volumes.append(volume)
+    return tuple(volumes)
+
+
+def _containers(
+    spec: Record, references: References, volumes: frozenset[str]
+) -> tuple[list[Container], list[Container]]:
+    taken: set[str] = set()
+    bound: dict[tuple[str, int], set[str]] = {}
+    found: dict[str, list[Container]] = {"initContainers": [], "containers": []}
+    for field, containers in found.items():
+        for place in spec.items(field):
+            container = read_container(place, references, volumes)
+            if container is None:
+                continue
+            _check_unique(place, container.name, taken, "container")
+            _check_host_ports(place, container.ports, bound)
+            _check_environment(place, container, references)
+            containers.append(container)
+    if not found["containers"] and not (spec.get("containers") and spec.place.context.problems):
+        spec.wrong("containers", "a pod needs at least one container")
+    return found["initContainers"], found["containers"]
+
+
+def _check_unique(place: Place, name: str, taken: set[str], what: str) -> None:
+    if name and name in taken:
+        child(place, "name").wrong(f"another {what} has the name {name!r} already")
+    taken.add(name)
+
+
+def _check_host_ports(place: Place, ports: tuple[Port, ...], bound: dict[tuple[str, int], set[str]]) -> None:
+    for index, port in enumerate(ports):
+        if port.host_port is None:
+            continue
+        addresses = bound.setdefault((port.protocol, port.host_port), set())
+        # Every address takes in each single one: the second bind would fail.
+        if port.host_ip in addresses or (addresses and ({port.host_ip} | addresses) & _ANY_ADDRESS):
+            where = child(child(place, "ports"), index)
+            child(where, "hostPort").wrong(f"{port.protocol} port {port.host_port} is published twice")
+        addresses.add(port.host_ip)
+
+
+def _check_environment(place: Place, container: Container, references: References) -> None:
+    """Make the variables once: they may grow too long, and some keys may make none."""
+    for index, source in enumerate(container.env_from):
+        where = child(child(place, "envFrom"), index)
+        for sentence in skipped(source, references):
+            place.context.notes.append(f"{where.path}: {sentence}; it is left out")
+    try:
+        variables = resolve(container, references)
+    except TooLongError as error:
+        child(place, "env").wrong(str(error))
+        return
+    for field, words in (("command", container.command), ("args", container.args)):
+        for index, word in enumerate(words):
+            try:
+                expand(word, variables)
+            except TooLongError as error:
+                child(child(place, field), index).wrong(str(error))
+
+
+def _check_dns_policy(spec: Record) -> None:
+    allowed = ("Default", "ClusterFirst", "ClusterFirstWithHostNet")
+    place = spec.get("dnsPolicy")
+    if place and spec.choice("dnsPolicy", allowed, "Default") != "Default":
+        place.note(_NO_CLUSTER_DNS)
+
+
+def child(place: Place, name: str | int) -> Place:
+    """A place inside; the place itself, under the child's path, where the manifest has none."""
+    path = f"{place.path}[{name}]" if isinstance(name, int) else f"{place.path}.{name}"
+    value = place.node.value
+    if isinstance(name, int):
+        node = value[name] if isinstance(value, tuple) and name < len(value) else place.node
+    else:
+        node = value[name] if isinstance(value, Mapping) and name in value else place.node
+    return Place(node, path, place.context)

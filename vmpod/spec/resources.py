@@ -1,0 +1,57 @@
+"""Requests and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+from vmpod.spec import quantity
+from vmpod.spec.containerfields import AMOUNTS, RESOURCES
+from vmpod.spec.model import Resources
+from vmpod.spec.reader import Place, Record
+
+
+def read_resources(container: Record) -> Resources:
+    """The resources of a container; a limit without a request is the request as well, as the API has it."""
+    record = container.record("resources", RESOURCES)
+    if record is None:
+        return Resources()
+    requests = record.record("requests", AMOUNTS)
+    limits = record.record("limits", AMOUNTS)
+    cpu_request, cpu_limit = _pair(requests, limits, "cpu", read_cpu)
+    memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
+    return Resources(cpu_request, cpu_limit, memory_request, memory_limit)
+
+
+def _pair(
+    requests: Record | None, limits: Record | None, name: str, read: Callable[[Place], int | None]
+) -> tuple[int | None, int | None]:
+    request = _amount(requests, name, read)
+    limit = _amount(limits, name, read)
+    if requests and request is not None and limit is not None and request > limit:
+        requests.wrong(name, "must not be more than the limit")
+    # A limit of zero is none, for the kubelet as for the kernel.
+    return limit if request is None else request, limit or None
+
+
+def _amount(record: Record | None, name: str, read: Callable[[Place], int | None]) -> int | None:
+    place = record.get(name) if record else None
+    return read(place) if place else None
+
+
+def read_cpu(place: Place) -> int | None:
+    """CPU in thousandths of a core, rounded up."""
+    amount = place.quantity()
+    return None if amount is None else quantity.thousandths(amount)
+
+
+def read_bytes(place: Place) -> int | None:
+    """A size in bytes."""
+    amount = place.quantity()
+    if amount is None:
+        return None
+    if amount.denominator != 1 and amount < 1024 and amount != Fraction(0):
+        # The API server lets this pass with a warning; no program starts in half a byte.
+        place.wrong(f"{str(place.node.value)!r} is a part of a byte: m means thousandths, M and Mi millions")
+        return None
+    return quantity.whole(amount)

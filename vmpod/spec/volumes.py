@@ -1,0 +1,146 @@
+"""Volumes and their sources."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+
+from vmpod.spec import names
+from vmpod.spec.env import check_one
+from vmpod.spec.model import (
+    ConfigMapVolume,
+    EmptyDir,
+    HostPath,
+    KeyToPath,
+    SecretVolume,
+    Volume,
+    VolumeSource,
+)
+from vmpod.spec.reader import Place, Record, shown
+from vmpod.spec.references import References
+from vmpod.spec.resources import read_bytes
+from vmpod.spec.volumefields import (
+    CONFIG_MAP_VOLUME,
+    EMPTY_DIR,
+    HOST_PATH,
+    ITEM,
+    SECRET_VOLUME,
+    VOLUME,
+)
+
+HOST_PATH_TYPES = (
+    "",
+    "DirectoryOrCreate",
+    "Directory",
+    "FileOrCreate",
+    "File",
+    "Socket",
+    "CharDevice",
+    "BlockDevice",
+)
+
+_DEFAULT_MODE = 0o644
+_MAX_MODE = 0o777
+
+
+def read_volume(place: Place, references: References) -> Volume | None:
+    """A volume; None where the entry is no mapping."""
+    record = place.record(VOLUME)
+    if record is None:
+        return None
+    given = [name for name in _SOURCES if record.get(name)]
+    if given:
+        check_one(record, *_SOURCES)
+    # The API's default for a volume that names no source.
+    source = _SOURCES[given[0]](record, references) if given else EmptyDir()
+    return Volume(record.text("name", names.dns_label, required=True), source)
+
+
+def _empty_dir(volume: Record, _references: References) -> VolumeSource:
+    record = volume.record("emptyDir", EMPTY_DIR)
+    if record is None:
+        return EmptyDir()
+    size = record.get("sizeLimit")
+    return EmptyDir(
+        medium=record.choice("medium", ("", "Memory"), ""),
+        # The API: zero is no limit.
+        size_limit=(read_bytes(size) if size else None) or None,
+    )
+
+
+def _host_path(volume: Record, _references: References) -> VolumeSource:
+    record = volume.record("hostPath", HOST_PATH)
+    if record is None:
+        return EmptyDir()
+    return HostPath(
+        path=record.text("path", names.absolute_path, required=True),
+        type=record.choice("type", HOST_PATH_TYPES, ""),
+    )
+
+
+def _config_map(volume: Record, references: References) -> VolumeSource:
+    record = volume.record("configMap", CONFIG_MAP_VOLUME)
+    return ConfigMapVolume(*_files(record, references, "ConfigMap", "name")) if record else EmptyDir()
+
+
+def _secret(volume: Record, references: References) -> VolumeSource:
+    record = volume.record("secret", SECRET_VOLUME)
+    return SecretVolume(*_files(record, references, "Secret", "secretName")) if record else EmptyDir()
+
+
+def _files(
+    record: Record, references: References, kind: str, field: str
+) -> tuple[str, tuple[KeyToPath, ...], int, bool]:
+    """What a ConfigMap's and a Secret's volume have in common: name, items, mode, optional."""
+    name = record.text(field, names.dns_subdomain, required=True)
+    optional = record.boolean("optional")
+    references.check_object(record, kind, name, optional=optional, field=field)
+    items: list[KeyToPath] = []
+    taken = _Paths()
+    for entry in record.records("items", ITEM):
+        item = _item(entry)
+        references.check_file(entry, kind, name, item.key, optional=optional)
+        if item.path and not taken.add(item.path):
+            entry.wrong("path", f"{shown(item.path)} stands in the way of another item's path")
+        items.append(item)
+    mode = _mode(record, "defaultMode")
+    return name, tuple(items), _DEFAULT_MODE if mode is None else mode, optional
+
+
+_SOURCES: dict[str, Callable[[Record, References], VolumeSource]] = {
+    "emptyDir": _empty_dir,
+    "hostPath": _host_path,
+    "configMap": _config_map,
+    "secret": _secret,
+}
+
+
+def _item(record: Record) -> KeyToPath:
+    return KeyToPath(
+        key=record.text("key", names.data_key, required=True),
+        path=record.text("path", names.file_path, required=True),
+        mode=_mode(record, "mode"),
+    )
+
+
+def _mode(record: Record, name: str) -> int | None:
+    return record.integer(name, 0, _MAX_MODE, words="between 0 and 0777 (octal begins with 0)")
+
+
+class _Paths:
+    """The files of one volume, none of which may be another's directory."""
+
+    def __init__(self) -> None:
+        self.files: set[str] = set()
+        self.directories: set[str] = set()
+
+    def add(self, path: str) -> bool:
+        """Take a path, if it is free."""
+        clean = posixpath.normpath(path)
+        parts = clean.split("/")
+        above = {"/".join(parts[:count]) for count in range(1, len(parts))}
+        if clean in self.files or clean in self.directories or above & self.files:
+            return False
+        self.files.add(clean)
+        self.directories |= above
+        return True
