@@ -1,0 +1,87 @@
+"""The recipe of the guest image: what `images/` says, as data."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import vmpod
+from vmpod.errors import GuestImageError
+
+# Part of the recipe's hash: bump it when the code here makes something else from the same files.
+_BUILDER = 1
+_FILES = ("guest.toml", "prepare", "init")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What goes into the image; the file `images/guest.toml` explains each part."""
+
+    directory: Path
+    suite: str
+    packages: tuple[str, ...]
+    keep: tuple[str, ...]
+    extensions: tuple[str, ...]
+    applets: tuple[str, ...]
+    directories: tuple[str, ...]
+    links: Mapping[str, str]
+    files: Mapping[str, str]
+    boot_modules: tuple[str, ...]
+    root_modules: tuple[str, ...]
+    squashfs_options: tuple[str, ...]
+    command_line: Mapping[str, str]
+
+
+def recipe_directory() -> Path:
+    """Where the recipe lies: inside an installed vmpod, or beside the package in a checkout.
+
+    Raises GuestImageError if it is in neither place.
+    """
+    package = Path(vmpod.__file__).parent
+    for directory in (package / "images", package.parent / "images"):
+        if (directory / "guest.toml").is_file():
+            return directory
+    raise GuestImageError(
+        "the recipe of the guest image is missing", hint="install vmpod again: its package is not complete"
+    )
+
+
+def recipe_key(directory: Path) -> str:
+    """A hash of the recipe's files, without looking at what they mean: 16 hexadecimal digits."""
+    digest = hashlib.sha256(f"builder {_BUILDER}\n".encode())
+    for name in _FILES:
+        data = (directory / name).read_bytes()
+        digest.update(f"{name} {len(data)}\n".encode() + data)
+    return digest.hexdigest()[:16]
+
+
+def load(directory: Path) -> Recipe:
+    """Read the recipe. Raises GuestImageError if guest.toml lacks something."""
+    path = directory / "guest.toml"
+    try:
+        return _recipe(directory, tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError) as fault:
+        raise GuestImageError(f"{path}: {type(fault).__name__}: {fault}") from None
+
+
+def _recipe(directory: Path, data: Mapping[str, Any]) -> Recipe:
+    root, modules, lines = data["root"], data["modules"], data["command_line"]
+    return Recipe(
+        directory=directory,
+        suite=data["suite"],
+        packages=tuple(data["packages"]),
+        keep=tuple(root["keep"]),
+        extensions=tuple(root["extensions"]),
+        applets=tuple(root["applets"]),
+        directories=tuple(root["directories"]),
+        links=root["links"],
+        files=root["files"],
+        boot_modules=tuple(modules["boot"]),
+        root_modules=tuple(modules["root"]),
+        squashfs_options=tuple(data["squashfs"]["options"]),
+        command_line={accel: " ".join([*lines["common"], *lines[accel]]) for accel in ("tcg", "kvm")},
+    )

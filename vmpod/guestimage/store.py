@@ -1,0 +1,168 @@
+"""The guest images on this host.
+
+    <root>/images/<id>/   one built image: kernel, initrd (without the agent), root, guest.json, contents
+    <root>/initrds/<id>-<agent>   an image's initrd with one version of the agent appended
+    <root>/recipes/<key>  a link to the image that was last built from that recipe
+    <root>/lock           held while something is built or removed
+
+Whether an image is there is told by the recipe's hash alone, without network: the link is looked up.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vmpod.errors import GuestImageError, NotFoundError
+from vmpod.guestimage.agent import agent_archive, agent_directory, agent_sources
+from vmpod.guestimage.build import INITRD, KERNEL, ROOT, build_into
+from vmpod.guestimage.model import GuestImage, GuestInfo
+from vmpod.guestimage.recipe import load, recipe_directory, recipe_key
+from vmpod.progress import Progress
+
+
+class GuestStore:
+    """Finds, builds and removes guest images below one directory; safe to use from several processes."""
+
+    def __init__(self, root: Path, *, recipe: Path | None = None, agent: Path | None = None) -> None:
+        """recipe, agent: other directories than those that came with vmpod, for experiments."""
+        self._root = root
+        self._recipe = recipe or recipe_directory()
+        self._agent = agent or agent_directory()
+
+    def ensure(self, progress: Progress) -> GuestImage:
+        """The guest image of this vmpod, built first if it is missing.
+
+        Raises GuestImageError if it cannot be built.
+        """
+        found = self._current()
+        return self._composed(found) if found else self.build(progress)
+
+    def build(self, progress: Progress, *, force: bool = False) -> GuestImage:
+        """Build the guest image; force: even if there is one, to take in newer packages."""
+        with self._lock():
+            # Somebody else may have built it while we waited for the lock.
+            found = None if force else self._current()
+            return self._composed(found or self._build(progress))
+
+    def list(self) -> list[GuestInfo]:
+        """All images, the newest first."""
+        current = self._current()
+        infos = [_info(path, current=path == current) for path in (self._root / "images").glob("[0-9a-f]*")]
+        return sorted(infos, key=lambda info: (-info.created, info.id))
+
+    def remove(self, id: str) -> None:  # noqa: A002 - the word the user sees
+        """Delete an image by its id. Machines that run from it keep their open files.
+
+        Raises NotFoundError if there is none of that name.
+        """
+        with self._lock():
+            if not any(info.id == id for info in self.list()):
+                raise NotFoundError(f"there is no guest image {id!r}", hint="`vmpod guest ls` lists them")
+            for link in (self._root / "recipes").iterdir():
+                if link.readlink().name == id:
+                    link.unlink()
+            for initrd in (self._root / "initrds").glob(f"{id}-*"):
+                initrd.unlink()
+            shutil.rmtree(self._root / "images" / id)
+
+    def _current(self) -> Path | None:
+        link = self._root / "recipes" / recipe_key(self._recipe)
+        return link.resolve() if (link / "guest.json").is_file() else None
+
+    def _build(self, progress: Progress) -> Path:
+        images = self._root / "images"
+        images.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=images, prefix=".build-") as name:
+            directory = Path(name)
+            directory.chmod(0o755)
+            target = images / build_into(load(self._recipe), directory, progress)
+            if not target.exists():
+                _sync(directory)
+                shutil.move(directory, target)
+                directory.mkdir()  # for TemporaryDirectory to remove
+        self._link(target)
+        return target
+
+    def _link(self, target: Path) -> None:
+        link = self._root / "recipes" / recipe_key(self._recipe)
+        link.parent.mkdir(exist_ok=True)
+        new = link.with_name(f".{link.name}.new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(Path("..") / "images" / target.name)
+        new.replace(link)
+
+    def _composed(self, directory: Path) -> GuestImage:
+        """The image with the agent of this vmpod in its initrd."""
+        description = _description(directory)
+        sources = agent_sources(self._agent)
+        identity = f"{directory.name}-{_digest(sources, description['python_magic'])}"
+        initrd = self._root / "initrds" / identity
+        if not initrd.exists():
+            magic = bytes.fromhex(description["python_magic"])
+            _write(initrd, (directory / INITRD).read_bytes() + agent_archive(sources, magic))
+        return GuestImage(identity, directory / KERNEL, initrd, directory / ROOT, description["command_line"])
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        self._root.mkdir(parents=True, exist_ok=True)
+        with (self._root / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _info(path: Path, *, current: bool) -> GuestInfo:
+    description = _description(path)
+    return GuestInfo(
+        id=path.name,
+        current=current,
+        created=(path / "guest.json").stat().st_mtime,
+        sizes={name: (path / name).stat().st_size for name in (KERNEL, INITRD, ROOT)},
+        kernel_release=description["kernel_release"],
+        packages=tuple(description["packages"]),
+    )
+
+
+def _description(directory: Path) -> dict[str, Any]:
+    path = directory / "guest.json"
+    try:
+        description: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as fault:
+        hint = f"remove {directory}, it will be built again"
+        raise GuestImageError(f"{path}: {fault}", hint=hint) from None
+    return description
+
+
+def _digest(sources: dict[str, bytes], python_magic: str) -> str:
+    digest = hashlib.sha256(python_magic.encode())
+    for name, data in sources.items():
+        digest.update(f"{name} {len(data)}\n".encode() + data)
+    return digest.hexdigest()[:12]
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as output:
+        try:
+            output.write(data)
+            output.flush()
+            os.fchmod(output.fileno(), 0o644)
+            os.fsync(output.fileno())
+        except OSError:
+            Path(output.name).unlink()
+            raise
+        Path(output.name).replace(path)
+
+
+def _sync(directory: Path) -> None:
+    for path in directory.iterdir():
+        with path.open("rb") as content:
+            os.fsync(content.fileno())
