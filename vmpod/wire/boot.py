@@ -35,6 +35,12 @@ if TYPE_CHECKING:
         options: list[str]
         hosts: list[list[str]]
 
+    class BootImage(TypedDict):
+        """Where a container image lies on the images disk: bytes, multiples of 512."""
+
+        start: int
+        length: int
+
     class VolumeFile(TypedDict):
         """A file below a 'files' volume. base64: its content, or a secret whose value is base64."""
 
@@ -46,14 +52,12 @@ if TYPE_CHECKING:
         """kind: disk (on the scratch disk), memory (tmpfs), share (9p, by tag), files (read-only).
 
         size: bytes a tmpfs may hold, 0 for half of the memory.
-        file: for a share, the one file of it that is the volume, '' for the whole directory.
         """
 
         name: str
         kind: Literal["disk", "memory", "share", "files"]
         size: int
         tag: str
-        file: str
         files: list[VolumeFile]
 
     class BootMount(TypedDict):
@@ -63,7 +67,7 @@ if TYPE_CHECKING:
         read_only: bool
 
     class BootContainer(TypedDict):
-        """image: partition number on the images disk; memory in bytes, cpu in 1/1000 core, 0 for no limit.
+        """image: index into the document's images; memory in bytes, cpu in 1/1000 core, 0 for no limit.
 
         user: 'name', 'uid', 'name:group' or 'uid:gid', looked up in the image; '' for root.
         """
@@ -84,6 +88,7 @@ if TYPE_CHECKING:
         version: int
         pod: PodIdentity
         network: Network | None
+        images: list[BootImage]
         volumes: list[BootVolume]
         init_containers: list[BootContainer]
         containers: list[BootContainer]
@@ -123,13 +128,13 @@ _VOLUME: Shape = {
     "kind": str,
     "size": int,
     "tag": str,
-    "file": str,
     "files": [{"path": str, "mode": int, "base64": _VALUE}],
 }
 _DOCUMENT: Shape = {
     "version": int,
     "pod": {"name": str, "namespace": str, "uid": str, "hostname": str},
     "network": (type(None), _NETWORK),
+    "images": [{"start": int, "length": int}],
     "volumes": [_VOLUME],
     "init_containers": [_CONTAINER],
     "containers": [_CONTAINER],

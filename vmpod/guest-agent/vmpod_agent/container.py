@@ -160,10 +160,15 @@ class Run:
         ends = []
         for stream in ("stdout", "stderr"):
             read_end, write_end = pipe()
-            source = f"{self.spec['name']}/{self.attempt}"
-            self._captures.append(
-                Capture(self._services.loop, read_end, self._services.output, source, stream, self._settle)
+            capture = Capture(
+                self._services.loop,
+                read_end,
+                self._services.output,
+                source=f"{self.spec['name']}/{self.attempt}",
+                stream=stream,
+                ended=self._settle,
             )
+            self._captures.append(capture)
             ends.append(write_end)
         try:
             self._services.crun.run(

@@ -37,6 +37,19 @@ class Mount:
         syscalls.mount(self.source, self.target, self.kind, flags=self.flags, options=self.options)
 
 
+class Partition:
+    """Make a part of a disk a block device of its own: DISK and the number, as in /dev/vdc1."""
+
+    def __init__(self, disk: str, number: int, start: int, length: int) -> None:
+        self.disk, self.number, self.start, self.length = disk, number, start, length
+
+    def describe(self) -> str:
+        return f"make partition {self.number} of {self.disk}: {self.length} bytes at {self.start}"
+
+    def execute(self) -> None:
+        syscalls.add_partition(self.disk, self.number, self.start, self.length)
+
+
 class Directory:
     """Make a directory with exactly that mode."""
 

@@ -20,7 +20,14 @@ class Capture:
     """Reads one pipe to its end. When the journal is full it waits, and so, in time, does the writer."""
 
     def __init__(
-        self, loop: Loop, fd: int, output: Journal, source: str, stream: str, ended: Callable[[], None]
+        self,
+        loop: Loop,
+        fd: int,
+        output: Journal,
+        *,
+        source: str,
+        stream: str,
+        ended: Callable[[], None],
     ) -> None:
         self.ended = False
         self._loop = loop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 
 from vmpod_agent import layout, network
-from vmpod_agent.operations import Directory, Hostname, Interface, Mount, WriteFile
+from vmpod_agent.operations import Directory, Hostname, Interface, Mount, Partition, WriteFile
 from vmpod_agent.syscalls import MS_NODEV, MS_NOSUID, MS_RDONLY
 
 TYPE_CHECKING = False
@@ -42,11 +42,15 @@ def machine(document: BootDocument) -> Iterator[Operation]:
 
 
 def disks(document: BootDocument) -> Iterator[Operation]:
-    """The scratch disk, and every image that a container of the pod uses."""
+    """The scratch disk, and every image that a container of the pod uses.
+
+    The images lie one after the other on a disk without a partition table: the document says where.
+    """
     yield Mount(layout.SCRATCH_DISK, layout.SCRATCH, "ext4", flags=MS_NODEV, options="discard")
-    used = {container["image"] for container in document["init_containers"] + document["containers"]}
-    for number in sorted(used):
-        source = f"{layout.IMAGES_DISK}{number}"
+    for number, image in enumerate(document["images"]):
+        # Partition numbers start at 1.
+        yield Partition(layout.IMAGES_DISK, number + 1, image["start"], image["length"])
+        source = f"{layout.IMAGES_DISK}{number + 1}"
         yield Mount(source, layout.image(number), "squashfs", flags=MS_RDONLY | MS_NODEV)
 
 
@@ -76,5 +80,4 @@ def source(volume: BootVolume) -> str:
     """The guest's path of what a container mounts when it mounts the volume."""
     if volume["kind"] == "disk":
         return f"{layout.SCRATCH}/volumes/{volume['name']}"
-    path = f"{layout.VOLUMES}/{volume['name']}"
-    return f"{path}/{volume['file']}" if volume["file"] else path
+    return f"{layout.VOLUMES}/{volume['name']}"

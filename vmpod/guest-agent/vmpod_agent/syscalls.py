@@ -1,11 +1,12 @@
 """System calls that Python 3.11 lacks, through the C library.
 
-Constants are from linux/mount.h and linux/reboot.h.
+Constants are from linux/mount.h, linux/reboot.h and linux/blkpg.h.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 
 MS_RDONLY = 1
@@ -17,6 +18,8 @@ MS_BIND = 4096
 MS_REC = 16384
 MNT_DETACH = 2
 RB_POWER_OFF = 0x4321FEDC
+_BLKPG = 0x1269
+_BLKPG_ADD_PARTITION = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,6 +35,41 @@ def mount(source: str, target: str, kind: str, *, flags: int = 0, options: str =
 def unmount(target: str) -> None:
     """Detach a mount, at once from the tree and in fact when its last user is gone. Raises OSError."""
     _check(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
+
+
+class _Partition(ctypes.Structure):
+    """struct blkpg_partition of linux/blkpg.h."""
+
+    _fields_ = (
+        ("start", ctypes.c_longlong),
+        ("length", ctypes.c_longlong),
+        ("number", ctypes.c_int),
+        ("names", ctypes.c_char * 128),
+    )
+
+
+class _PartitionCall(ctypes.Structure):
+    """struct blkpg_ioctl_arg of linux/blkpg.h."""
+
+    _fields_ = (
+        ("operation", ctypes.c_int),
+        ("flags", ctypes.c_int),
+        ("size", ctypes.c_int),
+        ("data", ctypes.POINTER(_Partition)),
+    )
+
+
+def add_partition(disk: str, number: int, start: int, length: int) -> None:
+    """Make a range of a disk (bytes) a partition, without a partition table. Raises OSError."""
+    partition = _Partition(start=start, length=length, number=number)
+    call = _PartitionCall(
+        operation=_BLKPG_ADD_PARTITION, size=ctypes.sizeof(partition), data=ctypes.pointer(partition)
+    )
+    fd = os.open(disk, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(fd, _BLKPG, call)
+    finally:
+        os.close(fd)
 
 
 def power_off() -> None:

@@ -1,0 +1,123 @@
+"""Containers as the agent runs them: the manifest and the image put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping, Sequence
+
+from vmpod.errors import Problem
+from vmpod.oci.model import ImageConfig
+from vmpod.plan.host import Request
+from vmpod.spec.environment import expand, resolve_env
+from vmpod.spec.model import Container, Pod, ResolvedVar
+from vmpod.wire.boot import BootContainer, BootMount, Value
+
+UNKNOWN_COMMAND = "<the image's command>"
+"""Stands in a plan for the command of an image that is not on this host yet."""
+
+
+def boot_container(
+    container: Container,
+    pod: Pod,
+    request: Request,
+    *,
+    image: int,
+    secrets: MutableMapping[str, str],
+) -> BootContainer:
+    """One container; the values of Secrets are added to `secrets`."""
+    found = request.images.get(container.image)
+    config = found.config if found else ImageConfig(cmd=(UNKNOWN_COMMAND,))
+    variables = resolve_env(container, request.manifest)
+    resources = container.resources
+    return {
+        "name": container.name,
+        "image": image,
+        "argv": _argv(container, config, variables, secrets),
+        "env": _env(container, config, variables, pod, secrets),
+        "cwd": container.working_dir or config.working_dir or "/",
+        "user": _user(container, pod, config),
+        "mounts": _mounts(container),
+        "memory": resources.memory_limit or 0,
+        "cpu": resources.cpu_limit or 0,
+        "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
+        "stop_signal": config.stop_signal or "SIGTERM",
+    }
+
+
+def command_problems(pod: Pod, request: Request, source: str) -> list[Problem]:
+    """Containers that neither the manifest nor the image gives a command."""
+    groups = (("initContainers", pod.init_containers), ("containers", pod.containers))
+    return [
+        Problem(source, 0, f"spec.{group}[{index}].command", f"the image {container.image} has none either")
+        for group, containers in groups
+        for index, container in enumerate(containers)
+        if (found := request.images.get(container.image)) and not _words(container, found.config)
+    ]
+
+
+def _words(container: Container, config: ImageConfig) -> list[tuple[str, bool]]:
+    """The command line, each word with whether the manifest wrote it.
+
+    Kubernetes' rule: a command replaces entrypoint and cmd, args replace the cmd alone.
+    """
+    own = [(word, True) for word in container.command]
+    first = own or [(word, False) for word in config.entrypoint]
+    last = [(word, True) for word in container.args]
+    if not own and not last:
+        last = [(word, False) for word in config.cmd]
+    return first + last
+
+
+def _argv(
+    container: Container,
+    config: ImageConfig,
+    variables: Sequence[ResolvedVar],
+    secrets: MutableMapping[str, str],
+) -> list[Value]:
+    argv: list[Value] = []
+    for index, (word, own) in enumerate(_words(container, config)):
+        # Only what the manifest says is expanded: the image's own words are taken as they are.
+        text, sensitive = expand(word, variables) if own else (word, False)
+        argv.append(_value(text, sensitive, f"argv/{container.name}/{index}", secrets))
+    return argv
+
+
+def _env(
+    container: Container,
+    config: ImageConfig,
+    variables: Iterable[ResolvedVar],
+    pod: Pod,
+    secrets: MutableMapping[str, str],
+) -> list[list[Value]]:
+    env: dict[str, Value] = {"HOSTNAME": pod.hostname or pod.name}
+    env |= dict(config.env)
+    for variable in variables:
+        name = f"env/{container.name}/{variable.name}"
+        env[variable.name] = _value(variable.value, variable.sensitive, name, secrets)
+    return [[name, value] for name, value in env.items()]
+
+
+def _value(text: str, sensitive: bool, name: str, secrets: MutableMapping[str, str]) -> Value:
+    if not sensitive:
+        return text
+    secrets[name] = text
+    return {"secret": name}
+
+
+def _user(container: Container, pod: Pod, config: ImageConfig) -> str:
+    user = container.run_as_user if container.run_as_user is not None else pod.run_as_user
+    group = container.run_as_group if container.run_as_group is not None else pod.run_as_group
+    base = config.user if user is None else str(user)
+    return base if group is None else f"{base.partition(':')[0] or '0'}:{group}"
+
+
+def _mounts(container: Container) -> list[BootMount]:
+    """Outer mounts before inner ones, so that none hides another."""
+    return [
+        {
+            "volume": mount.name,
+            "path": mount.mount_path,
+            "sub_path": mount.sub_path,
+            "read_only": mount.read_only,
+        }
+        for mount in sorted(container.volume_mounts, key=lambda each: each.mount_path.count("/"))
+    ]

@@ -1,0 +1,58 @@
+"""What a plan depends on besides the manifest: facts of the host and choices of the user.
+
+The runtime gathers them; the plan only reads them, so that the same input gives the same plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vmpod.guestimage.model import GuestImage
+from vmpod.oci.model import Image
+from vmpod.plan.model import Accelerator, Forward
+from vmpod.spec.model import Manifest
+
+PathKind = Literal["directory", "file", "socket", "char-device", "block-device", "missing"]
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """The host's resolv.conf, as far as it concerns the pod."""
+
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Host:
+    """Facts of the host.
+
+    cpus: how many it has; root: whether QEMU will run as root; host_paths: what each hostPath is now.
+    """
+
+    accelerator: Accelerator
+    cpus: int
+    root: bool
+    resolver: Resolver = Resolver()
+    host_paths: Mapping[str, PathKind] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that a plan of one pod is made from.
+
+    images: by the name that the manifest gives; None for one that is not on this host yet.
+    state, sockets: the pod's directories. publish: forwards that the command line adds.
+    """
+
+    manifest: Manifest
+    uid: str
+    host: Host
+    guest: GuestImage
+    images: Mapping[str, Image | None]
+    state: Path
+    sockets: Path
+    publish: tuple[Forward, ...] = ()

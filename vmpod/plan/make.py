@@ -1,0 +1,124 @@
+"""Puts the plan together. Pure: no file is read, nothing is asked of the host."""
+
+from __future__ import annotations
+
+from vmpod.errors import ManifestError
+from vmpod.oci.model import Image
+from vmpod.plan import network, size, volumes
+from vmpod.plan.containers import boot_container, command_problems
+from vmpod.plan.host import Request
+from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned, pod_key
+from vmpod.spec.model import Container, Pod
+from vmpod.wire.boot import BOOT_VERSION, BootDocument, BootImage
+
+IMAGES_START = 4096
+"""Bytes of zeros before the first image: nothing in an image may look like a partition table."""
+
+
+def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:
+    """Decide everything that running the pod takes.
+
+    source: the manifest's name, for messages. Raises ManifestError, ConflictError.
+    """
+    problems = volumes.host_path_problems(pod, source, request.host.host_paths)
+    problems += command_problems(pod, request, source)
+    if problems:
+        raise ManifestError(problems)
+    secrets: dict[str, str] = {}
+    identity = Identity(pod.name, pod.namespace, request.uid)
+    images = _images(pod, request)
+    plan = Plan(
+        pod=identity,
+        machine=_machine(pod, request),
+        images=images,
+        scratch_size=size.SCRATCH_SIZE,
+        boot=_boot(pod, request, images, secrets),
+        notes=pod.notes + _notes(pod, request),
+    )
+    return Planned(plan, secrets)
+
+
+def _all_containers(pod: Pod) -> tuple[Container, ...]:
+    return pod.init_containers + pod.containers
+
+
+def _images(pod: Pod, request: Request) -> tuple[ImageUse, ...]:
+    """Every image once, in sorted order of names; names that mean the same image count as one."""
+    found: dict[str, ImageUse] = {}
+    for name in sorted({container.image for container in _all_containers(pod)}):
+        image = request.images.get(name)
+        use = ImageUse(name, image.digest, image.disk) if image else ImageUse(name, None, None)
+        found.setdefault(use.digest or name, use)
+    return tuple(found.values())
+
+
+def _machine(pod: Pod, request: Request) -> Machine:
+    guest, host, state = request.guest, request.host, request.state
+    return Machine(
+        name=f"vmpod-{pod_key(pod.namespace, pod.name)}",
+        uuid=request.uid,
+        accelerator=host.accelerator,
+        memory=size.memory(pod),
+        cpus=size.cpus(pod),
+        kernel=guest.kernel,
+        initrd=guest.initrd,
+        command_line=guest.command_line[host.accelerator],
+        disks=Disks(guest.root, state / "boot.iso", state / "images.vmdk", state / "scratch.raw"),
+        mac=network.mac_address(request.uid),
+        sockets=request.sockets,
+        events=state / "events.log",
+        output=state / "output.log",
+        console_log=state / "console.log",
+        forwards=network.forwards(pod, request.publish),
+        shares=volumes.shares(pod, host),
+    )
+
+
+def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dict[str, str]) -> BootDocument:
+    index = {use.digest or use.name: number for number, use in enumerate(images)}
+
+    def number(container: Container) -> int:
+        image = request.images.get(container.image)
+        return index[image.digest if image else container.image]
+
+    def boot(container: Container) -> dict[str, object]:
+        return dict(boot_container(container, pod, request, image=number(container), secrets=secrets))
+
+    return {
+        "version": BOOT_VERSION,
+        "pod": {
+            "name": pod.name,
+            "namespace": pod.namespace,
+            "uid": request.uid,
+            "hostname": pod.hostname or pod.name,
+        },
+        "network": network.network(request.host.resolver),
+        "images": _layout([_image(use, request) for use in images]),
+        "volumes": volumes.boot_volumes(pod, request.manifest, secrets),
+        "init_containers": [boot(container) for container in pod.init_containers],  # type: ignore[misc]
+        "containers": [boot(container) for container in pod.containers],  # type: ignore[misc]
+        "restart_policy": pod.restart_policy.value,
+        "grace": pod.termination_grace_period_seconds,
+    }
+
+
+def _image(use: ImageUse, request: Request) -> Image | None:
+    return request.images.get(use.name)
+
+
+def _layout(images: list[Image | None]) -> list[BootImage]:
+    """Where each image lies on the images disk: one after the other."""
+    places: list[BootImage] = []
+    start = IMAGES_START
+    for image in images:
+        length = image.disk_size if image else 0
+        places.append({"start": start, "length": length})
+        start += length
+    return places
+
+
+def _notes(pod: Pod, request: Request) -> tuple[str, ...]:
+    cpus = size.cpus(pod)
+    if cpus > request.host.cpus:
+        return (f"the pod asks for {cpus} CPUs, and the host has {request.host.cpus}",)
+    return ()

@@ -1,0 +1,130 @@
+"""What will be done to run a pod: pure data, that `vmpod plan` prints and the runtime carries out.
+
+A plan holds no secret values: where the boot document refers to one, its value is in
+`Planned.secrets`, which is never written anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from vmpod.wire.boot import BootDocument
+
+Accelerator = Literal["kvm", "tcg"]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of the host that leads into the pod. host_ip: '0.0.0.0' for every address."""
+
+    host_ip: str
+    host_port: int
+    pod_port: int
+    protocol: Literal["TCP", "UDP"] = "TCP"
+
+    def __str__(self) -> str:
+        suffix = "" if self.protocol == "TCP" else "/udp"
+        return f"{self.host_ip}:{self.host_port}->{self.pod_port}{suffix}"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A directory of the host that the guest can mount by its tag (9p)."""
+
+    tag: str
+    path: Path
+    read_only: bool
+    keep_owners: bool
+    """Whether the guest may set owners on the host, which only root's QEMU can do."""
+
+
+@dataclass(frozen=True)
+class Disks:
+    """The machine's disks, in the fixed order in which every machine has them: vda, vdb, vdc, vdd."""
+
+    root: Path
+    boot: Path
+    images: Path
+    scratch: Path
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The virtual machine. memory: bytes; sockets: directory of the control and console sockets."""
+
+    name: str
+    uuid: str
+    accelerator: Accelerator
+    memory: int
+    cpus: int
+    kernel: Path
+    initrd: Path
+    command_line: str
+    disks: Disks
+    mac: str
+    sockets: Path
+    events: Path
+    output: Path
+    console_log: Path
+    forwards: tuple[Forward, ...] = ()
+    shares: tuple[Share, ...] = ()
+
+    def control_socket(self, number: int) -> Path:
+        """The socket that leads to a control port of the agent."""
+        return self.sockets / f"c{number}"
+
+    @property
+    def console_socket(self) -> Path:
+        """The socket of the serial console."""
+        return self.sockets / "console"
+
+
+@dataclass(frozen=True)
+class ImageUse:
+    """A container image of the pod. digest and disk are None until the image is on this host."""
+
+    name: str
+    digest: str | None
+    disk: Path | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the pod is."""
+
+    name: str
+    namespace: str
+    uid: str
+
+    @property
+    def key(self) -> str:
+        """The pod's name among all pods of this user: 'name', or 'namespace_name'."""
+        return pod_key(self.namespace, self.name)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that running a pod takes. scratch_size: bytes, of a sparse file."""
+
+    pod: Identity
+    machine: Machine
+    images: tuple[ImageUse, ...]
+    scratch_size: int
+    boot: BootDocument
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and the secret values that its boot document refers to, by id."""
+
+    plan: Plan
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+def pod_key(namespace: str, name: str) -> str:
+    """The directory name of a pod. Neither part can hold an underscore."""
+    return name if namespace == "default" else f"{namespace}_{name}"

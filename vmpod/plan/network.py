@@ -1,0 +1,105 @@
+"""The pod's network: addresses of QEMU's user-mode network, and which host ports lead into it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from vmpod.errors import ConflictError, UsageError
+from vmpod.plan.host import Resolver
+from vmpod.plan.model import Forward
+from vmpod.spec.model import Pod
+from vmpod.wire.boot import Network
+
+# QEMU's user-mode network: the guest, the host as the guest sees it, and a resolver that asks the
+# host's. Source: QEMU's documentation, "Using the user mode network stack".
+ADDRESS = "10.0.2.15"
+GATEWAY = "10.0.2.2"
+NAMESERVER = "10.0.2.3"
+
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what Kubernetes, docker and podman mean where no address is given
+
+HOST_NAMES = ("host.containers.internal", "host.vmpod.internal")
+
+
+def network(resolver: Resolver) -> Network:
+    """The guest's static settings."""
+    return {
+        "address": ADDRESS,
+        "prefix": 24,
+        "gateway": GATEWAY,
+        "nameservers": [NAMESERVER],
+        "search": list(resolver.search),
+        "options": list(resolver.options),
+        "hosts": [[GATEWAY, name] for name in HOST_NAMES],
+    }
+
+
+def mac_address(uid: str) -> str:
+    """A MAC address in QEMU's range that stays the same for a pod."""
+    digest = hashlib.sha256(uid.encode()).digest()
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in digest[:3])
+
+
+def forwards(pod: Pod, publish: Iterable[Forward]) -> tuple[Forward, ...]:
+    """Every host port, sorted. Raises ConflictError if two clash."""
+    found = sorted({*_host_ports(pod), *publish}, key=lambda each: (each.host_port, str(each)))
+    for first, second in itertools.pairwise(found):
+        if _clash(first, second):
+            raise ConflictError(
+                f"host port {first.host_port} is asked for twice: {first} and {second}",
+                hint="give one of them another host port",
+            )
+    return tuple(found)
+
+
+def _host_ports(pod: Pod) -> Iterator[Forward]:
+    for container in pod.containers:
+        for port in container.ports:
+            if port.host_port:
+                address = port.host_ip or EVERY_ADDRESS
+                yield Forward(address, port.host_port, port.container_port, _protocol(port.protocol))
+
+
+def _protocol(name: str) -> Literal["TCP", "UDP"]:
+    return "UDP" if name.upper() == "UDP" else "TCP"
+
+
+def _clash(one: Forward, other: Forward) -> bool:
+    same = (one.host_port, one.protocol) == (other.host_port, other.protocol)
+    return same and (one.host_ip == other.host_ip or EVERY_ADDRESS in (one.host_ip, other.host_ip))
+
+
+def parse_publish(text: str) -> Forward:
+    """Read `[IP:]HOST:POD[/tcp|/udp]`. Raises UsageError."""
+    ports, _, protocol = text.partition("/")
+    address, _, rest = ports.rpartition(":")[0].rpartition(":")
+    numbers = [rest, ports.rpartition(":")[2]]
+    if protocol.lower() not in ("", "tcp", "udp") or not all(_is_port(number) for number in numbers):
+        raise UsageError(
+            f"--publish {text}: must be [IP:]HOST:POD[/tcp|/udp]",
+            hint="for example --publish 8080:80, or --publish 127.0.0.1:5353:53/udp",
+        )
+    return Forward(
+        _address(address, text),
+        int(numbers[0]),
+        int(numbers[1]),
+        _protocol(protocol),
+    )
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and 0 < int(text) < 65536
+
+
+def _address(text: str, whole: str) -> str:
+    import ipaddress  # noqa: PLC0415 - only where a port is published
+
+    if not text:
+        return EVERY_ADDRESS
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise UsageError(f"--publish {whole}: {text!r} is no IPv4 address") from None

@@ -1,0 +1,120 @@
+"""Volumes: which become directories in the guest, files in its memory, or shares of the host."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from vmpod.errors import Problem
+from vmpod.plan.host import Host
+from vmpod.plan.model import Share
+from vmpod.spec.model import (
+    ConfigMapVolume,
+    EmptyDir,
+    HostPath,
+    KeyToPath,
+    Manifest,
+    Pod,
+    SecretVolume,
+    Volume,
+)
+from vmpod.wire.boot import BootVolume, VolumeFile
+
+# The type of a hostPath, and what it must be; the OrCreate types make what is missing.
+_WANTED = {"Directory": "directory", "DirectoryOrCreate": "directory", "": "directory"}
+
+
+def boot_volumes(pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str]) -> list[BootVolume]:
+    """Every volume as the agent sees it; the values of Secrets are added to `secrets`."""
+    return [_boot_volume(volume, _tag(index), manifest, secrets) for index, volume in enumerate(pod.volumes)]
+
+
+def shares(pod: Pod, host: Host) -> tuple[Share, ...]:
+    """The directories of the host that the machine gets. Read-only if no container may write."""
+    return tuple(
+        Share(_tag(index), Path(volume.source.path), _read_only(volume, pod), keep_owners=host.root)
+        for index, volume in enumerate(pod.volumes)
+        if isinstance(volume.source, HostPath)
+    )
+
+
+def host_path_problems(pod: Pod, source: str, kinds: Mapping[str, str]) -> list[Problem]:
+    """What is wrong with the hostPaths, told before anything is started."""
+    found = []
+    for index, volume in enumerate(pod.volumes):
+        if isinstance(volume.source, HostPath) and (fault := _fault(volume.source, kinds)):
+            found.append(Problem(source, 0, f"spec.volumes[{index}].hostPath", fault))
+    return found
+
+
+def _fault(source: HostPath, kinds: Mapping[str, str]) -> str | None:
+    kind = kinds.get(source.path, "missing")
+    wanted = _WANTED.get(source.type)
+    if wanted is None:
+        return (
+            f"type {source.type!r} cannot be shared with a machine: only directories can. "
+            "Share the directory that holds it, or use a ConfigMap"
+        )
+    if kind == wanted or (kind == "missing" and source.type == "DirectoryOrCreate"):
+        return None
+    if kind == "missing":
+        return f"{source.path} does not exist; type DirectoryOrCreate makes it"
+    return f"{source.path} is a {kind}, not a directory; only directories can be shared with a machine"
+
+
+def _tag(index: int) -> str:
+    # A volume's name may have 63 bytes, and a tag of virtio-9p at most 31.
+    return f"volume{index}"
+
+
+def _read_only(volume: Volume, pod: Pod) -> bool:
+    mounts = [
+        mount
+        for container in (*pod.init_containers, *pod.containers)
+        for mount in container.volume_mounts
+        if mount.name == volume.name
+    ]
+    return all(mount.read_only for mount in mounts)
+
+
+def _boot_volume(
+    volume: Volume, tag: str, manifest: Manifest, secrets: MutableMapping[str, str]
+) -> BootVolume:
+    source = volume.source
+    found: BootVolume = {"name": volume.name, "kind": "files", "size": 0, "tag": "", "files": []}
+    if isinstance(source, EmptyDir):
+        found |= {"kind": "memory" if source.medium == "Memory" else "disk", "size": source.size_limit or 0}
+    elif isinstance(source, HostPath):
+        found |= {"kind": "share", "tag": tag}
+    elif isinstance(source, ConfigMapVolume):
+        data = manifest.config_maps[source.name].data if source.name in manifest.config_maps else {}
+        found["files"] = _files(source, data)
+    else:
+        data = manifest.secrets[source.name].data if source.name in manifest.secrets else {}
+        found["files"] = _secret_files(volume.name, _files(source, data), secrets)
+    return found
+
+
+def _files(source: ConfigMapVolume | SecretVolume, data: Mapping[str, bytes]) -> list[VolumeFile]:
+    items = source.items or tuple(KeyToPath(key, key) for key in sorted(data))
+    return [
+        {
+            "path": item.path,
+            "mode": source.default_mode if item.mode is None else item.mode,
+            "base64": base64.b64encode(data[item.key]).decode(),
+        }
+        for item in items
+        if item.key in data
+    ]
+
+
+def _secret_files(
+    volume: str, files: list[VolumeFile], secrets: MutableMapping[str, str]
+) -> list[VolumeFile]:
+    for file in files:
+        name = f"file/{volume}/{file['path']}"
+        assert isinstance(file["base64"], str)
+        secrets[name] = file["base64"]
+        file["base64"] = {"secret": name}
+    return files
