@@ -22,6 +22,9 @@ from vmpod.spec.references import References, binary_keys, unfit
 MAX_BYTES = 128 * 1024 - 1
 """The longest NAME=VALUE, and the longest argument, that Linux takes (MAX_ARG_STRLEN, without the NUL)."""
 
+MAX_TOTAL = 2 * 2**20
+"""The most bytes for all variables, or all arguments: a quarter of an 8 MiB stack (execve(2))."""
+
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
 
@@ -41,13 +44,15 @@ def resolve_env(container: Container, manifest: Manifest) -> tuple[ResolvedVar, 
 def resolve(container: Container, references: References) -> tuple[ResolvedVar, ...]:
     """As `resolve_env`. Raises TooLongError."""
     found: dict[str, ResolvedVar] = {}
-    for source in container.env_from:
-        found |= {variable.name: variable for variable in _from_source(source, references)}
-    for entry in container.env:
-        if variable := _from_entry(entry, found, references):
-            if len(f"{variable.name}={variable.value}".encode()) > MAX_BYTES:
-                raise TooLongError(f"the variable {entry.name} is longer than {MAX_BYTES} bytes")
-            found[entry.name] = variable
+    total = 0
+    for variable in _variables(container, references, found):
+        size = len(f"{variable.name}={variable.value}".encode())
+        total += size
+        if size > MAX_BYTES:
+            raise TooLongError(f"the variable {variable.name} is longer than {MAX_BYTES} bytes")
+        if total > MAX_TOTAL:
+            raise TooLongError(f"the variables are longer than {MAX_TOTAL} bytes together")
+        found[variable.name] = variable
     return tuple(found.values())
 
 
@@ -63,7 +68,34 @@ def expand(text: str, variables: Iterable[ResolvedVar]) -> tuple[str, bool]:
 
     Raises TooLongError.
     """
-    return _expand(text, {variable.name: variable for variable in variables})
+    return expand_words([text], variables)[0]
+
+
+def expand_words(words: Iterable[str], variables: Iterable[ResolvedVar]) -> list[tuple[str, bool]]:
+    """As `expand`, for all the words of a `command` or of `args`."""
+    known = {variable.name: variable for variable in variables}
+    expanded: list[tuple[str, bool]] = []
+    total = 0
+    for word in words:
+        expanded.append(_expand(word, known))
+        size = len(expanded[-1][0].encode())
+        total += size
+        if size > MAX_BYTES:
+            raise TooLongError(f"an argument is longer than {MAX_BYTES} bytes")
+        if total > MAX_TOTAL:
+            raise TooLongError(f"the arguments are longer than {MAX_TOTAL} bytes together")
+    return expanded
+
+
+def _variables(
+    container: Container, references: References, known: Mapping[str, ResolvedVar]
+) -> Iterator[ResolvedVar]:
+    """Every variable in turn; those that were made before must be in known when the next is asked for."""
+    for source in container.env_from:
+        yield from _from_source(source, references)
+    for entry in container.env:
+        if variable := _from_entry(entry, known, references):
+            yield variable
 
 
 def _from_source(source: EnvFrom, references: References) -> Iterator[ResolvedVar]:

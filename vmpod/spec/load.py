@@ -11,7 +11,7 @@ from vmpod.spec.fields import Table
 from vmpod.spec.metadata import read_metadata
 from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
 from vmpod.spec.pod import child, read_pod
-from vmpod.spec.podfields import CONFIG_MAP, LIST, POD, SECRET
+from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
 from vmpod.spec.reader import Context, Place, Record, nearest, shown
 from vmpod.spec.references import References
 from vmpod.spec.scalars import describe
@@ -59,6 +59,7 @@ def _unfold(place: Place) -> Iterator[tuple[str, Record]]:
     if kind != "List":
         yield kind, record
         return
+    record.record("metadata", LIST_META)
     for item in record.items("items"):
         yield from _unfold(item)
 

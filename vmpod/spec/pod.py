@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from vmpod.spec import names
 from vmpod.spec.containers import MAX_ID, read_container, read_ids
-from vmpod.spec.environment import TooLongError, expand, resolve, skipped
+from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped
 from vmpod.spec.metadata import Metadata
 from vmpod.spec.model import Container, Pod, Port, RestartPolicy, Volume
 from vmpod.spec.podfields import POD_SECURITY, POD_SPEC
@@ -16,6 +16,8 @@ from vmpod.spec.references import References
 from vmpod.spec.volumes import read_volume
 
 _DEFAULT_GRACE = 30
+# Far more than a machine has room for; it bounds the work that a hostile manifest can ask for.
+_MAX_CONTAINERS = 100
 _ANY_ADDRESS = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - compared with, not bound
 _NO_CLUSTER_DNS = "there is no cluster DNS, so names are resolved as the host resolves them"
 
@@ -78,7 +80,10 @@ def _containers(
     bound: dict[tuple[str, int], set[str]] = {}
     found: dict[str, list[Container]] = {"initContainers": [], "containers": []}
     for field, containers in found.items():
-        for place in spec.items(field):
+        for index, place in enumerate(spec.items(field)):
+            if index == _MAX_CONTAINERS:
+                place.wrong(f"a pod can have at most {_MAX_CONTAINERS} {field}")
+                break
             container = read_container(place, references, volumes)
             if container is None:
                 continue
@@ -120,12 +125,10 @@ def _check_environment(place: Place, container: Container, references: Reference
     except TooLongError as error:
         child(place, "env").wrong(str(error))
         return
-    for field, words in (("command", container.command), ("args", container.args)):
-        for index, word in enumerate(words):
-            try:
-                expand(word, variables)
-            except TooLongError as error:
-                child(child(place, field), index).wrong(str(error))
+    try:
+        expand_words([*container.command, *container.args], variables)
+    except TooLongError as error:
+        child(place, "args" if container.args else "command").wrong(str(error))
 
 
 def _check_dns_policy(spec: Record) -> None:
@@ -137,7 +140,7 @@ def _check_dns_policy(spec: Record) -> None:
 
 def child(place: Place, name: str | int) -> Place:
     """A place inside; the place itself, under the child's path, where the manifest has none."""
-    path = f"{place.path}[{name}]" if isinstance(name, int) else f"{place.path}.{name}"
+    path = f"{place.path}[{name}]" if isinstance(name, int) else f"{place.path}.{name}".removeprefix(".")
     value = place.node.value
     if isinstance(name, int):
         node = value[name] if isinstance(value, tuple) and name < len(value) else place.node

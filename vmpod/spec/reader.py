@@ -16,7 +16,7 @@ from vmpod.spec import quantity
 from vmpod.spec.fields import Effect, Field, Table
 from vmpod.spec.report import Report
 from vmpod.spec.scalars import describe
-from vmpod.spec.tree import Node
+from vmpod.spec.tree import MAX_PATH, Node
 
 Rule = Callable[[str], str | None]
 """Says what is wrong with a string, or None."""
@@ -76,7 +76,8 @@ class Place:
         value = self.node.value
         if isinstance(value, bool) or not isinstance(value, int):
             what = describe(value) if not isinstance(value, float) else self.node.text
-            self.wrong(f"must be a whole number, not {what}")
+            unquote = ": write it without quotes" * (isinstance(value, str) and value.isdecimal())
+            self.wrong(f"must be a whole number, not {what}{unquote}")
             return None
         if not low <= value <= high:
             self.wrong(f"must be {words or f'between {low} and {high}'}, not {value}")
@@ -87,7 +88,8 @@ class Place:
         """true or false, else None."""
         if isinstance(self.node.value, bool):
             return self.node.value
-        self.wrong(f"must be true or false, not {describe(self.node.value)}")
+        unquote = ": write it without quotes" * (self.node.value in {"true", "false"})
+        self.wrong(f"must be true or false, not {describe(self.node.value)}{unquote}")
         return None
 
     def quantity(self) -> Fraction | None:
@@ -137,7 +139,7 @@ class Place:
         assert isinstance(self.node.value, Mapping)
         for name, node in self.node.value.items():
             path = f"{self.path}.{name}" if self.path else name
-            yield name, _admit(Place(node, path[:300], self.context), name, table)
+            yield name, _admit(Place(node, path[:MAX_PATH], self.context), name, table)
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,8 @@ class Report:
         """Note a fault and go on. Raises ManifestError when there are too many to go on."""
         self.problems.append(Problem(self.source, line, path, message))
         if len(self.problems) >= MAX_PROBLEMS:
-            self.problem_list_full()
-
-    def problem_list_full(self) -> None:
-        """Raise ManifestError, saying that there may be more."""
-        raise ManifestError(
-            [*self.in_order(), Problem(self.source, 0, "", "too many faults: the rest are not listed")]
-        )
+            more = Problem(self.source, 0, "", "there may be more faults: these are the first")
+            raise ManifestError([*self.in_order(), more])
 
     def fatal(self, line: int, message: str) -> ManifestError:
         """The error for a fault that makes it pointless to read on."""

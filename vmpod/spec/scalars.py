@@ -11,14 +11,14 @@ import re
 
 Scalar = str | int | float | bool | None
 
+_TRUE = ("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON")
+_FALSE = ("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF")
+
 _CONSTANTS: dict[str, Scalar] = dict.fromkeys(("", "~", "null", "Null", "NULL"))
-_CONSTANTS |= dict.fromkeys(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"], True)
-_CONSTANTS |= dict.fromkeys(
-    ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"], False
-)
-_CONSTANTS |= dict.fromkeys([".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"], float("inf"))
-_CONSTANTS |= dict.fromkeys(["-.inf", "-.Inf", "-.INF"], float("-inf"))
-_CONSTANTS |= dict.fromkeys([".nan", ".NaN", ".NAN"], float("nan"))
+_CONSTANTS |= dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
+_CONSTANTS |= dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), float("inf"))
+_CONSTANTS |= dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf"))
+_CONSTANTS |= dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan"))
 
 _INTEGER = re.compile(r"[-+]?(?:0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0|[1-9][0-9]*)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)

@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 MAX_SIZE = 4 * 2**20
 """The most characters that a manifest may have: several full ConfigMaps, base64 included."""
 
+MAX_PATH = 300
+"""The longest field path that a message shows; keys may be of any length."""
+
 _MAX_DEPTH = 64
 # With every alias unfolded: characters, plus a flat charge a node.
 _MAX_WEIGHT = 4 * MAX_SIZE
 _NODE_WEIGHT = 64
 
 # What YAML 1.1 allows in a stream (section 5.1), the rest being control characters.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SURROGATES = re.compile(r"(\\\\)|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 _TAG = "tag:yaml.org,2002:"
@@ -151,12 +154,23 @@ class _Builder:
                 case yaml.DocumentEndEvent() if self.root is not None:
                     yield self.root
 
+    def _wrong(self, line: int, message: str, *, key: str = "") -> None:
+        """Report a fault of what is being read, or of a key in the mapping that has just ended."""
+        path = ""
+        for level in self.stack:
+            if not level.mapping:
+                path += f"[{len(level.items)}]"
+            elif len(level.items) % 2:
+                path += f".{level.items[-1].text}"
+        path = f"{path}.{key}" if key else path
+        self.report.problem(line, path.removeprefix(".")[:MAX_PATH], message)
+
     def _open(self, event: yaml.SequenceStartEvent | yaml.MappingStartEvent, line: int) -> None:
         if len(self.stack) >= _MAX_DEPTH:
             raise self.report.fatal(line, f"is nested deeper than {_MAX_DEPTH} levels")
         mapping = type(event).__name__.startswith("Mapping")
         if event.tag not in {None, "!", _TAG + ("map" if mapping else "seq")}:
-            self.report.problem(line, "", f"the YAML tag {event.tag} has no meaning in a manifest")
+            self._wrong(line, f"the YAML tag {event.tag} has no meaning in a manifest")
         self.stack.append(_Open(line, event.anchor, mapping))
 
     def _close(self, node: Node, *, cost: int, anchor: str | None = None) -> None:
@@ -181,13 +195,13 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> Node:
         text: str = event.value
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            self.report.problem(line, "", "holds half of a character (a lone surrogate)")
+            self._wrong(line, "holds half of a character (a lone surrogate)")
             text = ""
         value = resolve(text) if event.implicit[0] or (event.tag or "!") != "!" else text
         if event.tag not in {None, "!"}:
             value = self._tagged(event.tag, text, value, line)
         if isinstance(value, float) and not math.isfinite(value):
-            self.report.problem(line, "", f"{text[:20]} is not a number that a manifest can hold")
+            self._wrong(line, f"{text[:20]} is not a number that a manifest can hold")
             value = 0
         return Node(value, line, text, _NODE_WEIGHT + len(text))
 
@@ -196,9 +210,9 @@ class _Builder:
         if name == "str":
             return text
         if name not in _SCALAR_TAGS or name == tag:
-            self.report.problem(line, "", f"the YAML tag {tag} has no meaning in a manifest")
+            self._wrong(line, f"the YAML tag {tag} has no meaning in a manifest")
         elif not isinstance(value, _SCALAR_TAGS[name]):
-            self.report.problem(line, "", f"the value does not fit its YAML tag !!{name}")
+            self._wrong(line, f"the value does not fit its YAML tag !!{name}")
         return value
 
     def _mapping(self, done: _Open) -> Node:
@@ -211,7 +225,7 @@ class _Builder:
             name = self._key(key)
             if name in entries:
                 first = entries[name].line
-                self.report.problem(key.line, name, f"is given twice; the first is on line {first}")
+                self._wrong(key.line, f"is given twice; the first is on line {first}", key=name)
             entries[name] = replace(value, line=key.line)
         return _node(merged | entries, list((merged | entries).values()), done.line)
 
@@ -223,7 +237,7 @@ class _Builder:
                 # Of several, the first wins.
                 merged = {**part.value, **merged}
             else:
-                self.report.problem(part.line, "<<", "can only merge mappings")
+                self._wrong(part.line, "can only merge mappings", key="<<")
         return merged
 
     def _key(self, key: Node) -> str:
@@ -233,7 +247,7 @@ class _Builder:
         if str(key.value) == key.text and not isinstance(key.value, bool | float):
             return key.text
         words = describe(key.value)
-        self.report.problem(key.line, key.text, f"a key must be a string, not {words}: write it in quotes")
+        self._wrong(key.line, f"a key must be a string, not {words}: write it in quotes", key=key.text)
         return key.text
 
 
