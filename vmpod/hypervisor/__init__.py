@@ -1,0 +1,1 @@
+"""Virtual machines: one small protocol, libvirt behind it."""

@@ -1,0 +1,88 @@
+"""Machines through a libvirt connection, whichever driver is behind it."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from types import TracebackType
+
+import libvirt
+import libvirt_qemu
+
+from vmpod.errors import ConflictError, HypervisorError
+from vmpod.hypervisor import libvirt_errors
+from vmpod.hypervisor.domain import domain_xml
+from vmpod.hypervisor.libvirt_errors import translated
+from vmpod.log import logger
+from vmpod.plan.model import Forward, Machine
+
+_NIC = "hostnet0"  # the name libvirt gives the first network card's host side
+
+
+class LibvirtHypervisor:
+    """A Hypervisor (see base.py) on one libvirt connection."""
+
+    def __init__(self, uri: str) -> None:
+        """Open the connection. Raises HypervisorError."""
+        libvirt_errors.silence()
+        with translated(f"could not open {uri}"):
+            self._connection = libvirt.open(uri)
+
+    def __enter__(self) -> LibvirtHypervisor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self, machine: Machine) -> int:
+        """See Hypervisor.start."""
+        xml = domain_xml(machine)
+        logger.debug("domain:\n%s", xml)
+        with translated(f"could not start the machine {machine.name}"):
+            # Paused, so that a taken port is found before the guest has run an instruction.
+            domain = self._connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+            try:
+                for forward in machine.forwards:
+                    self._forward(domain, forward)
+                pid = _process_id(domain)
+                domain.resume()
+            except BaseException:
+                with contextlib.suppress(libvirt.libvirtError):
+                    domain.destroy()
+                raise
+        logger.debug("machine %s runs as process %d", machine.name, pid)
+        return pid
+
+    def destroy(self, machine: Machine) -> None:
+        """See Hypervisor.destroy."""
+        with translated(f"could not end the machine {machine.name}"):
+            try:
+                self._connection.lookupByUUIDString(machine.uuid).destroy()
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+
+    def close(self) -> None:
+        """See Hypervisor.close."""
+        with contextlib.suppress(libvirt.libvirtError):
+            self._connection.close()
+
+    def _forward(self, domain: libvirt.virDomain, forward: Forward) -> None:
+        address = "" if forward.host_ip == "0.0.0.0" else forward.host_ip  # noqa: S104 - QEMU's word for it is ''
+        rule = f"{forward.protocol.lower()}:{address}:{forward.host_port}-:{forward.pod_port}"
+        answer = libvirt_qemu.qemuMonitorCommand(
+            domain, f"hostfwd_add {_NIC} {rule}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
+        )
+        if answer.strip():
+            raise ConflictError(
+                f"host port {forward.host_port} ({forward.protocol}) cannot be bound: it is taken, or not allowed",
+                hint="choose another port; ports below 1024 need root",
+            )
+
+
+def _process_id(domain: libvirt.virDomain) -> int:
+    """The process id of a domain's QEMU, from the file that libvirt keeps."""
+    xml_pid = Path("/run/libvirt/qemu") / f"{domain.name()}.pid"
+    return int(xml_pid.read_text())

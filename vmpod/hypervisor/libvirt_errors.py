@@ -1,0 +1,38 @@
+"""Turns libvirt's errors into ours. The only module, with connection.py, that knows libvirt's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import libvirt
+
+from vmpod.errors import ConflictError, HypervisorError, VmpodError
+from vmpod.log import logger
+
+
+def silence() -> None:
+    """Keep libvirt from printing errors: they are raised, too."""
+    libvirt.registerErrorHandler(lambda _context, error: logger.debug("libvirt: %s", error), None)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise libvirt's errors as ours, saying what was being done."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        raise translate(error, what) from error
+
+
+def translate(error: libvirt.libvirtError, what: str) -> VmpodError:
+    """Our error for one of libvirt's."""
+    code, message = error.get_error_code(), error.get_error_message()
+    if code in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_DOM_EXIST) and "already" in message:
+        return ConflictError(f"{what}: {message}", hint="`vmpod ps` lists what runs")
+    hints = {
+        libvirt.VIR_ERR_NO_CONNECT: "is the URI right, and does libvirtd run?",
+        libvirt.VIR_ERR_AUTH_FAILED: "add the user to the group libvirt",
+        libvirt.VIR_ERR_CONFIG_UNSUPPORTED: "is qemu-system-x86_64 installed?",
+    }
+    return HypervisorError(f"{what}: {message}", hint=hints.get(code))

@@ -1,0 +1,76 @@
+"""A process that can be recognised again: a number alone may belong to another one by now."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+_START_TIME_FIELD = 22 - 3  # of /proc/PID/stat, counted from what follows the name
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process by its number and the moment it started (clock ticks since boot)."""
+
+    pid: int
+    started: int
+
+    @classmethod
+    def of(cls, pid: int) -> Process | None:
+        """The process that has the number now; None if there is none, or it is a zombie."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # The name, in parentheses, may hold anything.
+        fields = stat.rpartition(")")[2].split()
+        return None if fields[0] in "ZX" else cls(pid, int(fields[_START_TIME_FIELD]))
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return Process.of(self.pid) == self
+
+    def end(self, *, timeout: float = 10.0) -> bool:
+        """Kill it, and wait until it is gone; whether it is. No error if it has ended already."""
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            # Only now is it certain that the number cannot change hands.
+            if not self.alive():
+                return True
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            return bool(select.select([pidfd], [], [], timeout)[0])
+        except ProcessLookupError:
+            return True
+        finally:
+            os.close(pidfd)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until it is gone, at most that many seconds; whether it is."""
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return not self.alive() or bool(select.select([pidfd], [], [], timeout)[0])
+        finally:
+            os.close(pidfd)
+
+
+def find_by_argument(text: str) -> Process | None:
+    """The process that has the text in one of its arguments; None if there is none."""
+    wanted = os.fsencode(text)
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and int(entry.name) != os.getpid():
+            try:
+                arguments = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue  # it has ended, or is hidden from us
+            if wanted in arguments:
+                return Process.of(int(entry.name))
+    return None

@@ -1,0 +1,92 @@
+"""What is written down about a pod. Its state is not: that follows from what is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vmpod.errors import HostError
+from vmpod.plan.model import Forward, pod_key
+from vmpod.state.files import write_atomically
+from vmpod.state.process import Process
+
+VERSION = 1
+FILE = "pod.json"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One pod.
+
+    created: RFC 3339. uri: the libvirt connection its machine was started on ('' for the embedded
+    driver). sockets: directory of its sockets. images: digests it uses. document: the manifest, as
+    JSON. qemu: the machine's process, None until it has started. stopped: a command ended the machine.
+    """
+
+    uid: str
+    name: str
+    namespace: str
+    created: str
+    uri: str
+    accelerator: str
+    sockets: Path
+    containers: tuple[str, ...]
+    init_containers: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    forwards: tuple[Forward, ...] = ()
+    document: Mapping[str, Any] = field(default_factory=dict)
+    qemu: Process | None = None
+    stopped: bool = False
+
+    @property
+    def key(self) -> str:
+        """The pod's directory name."""
+        return pod_key(self.namespace, self.name)
+
+    @property
+    def machine_name(self) -> str:
+        """What libvirt calls the pod's machine."""
+        return f"vmpod-{self.key}"
+
+    def with_process(self, process: Process) -> Record:
+        """The record of the pod with its machine started."""
+        return replace(self, qemu=process)
+
+
+def save(record: Record, directory: Path) -> None:
+    """Write the record into the pod's directory."""
+    content = {"version": VERSION} | asdict(record) | {"sockets": str(record.sockets)}
+    write_atomically(directory / FILE, json.dumps(content, indent=1).encode())
+
+
+def load(directory: Path) -> Record | None:
+    """Read the record of a pod's directory; None if there is none (yet, or any more).
+
+    Raises HostError if it is of another version or damaged.
+    """
+    path = directory / FILE
+    try:
+        content = json.loads(path.read_bytes())
+        if content.pop("version") != VERSION:
+            raise HostError(
+                f"{path} was written by another version of vmpod", hint="use that one to remove the pod"
+            )
+        return _from_json(content)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise HostError(
+            f"{path} is damaged: {error}", hint=f"`vmpod rm --force {directory.name}` removes the pod"
+        ) from error
+
+
+def _from_json(content: dict[str, Any]) -> Record:
+    content["sockets"] = Path(content["sockets"])
+    content["forwards"] = tuple(Forward(**forward) for forward in content["forwards"])
+    content["qemu"] = Process(**content["qemu"]) if content["qemu"] else None
+    for name in ("containers", "init_containers", "images"):
+        content[name] = tuple(content[name])
+    return Record(**content)

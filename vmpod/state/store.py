@@ -1,0 +1,128 @@
+"""All pods of this user.
+
+<state>/pods/<key>/       pod.json, the disks, the journals, the console's log
+<runtime>/<12 digits>/    sockets, and libvirt's files if its driver is embedded
+<runtime>/locks/<key>     held by a command that changes the pod
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmpod.errors import NotFoundError
+from vmpod.paths import Paths, private_dir
+from vmpod.plan.model import pod_key
+from vmpod.state import journal, lock, record
+from vmpod.state.record import Record
+from vmpod.state.status import PodStatus, derive
+
+EVENTS = "events.log"
+OUTPUT = "output.log"
+CONSOLE = "console.log"
+
+
+@dataclass(frozen=True)
+class PodEntry:
+    """A pod that is there."""
+
+    record: Record
+    directory: Path
+
+    @property
+    def events(self) -> Path:
+        """The journal of the pod's events."""
+        return self.directory / EVENTS
+
+    @property
+    def output(self) -> Path:
+        """The journal of what its containers wrote."""
+        return self.directory / OUTPUT
+
+    @property
+    def console(self) -> Path:
+        """What the machine wrote to its serial console."""
+        return self.directory / CONSOLE
+
+    def alive(self) -> bool:
+        """Whether the pod's machine runs."""
+        return self.record.qemu is not None and self.record.qemu.alive()
+
+
+class PodStore:
+    """Finds, adds and removes pods. Nothing is cached: other commands work on the same files."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def directory(self, key: str) -> Path:
+        """Where a pod of that key is kept, whether or not it is there."""
+        return self._paths.pods / key
+
+    def sockets(self, uid: str) -> Path:
+        """Where a pod's sockets are. Short: their paths are limited."""
+        return self._paths.runtime / uid.replace("-", "")[:12]
+
+    def locked(self, key: str) -> AbstractContextManager[None]:
+        """Hold the pod's lock, whether or not the pod is there. Raises ConflictError."""
+        private_dir(self._paths.runtime)
+        return lock.locked(self._lock(key), f"the pod {key}")
+
+    def list(self) -> list[PodEntry]:
+        """Every pod, by key."""
+        return sorted(self._entries(), key=lambda entry: entry.record.key)
+
+    def find(self, name: str) -> PodEntry:
+        """The pod of that name, 'NAME' or 'NAMESPACE/NAME'. Raises NotFoundError."""
+        entry = self.lookup(key_of(name))
+        if entry is None:
+            raise NotFoundError(f"there is no pod {name!r}", hint="`vmpod ps --all` lists all pods")
+        return entry
+
+    def lookup(self, key: str) -> PodEntry | None:
+        """The pod of that key, None if there is none."""
+        directory = self.directory(key)
+        found = record.load(directory)
+        return PodEntry(found, directory) if found else None
+
+    def save(self, entry: PodEntry) -> PodEntry:
+        """Write the pod's record; makes its directory."""
+        private_dir(self._paths.state)
+        # QEMU may run as another user (libvirtd's), who has to reach the disks by name.
+        entry.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
+        record.save(entry.record, entry.directory)
+        return entry
+
+    def delete(self, key: str, sockets: Path | None) -> None:
+        """Remove everything that is kept of a pod. Its machine must be gone."""
+        for directory in (sockets, self.directory(key)):
+            if directory:
+                shutil.rmtree(directory, ignore_errors=True)
+
+    def status(self, entry: PodEntry) -> PodStatus:
+        """The pod's state now."""
+        # In this order: a machine that ends in between has told its end before.
+        alive = entry.alive()
+        starting = entry.record.qemu is None and lock.held(self._lock(entry.record.key))
+        events = journal.events(journal.Reader(entry.events).read())
+        return derive(entry.record, events, alive=alive, starting=starting)
+
+    def _entries(self) -> Iterator[PodEntry]:
+        if self._paths.pods.is_dir():
+            for directory in self._paths.pods.iterdir():
+                if found := record.load(directory):
+                    yield PodEntry(found, directory)
+
+    def _lock(self, key: str) -> Path:
+        return self._paths.runtime / "locks" / key
+
+
+def key_of(name: str) -> str:
+    """The key of 'NAME' or 'NAMESPACE/NAME'. Raises NotFoundError for what cannot be one."""
+    namespace, _, rest = name.rpartition("/")
+    if not rest or any(part.startswith(".") or "/" in part or "_" in part for part in (namespace, rest)):
+        raise NotFoundError(f"{name!r} cannot be the name of a pod")
+    return pod_key(namespace or "default", rest)
