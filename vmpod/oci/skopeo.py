@@ -1,0 +1,175 @@
+"""Pulling from registries through skopeo, so that logins, mirrors, private CAs and proxies work as they
+do for podman.
+
+A tag is first resolved to the digest of the manifest for our platform, which tells whether the image
+is here already. It is then fetched by that digest in skopeo's `dir:` form, which keeps manifest and
+layers as the registry has them; the `oci:` form would rewrite Docker's manifests and so their digests.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmpod import run
+from vmpod.errors import CommandError, HostError, ImageError
+from vmpod.oci import manifest
+from vmpod.oci.manifest import Index
+from vmpod.oci.reference import Reference
+from vmpod.oci.squashfs import no_space
+from vmpod.progress import Phase
+
+_SKOPEO = ("skopeo", "--override-os", manifest.OS, "--override-arch", manifest.ARCHITECTURE)
+_ANSWER_TIMEOUT = 120.0
+_STALL_TIMEOUT = 300.0
+_POLL = 0.2
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What a name means at its registry now.
+
+    digest: of the manifest for our platform. index: of what the name itself leads to, which is the
+    same for an image of one platform. size: bytes of all layers, 0 if not known before the fetch.
+    """
+
+    reference: Reference
+    digest: str
+    index: str
+    size: int = 0
+
+
+def resolve(reference: Reference) -> Resolved:
+    """Ask the registry what a name means. Raises ImageError with the reason and what to do."""
+    where = str(reference)
+    try:
+        raw = run.run([*_SKOPEO, "inspect", "--raw", f"docker://{where}"], timeout=_ANSWER_TIMEOUT)
+    except CommandError as error:
+        raise explain(reference, error.message) from None
+    except HostError as error:
+        raise ImageError(f"{where}: cannot be pulled: {error.message}", hint=error.hint) from None
+    found = manifest.parse_manifest(raw, where)
+    if reference.digest and found.digest != reference.digest:
+        raise ImageError(f"{where}: the registry answered with another manifest, {found.digest}")
+    if isinstance(found, Index):
+        return Resolved(reference, manifest.choose(found.manifests, where).digest, found.digest)
+    return Resolved(reference, found.digest, found.digest, sum(layer.size for layer in found.layers))
+
+
+def fetch(resolved: Resolved, directory: Path, phase: Phase) -> None:
+    """Download an image into an empty directory. Raises ImageError, or HostError on a full disk."""
+    source = resolved.reference.at(resolved.digest)
+    argv = [*_SKOPEO, "copy", f"docker://{source}", f"dir:{directory}"]
+    with tempfile.TemporaryFile() as said, run.popen(argv, stderr=said.fileno()) as process:
+        try:
+            status = _watch(process, directory, resolved.size, phase)
+        except BaseException:
+            process.kill()
+            raise
+        if status:
+            said.seek(0)
+            raise explain(resolved.reference, said.read(100_000).decode(errors="replace"), directory)
+
+
+def _watch(process: subprocess.Popen[bytes], directory: Path, total: int, phase: Phase) -> int:
+    """Tell how much has arrived until the process ends. skopeo itself tells bytes to terminals alone."""
+    seen, moved = -1, time.monotonic()
+    while True:
+        try:
+            return process.wait(_POLL)
+        except subprocess.TimeoutExpired:
+            now = _arrived(directory)
+        if now != seen:
+            seen, moved = now, time.monotonic()
+            phase.update(_amount(now, total))
+        elif time.monotonic() - moved > _STALL_TIMEOUT:
+            raise ImageError(f"nothing has arrived from the registry for {_STALL_TIMEOUT:g} seconds")
+
+
+def _arrived(directory: Path) -> int:
+    size = 0
+    with os.scandir(directory) as found:
+        for item in found:
+            try:
+                size += item.stat().st_size
+            except FileNotFoundError:
+                continue  # renamed since it was listed
+    return size
+
+
+def _amount(now: int, total: int) -> str:
+    return f"{now >> 20} of {total >> 20} MiB" if total else f"{now >> 20} MiB"
+
+
+_REASONS: tuple[tuple[str, str, str | None], ...] = (
+    (
+        r"server gave HTTP response to HTTPS client",
+        "the registry {registry} speaks plain HTTP, not HTTPS",
+        (
+            "if that is meant to be, say in /etc/containers/registries.conf.d/local.conf: "
+            '[[registry]] location = "{registry}" insecure = true'
+        ),
+    ),
+    (
+        r"x509: ",
+        "the certificate of {registry} is not trusted",
+        "put its CA certificate into /etc/containers/certs.d/{registry}/ca.crt",
+    ),
+    (r"toomanyrequests", "{registry} refuses for now: too many requests", "log in, or wait"),
+    (
+        (
+            r"unauthorized|authentication required|invalid username/password|access to the resource is denied"
+            r"|no basic auth credentials"
+        ),
+        "{registry} denies access: the image does not exist, or needs a login",
+        "check the name, or log in: skopeo login {registry}",
+    ),
+    (
+        r"manifest unknown|name unknown|repository name not known|NAME_UNKNOWN|MANIFEST_UNKNOWN|not found: ",
+        "{registry} has no such image",
+        "check the name and the tag",
+    ),
+    (
+        (
+            r"no such host|connection refused|unreachable|i/o timeout|handshake timeout|no route to host"
+            r"|server misbehaving|name resolution|deadline|connection reset|no end after|proxyconnect"
+        ),
+        "{registry} cannot be reached",
+        "check network, name and proxy; a file needs none: vmpod image load FILE",
+    ),
+    (
+        r"policy\.json: no such file",
+        "skopeo has no signature policy",
+        (
+            "install the usual /etc/containers/policy.json "
+            "(Debian: apt-get install golang-github-containers-common)"
+        ),
+    ),
+)
+
+
+def explain(reference: Reference, stderr: str, directory: Path | None = None) -> ImageError | HostError:
+    """What a failure of skopeo means for the user."""
+    if directory and "no space left on device" in stderr:
+        return no_space(directory)
+    said = _last_words(stderr)
+    for pattern, message, hint in _REASONS:
+        if re.search(pattern, stderr):
+            reason = message.format(registry=reference.registry)
+            advice = hint.format(registry=reference.registry) if hint else None
+            return ImageError(f"{reference}: cannot be pulled: {reason} ({said})", hint=advice)
+    return ImageError(f"{reference}: cannot be pulled: {said}")
+
+
+def _last_words(stderr: str) -> str:
+    """The message of skopeo's last log line: time="..." level=fatal msg="..."."""
+    messages: list[str] = re.findall(r'msg="((?:[^"\\]|\\.)*)"', stderr)
+    if messages:
+        return messages[-1].replace('\\"', '"')
+    lines = stderr.strip().splitlines()
+    return lines[-1] if lines else "skopeo gave no reason"

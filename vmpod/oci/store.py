@@ -1,0 +1,247 @@
+"""The images of this host: each converted once into a read-only disk, however many want it at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from vmpod.errors import ConflictError, ImageError, NotFoundError
+from vmpod.oci import archive, reference, skopeo
+from vmpod.oci.convert import convert
+from vmpod.oci.model import Image
+from vmpod.oci.record import NameEntry, Record
+from vmpod.oci.reference import Reference
+from vmpod.oci.shelf import DISK, Shelf, explained
+from vmpod.oci.skopeo import Resolved
+from vmpod.oci.source import Source, from_fetched
+from vmpod.progress import SILENT, Progress
+from vmpod.spec.model import PullPolicy
+
+_ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
+
+
+class ImageStore:
+    """The store in a directory (shelf.py tells what is in it); every method may run anywhere at once.
+
+    Names: one without a registry, as `nginx`, is `docker.io/library/nginx` if that is here, else
+    `localhost/nginx` if that is here, else asked for at docker.io. `localhost/NAME` is never asked for
+    over the network; `localhost:5000/NAME` is.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._shelf = Shelf(root)
+
+    def ensure(self, name: str, policy: PullPolicy, progress: Progress = SILENT) -> Image:
+        """The image of a container, pulled or not as `imagePullPolicy` means it.
+
+        Always asks the registry what the name means, and fails if it cannot be reached, but downloads
+        only what is not here. Raises ImageError, HostError.
+        """
+        wanted = reference.parse(name)
+        here, image = self._lookup(wanted)
+        if here.is_local:
+            if image:
+                return image
+            raise ImageError(
+                f"the image {here} is not in the local store", hint="load it: vmpod image load FILE"
+            )
+        if policy is PullPolicy.NEVER and not image:
+            raise ImageError(
+                f'ErrImageNeverPull: Container image "{name}" is not present with pull policy of Never',
+                hint=f"get it first: vmpod image pull {name}",
+            )
+        if image and policy is not PullPolicy.ALWAYS:
+            return image
+        try:
+            return self._pull(wanted, progress)
+        except ImageError as error:
+            if not image:
+                raise
+            hint = "a copy is here: imagePullPolicy IfNotPresent uses it"
+            raise ImageError(error.message, hint=f"{error.hint}; {hint}" if error.hint else hint) from None
+
+    def pull(self, name: str, progress: Progress = SILENT) -> Image:
+        """Get what a name means at its registry now. Raises ImageError, HostError."""
+        wanted = reference.parse(name)
+        if wanted.is_local:
+            raise ImageError(
+                f"{wanted} is no name at a registry",
+                hint="images of localhost are loaded: vmpod image load FILE",
+            )
+        return self._pull(wanted, progress)
+
+    def load(self, path: Path, progress: Progress = SILENT) -> list[Image]:
+        """Every image of a docker-archive, oci-archive or OCI layout directory, under the names in it.
+
+        archive.opened() tells how images without a name are called. Raises ImageError, HostError.
+        """
+        with explained(self._root), self._shelf.workspace() as work, archive.opened(path, work) as found:
+            for number, item in enumerate(found):
+                names = {str(name): NameEntry(item.source.digest) for name in item.names}
+                place = work / f"image{number}"
+                place.mkdir()
+                self._keep(item.source.digest, partial(_given, item.source), names, place, progress)
+            return [self._kept(item.source.digest) for item in found]
+
+    def find(self, name: str) -> Image | None:
+        """The image of a name, a digest, or the first four or more digits of a digest or id.
+
+        Raises ConflictError if several images' digests start so.
+        """
+        try:
+            _, image = self._lookup(reference.parse(name))
+        except ImageError:
+            image = None
+        return image or self._by_id(name)
+
+    def list(self) -> list[Image]:
+        """Every image, by its first name; those without a name come last."""
+        names = self._shelf.names()
+        images = [self._image(item, names) for item in self._shelf.records()]
+        return sorted(images, key=lambda image: (not image.names, image.names, image.digest))
+
+    def remove(self, name: str, *, in_use: Callable[[], Collection[str]] = tuple) -> None:
+        """Remove a name, and the image with its last name; given a digest or id, the image with all names.
+
+        in_use: digests that must stay; asked while nobody else changes the store.
+        Raises NotFoundError, and ConflictError if the image would go and is in use.
+        """
+        image = self.find(name)
+        if image is None:
+            raise NotFoundError(f"there is no image {name!r}", hint="see: vmpod image ls")
+        with explained(self._root):
+            with self._shelf.changing() as names:
+                kept = _others(name, image, names)
+                if not kept and image.digest in in_use():
+                    raise ConflictError(
+                        f"the image {name!r} is in use", hint="remove the pods that use it first"
+                    )
+                for key in [key for key, entry in names.items() if entry.digest == image.digest]:
+                    if key not in kept:
+                        del names[key]
+            # The name is gone for good before the disk goes, so no name ever leads nowhere.
+            with self._shelf.changing() as names:
+                if (
+                    all(entry.digest != image.digest for entry in names.values())
+                    and image.digest not in in_use()
+                ):
+                    self._shelf.discard(image.digest)
+
+    def _pull(self, wanted: Reference, progress: Progress) -> Image:
+        with explained(self._root):
+            with progress.phase(f"Resolving {wanted}"):
+                resolved = skopeo.resolve(wanted)
+            with self._shelf.workspace() as work:
+                names = {str(wanted): NameEntry(resolved.digest, resolved.index)}
+
+                fetch = partial(_fetch, resolved, work / "fetched", progress)
+                self._keep(resolved.digest, fetch, names, work, progress)
+            return self._kept(resolved.digest)
+
+    def _keep(
+        self,
+        digest: str,
+        get: Callable[[], Source],
+        names: Mapping[str, NameEntry],
+        work: Path,
+        progress: Progress,
+    ) -> None:
+        """See to it that an image is here, made by us or by somebody at it before us, and has names."""
+        title = next(iter(names))
+        with ExitStack() as waits:
+
+            def waiting() -> None:
+                waits.enter_context(progress.phase(f"Waiting for another vmpod to get {title}"))
+
+            with self._shelf.sole(digest, waiting):
+                waits.close()
+                made = None
+                if self._shelf.read(digest) is None:
+                    source = get()
+                    with progress.phase(f"Converting {title}") as phase:
+                        made = convert(source, work / DISK, phase)
+                with self._shelf.changing() as index:
+                    if made:
+                        self._shelf.place(work / DISK, made)
+                    index.update(names)
+
+    def _kept(self, digest: str) -> Image:
+        found = self._shelf.read(digest)
+        if found is None:
+            raise ImageError(f"the image {digest} was removed as soon as it was there")
+        return self._image(found)
+
+    def _lookup(self, wanted: Reference) -> tuple[Reference, Image | None]:
+        """What a name means here, and its image if it is here."""
+        names = self._shelf.names()
+        meanings = (wanted, wanted.local_twin()) if wanted.short else (wanted,)
+        for meaning in meanings:
+            digest = _digest_of(meaning, names)
+            found = self._shelf.read(digest) if digest else None
+            if found:
+                return meaning, self._image(found, names)
+        return wanted, None
+
+    def _by_id(self, text: str) -> Image | None:
+        match = _ID.fullmatch(text)
+        if not match:
+            return None
+        start = f"sha256:{match[1]}"
+        found = [
+            item
+            for item in self._shelf.records()
+            if item.digest.startswith(start) or item.config_digest.startswith(start)
+        ]
+        if len(found) > 1:
+            raise ConflictError(
+                f"the digests of {len(found)} images start with {text!r}", hint="write more digits"
+            )
+        return self._image(found[0]) if found else None
+
+    def _image(self, found: Record, names: Mapping[str, NameEntry] | None = None) -> Image:
+        index = self._shelf.names() if names is None else names
+        return Image(
+            digest=found.digest,
+            names=tuple(sorted(name for name, entry in index.items() if entry.digest == found.digest)),
+            config=found.config,
+            disk=self._shelf.disk(found.digest),
+            disk_size=found.disk_size,
+            created=found.created,
+            architecture=found.architecture,
+        )
+
+
+def _given(source: Source) -> Source:
+    return source
+
+
+def _fetch(resolved: Resolved, directory: Path, progress: Progress) -> Source:
+    directory.mkdir()
+    with progress.phase(f"Pulling {resolved.reference}") as phase:
+        skopeo.fetch(resolved, directory, phase)
+    return from_fetched(directory, resolved.digest, str(resolved.reference))
+
+
+def _digest_of(meaning: Reference, names: Mapping[str, NameEntry]) -> str | None:
+    if entry := names.get(str(meaning)):
+        return entry.digest
+    # A digest may be that of an index which some tag of the same repository led to.
+    for name, entry in names.items() if meaning.digest else ():
+        if meaning.digest in (entry.digest, entry.index) and reference.parse(name).name == meaning.name:
+            return entry.digest
+    return None
+
+
+def _others(name: str, image: Image, names: Mapping[str, NameEntry]) -> set[str]:
+    """The names that an image keeps when it is removed by one name; none if by digest or id."""
+    try:
+        wanted = reference.parse(name)
+    except ImageError:
+        return set()
+    said = {str(wanted), str(wanted.local_twin())} if wanted.short else {str(wanted)}
+    mine = {key for key, entry in names.items() if entry.digest == image.digest}
+    return mine - said if mine & said else set()
