@@ -132,9 +132,11 @@ def _from_entry(
 
 def _from_key(name: str, kind: str, ref: KeyRef, references: References) -> ResolvedVar | None:
     found = references.find(kind, ref.name)
-    if found is None or ref.key not in found.data or ref.key in binary_keys(found):
+    value = found.data.get(ref.key) if found and ref.key not in binary_keys(found) else None
+    # A value that is no text has been reported before.
+    if value is None or unfit(value):
         return None
-    return ResolvedVar(name, found.data[ref.key].decode(), kind == "Secret")
+    return ResolvedVar(name, value.decode(), kind == "Secret")
 
 
 def _expand(text: str, known: Mapping[str, ResolvedVar]) -> tuple[str, bool]:

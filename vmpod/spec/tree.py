@@ -197,9 +197,10 @@ class _Builder:
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
             self._wrong(line, "holds half of a character (a lone surrogate)")
             text = ""
-        value = resolve(text) if event.implicit[0] or (event.tag or "!") != "!" else text
+        # Quoted text, and what the tag '!' marks, is a string whatever it looks like.
+        value = resolve(text) if event.implicit[0] and not event.tag else text
         if event.tag not in {None, "!"}:
-            value = self._tagged(event.tag, text, value, line)
+            value = self._tagged(event.tag, text, resolve(text), line)
         if isinstance(value, float) and not math.isfinite(value):
             self._wrong(line, f"{text[:20]} is not a number that a manifest can hold")
             value = 0

@@ -1,0 +1,319 @@
+"""What is refused, where, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.spec.manifests import config_map, container, faults, pod, read, secret
+from vmpod.errors import ManifestError
+from vmpod.spec.load import load
+
+
+def only(document: dict[str, Any], *others: dict[str, Any]) -> str:
+    (fault,) = faults(document, *others)
+    return fault
+
+
+SPEC: list[tuple[dict[str, Any], str]] = [
+    (
+        {"hostNetwork": True},
+        "spec.hostNetwork: is not supported: the pod is a machine with a network of its own",
+    ),
+    ({"hostNetwork": 0}, "spec.hostNetwork: is not supported"),
+    ({"activeDeadlineSeconds": 5}, "spec.activeDeadlineSeconds: is not supported: vmpod cannot do this yet"),
+    ({"dnsPolicy": "None"}, "spec.dnsPolicy: must be Default, ClusterFirst or ClusterFirstWithHostNet"),
+    ({"os": {"name": "windows"}}, "spec.os: is not supported: only Linux pods run"),
+    ({"container": []}, "spec.container: unknown field; did you mean containers?"),
+    ({"RESTARTPOLICY": "Never"}, "spec.RESTARTPOLICY: unknown field; did you mean restartPolicy?"),
+    ({"x" * 500: 1}, "spec." + "x" * 295 + ": unknown field"),
+    ({"hostname": "a.b"}, "spec.hostname: 'a.b' must be at most 63 lower-case letters"),
+    ({"terminationGracePeriodSeconds": -1}, "spec.terminationGracePeriodSeconds: must be between 0 and"),
+    (
+        {"securityContext": {"runAsUser": "0"}},
+        "spec.securityContext.runAsUser: must be a whole number, not a string: write it without",
+    ),
+    ({"securityContext": {"runAsNonRoot": True}}, "spec.securityContext.runAsNonRoot: is not supported"),
+    ({"securityContext": []}, "spec.securityContext: must be a mapping, not a list"),
+    ({"volumes": {}}, "spec.volumes: must be a list, not a mapping"),
+    (
+        {"volumes": [{"name": "v"}, {"name": "v"}]},
+        "spec.volumes[1].name: another volume has the name 'v' already",
+    ),
+    ({"volumes": [{}]}, "spec.volumes[0].name: is required"),
+    (
+        {"volumes": [{"name": "v", "csi": {}}]},
+        "spec.volumes[0].csi: is not supported: it is storage of a cloud",
+    ),
+    (
+        {"volumes": [{"name": "v", "emptyDir": {}, "secret": {"secretName": "s"}}]},
+        "spec.volumes[0].secret: must not be given together with emptyDir",
+    ),
+    (
+        {"volumes": [{"name": "v", "emptyDir": {"medium": "HugePages"}}]},
+        "spec.volumes[0].emptyDir.medium: must be '' or Memory",
+    ),
+    (
+        {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "-1"}}]},
+        "spec.volumes[0].emptyDir.sizeLimit: must not be negative",
+    ),
+    (
+        {"volumes": [{"name": "v", "hostPath": {"path": "/a/../b"}}]},
+        "spec.volumes[0].hostPath.path: '/a/../b' must not contain '..'",
+    ),
+    ({"volumes": [{"name": "v", "hostPath": {"type": ""}}]}, "spec.volumes[0].hostPath.path: is required"),
+    (
+        {"volumes": [{"name": "v", "configMap": {"name": "m", "items": [{"key": "x", "path": "p"}]}}]},
+        "spec.volumes[0].configMap.items[0].key: ConfigMap 'm' has no key 'x'",
+    ),
+    (
+        {"volumes": [{"name": "v", "secret": {"secretName": "S"}}]},
+        "spec.volumes[0].secret.secretName: 'S' must be at most 253",
+    ),
+    (
+        {"volumes": [{"name": "v", "secret": {"secretName": "t"}}]},
+        "spec.volumes[0].secret.secretName: no Secret 't' in this file",
+    ),
+    (
+        {
+            "volumes": [
+                {
+                    "name": "v",
+                    "configMap": {
+                        "name": "m",
+                        "items": [{"key": "k", "path": "a"}, {"key": "k", "path": "./a/b"}],
+                    },
+                }
+            ]
+        },
+        "spec.volumes[0].configMap.items[1].path: './a/b' stands in the way",
+    ),
+    (
+        {"volumes": [{"name": "v", "configMap": {"name": "m", "items": [{"key": "k", "path": "a/"}]}}]},
+        "spec.volumes[0].configMap.items[0].path: 'a/' must name a file",
+    ),
+    (
+        {"volumes": [{"name": "v", "configMap": {"name": "m", "optional": "true"}}]},
+        "spec.volumes[0].configMap.optional: must be true or false, not a string: write it without quotes",
+    ),
+    (
+        {"initContainers": [container()]},
+        "spec.containers[0].name: another container has the name 'c' already",
+    ),
+    ({"containers": []}, "spec.containers: a pod needs at least one container"),
+    ({"containers": None}, "spec.containers: a pod needs at least one container"),
+    (
+        {"containers": [container(name=f"c{i}") for i in range(101)]},
+        "spec.containers[100]: a pod can have at most 100 containers",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "expected"), SPEC)
+def test_spec(spec: dict[str, Any], expected: str) -> None:
+    assert only(pod(**spec), config_map(data={"k": "v"}), secret()).startswith(expected)
+
+
+CONTAINER: list[tuple[dict[str, Any], str]] = [
+    ({"name": "C"}, "name: 'C' must be at most 63"),
+    ({"name": None}, "name: is required"),
+    ({"image": ""}, "image: is required"),
+    ({"image": 5}, 'image: must be a string, not a number: write it in quotes ("5")'),
+    ({"command": "sh"}, "command: must be a list, not a string"),
+    ({"args": ["a", None]}, "args[1]: must be a string, not nothing"),
+    ({"args": ["a\0"]}, "args[0]: must not contain the character NUL"),
+    ({"workingDir": "w"}, "workingDir: 'w' must be an absolute path"),
+    ({"livenessProbe": {}}, "livenessProbe: is not supported: vmpod cannot probe containers yet"),
+    ({"restartPolicy": "Always"}, "restartPolicy: is not supported: "),
+    ({"tty": True}, "tty: is not supported"),
+    (
+        {"securityContext": {"allowPrivilegeEscalation": False}},
+        "securityContext.allowPrivilegeEscalation: is not",
+    ),
+    (
+        {"securityContext": {"capabilities": {"drop": ["ALL"]}}},
+        "securityContext.capabilities: is not supported",
+    ),
+    ({"env": [{"value": "x"}]}, "env[0].name: is required"),
+    ({"env": [{"name": "é"}]}, "env[0].name: 'é' must be printable ASCII"),
+    (
+        {"env": [{"name": "A", "value": True}]},
+        'env[0].value: must be a string, not a boolean: write it in quotes ("true")',
+    ),
+    ({"env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}, "env[0].valueFrom.fieldRef: is not supported"),
+    (
+        {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "x"}}}]},
+        "env[0].valueFrom.configMapKeyRef.key: ConfigMap 'm' has no key 'x'",
+    ),
+    (
+        {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "bin"}}}]},
+        "env[0].valueFrom.configMapKeyRef.key: ConfigMap 'm' has no key 'bin'",
+    ),
+    (
+        {"env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "raw"}}}]},
+        "env[0].valueFrom.secretKeyRef.key: the value of 'raw' is not UTF-8 text",
+    ),
+    ({"env": [{"name": "A", "value": "x" * 200_000}]}, "env: the variable A is longer than 131071 bytes"),
+    (
+        {"env": [{"name": "A", "value": "x" * 100_000}], "args": ["$(A)$(A)"]},
+        "args: grows beyond 131071 bytes",
+    ),
+    ({"envFrom": [{}]}, "envFrom[0]: needs configMapRef or secretRef"),
+    (
+        {"envFrom": [{"configMapRef": {"name": "m"}, "secretRef": {"name": "s"}}]},
+        "envFrom[0].secretRef: must not be given together with configMapRef",
+    ),
+    (
+        {"envFrom": [{"configMapRef": {"name": "mm"}}]},
+        "envFrom[0].configMapRef.name: no ConfigMap 'mm' in this file, in the pod's namespace; did you mean m",
+    ),
+    (
+        {"envFrom": [{"prefix": "=", "configMapRef": {"name": "m"}}]},
+        "envFrom[0].prefix: '=' must be printable ASCII",
+    ),
+    ({"ports": [{"containerPort": 0}]}, "ports[0].containerPort: must be between 1 and 65535, not 0"),
+    ({"ports": [{"containerPort": 80.5}]}, "ports[0].containerPort: must be a whole number, not 80.5"),
+    ({"ports": [{"containerPort": 80, "name": "8080"}]}, "ports[0].name: '8080' must be at most 15"),
+    (
+        {"ports": [{"containerPort": 80, "name": "a"}, {"containerPort": 81, "name": "a"}]},
+        "ports[1].name: 'a' names another",
+    ),
+    (
+        {"ports": [{"containerPort": 80, "hostIP": "localhost"}]},
+        "ports[0].hostIP: 'localhost' must be an IP address",
+    ),
+    (
+        {
+            "ports": [
+                {"containerPort": 80, "hostPort": 8},
+                {"containerPort": 81, "hostPort": 8, "hostIP": "127.0.0.1"},
+            ]
+        },
+        "ports[1].hostPort: TCP port 8 is published twice",
+    ),
+    (
+        {"volumeMounts": [{"name": "v", "mountPath": "/."}]},
+        "volumeMounts[0].mountPath: '/.' must not be the root",
+    ),
+    (
+        {"volumeMounts": [{"name": "v", "mountPath": "/a:b"}]},
+        "volumeMounts[0].mountPath: '/a:b' must not contain ':'",
+    ),
+    (
+        {"volumeMounts": [{"name": "v", "mountPath": "/a", "subPath": "/b"}]},
+        "volumeMounts[0].subPath: '/b' must be a relative",
+    ),
+    (
+        {"volumeMounts": [{"name": "v", "mountPath": "/a", "subPathExpr": "$(A)"}]},
+        "volumeMounts[0].subPathExpr: is not",
+    ),
+    (
+        {"volumeMounts": [{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/a/"}]},
+        "volumeMounts[1].mountPath: another volume is mounted at '/a'",
+    ),
+    (
+        {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": 2}}},
+        "resources.requests.cpu: must not be more than the limit",
+    ),
+    ({"resources": {"limits": {"memory": "512m"}}}, "resources.limits.memory: '512m' is a part of a byte"),
+    ({"resources": {"limits": {"memory": True}}}, "resources.limits.memory: must be a quantity such as"),
+    (
+        {"resources": {"limits": {"ephemeral-storage": "1Gi"}}},
+        "resources.limits.ephemeral-storage: is not supported",
+    ),
+    (
+        {"resources": {"limits": {"memroy": "1Gi"}}},
+        "resources.limits.memroy: unknown resource: a machine has cpu and memory; did you mean memory?",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "expected"), CONTAINER)
+def test_container(fields: dict[str, Any], expected: str) -> None:
+    objects = (
+        config_map(data={"k": "v"}, binaryData={"bin": "AA=="}),
+        secret(data={"raw": "/w=="}),
+    )
+    found = only(pod(container(**fields), volumes=[{"name": "v"}]), *objects)
+    assert found.startswith(f"spec.containers[0].{expected}")
+
+
+def test_host_ports_clash_across_containers() -> None:
+    def publish(name: str, **port: Any) -> dict[str, Any]:
+        return container(name=name, ports=[{"containerPort": 80, "hostPort": 8080} | port])
+
+    assert faults(pod(publish("a", hostIP="127.0.0.1"), publish("b", hostIP="127.0.0.2"))) == []
+    assert faults(pod(publish("a"), publish("b", protocol="UDP"))) == []
+    assert only(pod(publish("a"), publish("b"))) == (
+        "spec.containers[1].ports[0].hostPort: TCP port 8080 is published twice"
+    )
+
+
+OBJECTS: list[tuple[dict[str, Any], str]] = [
+    (config_map(data={"..x": "v"}), "data['..x']: the key must be"),
+    (config_map(data={"k": 1.5}), "data['k']: must be a string, not a number"),
+    (config_map(data=[]), "data: must be a mapping, not a list"),
+    (config_map(data={"k": "x" * (2**20 + 1)}), "data: holds 1048577 bytes, more than the 1048576"),
+    (config_map(binaryData={"k": "a"}), "binaryData['k']: is not base64; plain text belongs into data"),
+    (config_map(stringData={}), "stringData: unknown field"),
+    (secret(data={"k": "hush!"}), "data['k']: is not base64; plain text belongs into stringData"),
+    (secret(stringData={"k": 4711}), "stringData['k']: must be a string, not a number: write it in quotes"),
+    (
+        secret(type="kubernetes.io/tls", data={"tls.crt": ""}),
+        "data: a Secret of its type needs the key 'tls.key'",
+    ),
+    (
+        config_map() | {"metadata": {"name": "p", "labels": {"-": "v"}}},
+        "metadata.labels['-']: the key must be",
+    ),
+    (
+        config_map() | {"metadata": {"name": "p", "annotations": {"a": "x" * 300_000}}},
+        "metadata.annotations: must be at most 256 KiB",
+    ),
+    (config_map() | {"metadata": {}}, "metadata.name: is required"),
+    (
+        config_map() | {"metadata": {"name": "p", "namespace": "a.b"}},
+        "metadata.namespace: 'a.b' must be at most 63",
+    ),
+    (
+        config_map() | {"metadata": {"name": "p", "generateName": "x-"}},
+        "metadata.generateName: is not supported: ",
+    ),
+    (config_map() | {"metadata": None}, "metadata: is required"),
+    (config_map() | {"apiVersion": "v2"}, "apiVersion: must be v1 for a ConfigMap, not 'v2'"),
+    ({"apiVersion": "batch/v1", "kind": "Job"}, "kind: Job is not supported: write the pod itself"),
+    (
+        {"apiVersion": "v1", "kind": "pod"},
+        "kind: 'pod' is not supported: only Pod, ConfigMap, Secret and List are; did you mean Pod?",
+    ),
+    ({"apiVersion": "v1"}, "kind: is required"),
+    ({"apiVersion": "v1", "kind": None}, "kind: must be a string, not nothing"),
+    ({"apiVersion": "v1", "kind": "List", "items": ["x"]}, "items[0]: a document must be a mapping"),
+    ({"apiVersion": "v1", "kind": "List", "metadata": {"name": "x"}}, "metadata.name: unknown field"),
+]
+
+
+@pytest.mark.parametrize(("document", "expected"), OBJECTS)
+def test_other_documents(document: dict[str, Any], expected: str) -> None:
+    found = only(pod(), document)
+    assert found.startswith(expected)
+    assert "4711" not in found
+    assert "hush" not in found
+
+
+def test_names_are_unique() -> None:
+    assert only(pod(), pod()) == "metadata.name: an earlier document is 'default/p' already"
+    assert only(pod(), secret(), secret()) == "metadata.name: an earlier document is 's' already"
+
+
+@pytest.mark.parametrize("text", ["", "---\n", "# nothing", "{}\n---\n{}"])
+def test_a_pod_is_needed(text: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(text, source="f")
+    assert "holds no Pod" in str(caught.value) or "is required" in str(caught.value)
+
+
+def test_lists_in_lists_are_unfolded() -> None:
+    inner = {"apiVersion": "v1", "kind": "List", "items": [pod()]}
+    assert len(read({"apiVersion": "v1", "kind": "List", "items": [inner]}).pods) == 1

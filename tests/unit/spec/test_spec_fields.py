@@ -1,0 +1,96 @@
+"""The table is total over the API, and the documentation is made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from vmpod.spec import containerfields, podfields, volumefields
+from vmpod.spec.fields import Effect, Table
+from vmpod.spec.fieldsdoc import TABLES, markdown
+
+ROOT = Path(__file__).parents[3]
+
+API: list[tuple[Table, str]] = [
+    (
+        podfields.POD_SPEC,
+        """
+        volumes initContainers containers ephemeralContainers restartPolicy
+        terminationGracePeriodSeconds activeDeadlineSeconds dnsPolicy nodeSelector
+        serviceAccountName serviceAccount automountServiceAccountToken nodeName hostNetwork hostPID
+        hostIPC shareProcessNamespace securityContext imagePullSecrets hostname subdomain affinity
+        schedulerName tolerations hostAliases priorityClassName priority dnsConfig readinessGates
+        runtimeClassName enableServiceLinks preemptionPolicy overhead topologySpreadConstraints
+        setHostnameAsFQDN os hostUsers schedulingGates resourceClaims resources hostnameOverride
+        workloadRef schedulingGroup evictionResponders
+        """,
+    ),
+    (
+        containerfields.CONTAINER,
+        """
+        name image command args workingDir ports envFrom env resources resizePolicy restartPolicy
+        restartPolicyRules volumeMounts volumeDevices livenessProbe readinessProbe startupProbe
+        lifecycle terminationMessagePath terminationMessagePolicy imagePullPolicy securityContext
+        stdin stdinOnce tty
+        """,
+    ),
+    (
+        podfields.POD_SECURITY,
+        """
+        seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups
+        supplementalGroupsPolicy fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile
+        seLinuxChangePolicy
+        """,
+    ),
+    (
+        containerfields.CONTAINER_SECURITY,
+        """
+        capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot
+        readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile
+        """,
+    ),
+    (
+        volumefields.VOLUME,
+        """
+        name emptyDir hostPath configMap secret downwardAPI projected persistentVolumeClaim image
+        ephemeral nfs awsElasticBlockStore azureDisk azureFile cephfs cinder csi fc flexVolume
+        flocker gcePersistentDisk gitRepo glusterfs iscsi photonPersistentDisk portworxVolume
+        quobyte rbd scaleIO storageos vsphereVolume
+        """,
+    ),
+    (volumefields.EMPTY_DIR, "medium sizeLimit"),
+    (volumefields.HOST_PATH, "path type"),
+    (
+        containerfields.MOUNT,
+        "name mountPath subPath subPathExpr readOnly recursiveReadOnly mountPropagation",
+    ),
+    (
+        containerfields.PROBE,
+        """
+        exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds
+        successThreshold failureThreshold terminationGracePeriodSeconds
+        """,
+    ),
+    (containerfields.LIFECYCLE, "postStart preStop stopSignal"),
+    (containerfields.HOOK, "exec httpGet tcpSocket sleep"),
+    (containerfields.ENV, "name value valueFrom"),
+    (containerfields.ENV_SOURCE, "configMapKeyRef secretKeyRef fieldRef resourceFieldRef fileKeyRef"),
+]
+
+
+@pytest.mark.parametrize(("table", "names"), API, ids=[table.title for table, _ in API])
+def test_every_field_of_the_api_is_known(table: Table, names: str) -> None:
+    assert sorted(table.names) == sorted(names.split())
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[table.title for table in TABLES])
+def test_tables_are_sound(table: Table) -> None:
+    assert len(table.names) == len(table.fields), "a name stands twice"
+    for field in table.fields:
+        assert field.effect is Effect.WORKS or field.text, f"{field.name} has no reason"
+
+
+def test_documentation_is_fresh() -> None:
+    """Make it anew with `python -m vmpod.spec.fieldsdoc > docs/pod-fields.md`."""
+    assert (ROOT / "docs/pod-fields.md").read_text() == markdown()
