@@ -16,7 +16,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from vmpod.spec import names
-from vmpod.spec.model import Container, EnvFrom, EnvVar, KeyRef, Manifest, ResolvedVar
+from vmpod.spec.model import (
+    ConfigMap,
+    Container,
+    EnvFrom,
+    EnvVar,
+    KeyRef,
+    Manifest,
+    ResolvedVar,
+    Secret,
+)
 from vmpod.spec.references import References, binary_keys, unfit
 
 MAX_BYTES = 128 * 1024 - 1
@@ -24,6 +33,9 @@ MAX_BYTES = 128 * 1024 - 1
 
 MAX_TOTAL = 2 * 2**20
 """The most bytes for all variables, or all arguments: a quarter of an 8 MiB stack (execve(2))."""
+
+MAX_VARIABLES = 10_000
+"""The most variables of one container, those of `envFrom` that are left out counted."""
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
 
@@ -43,6 +55,9 @@ def resolve_env(container: Container, manifest: Manifest) -> tuple[ResolvedVar, 
 
 def resolve(container: Container, references: References) -> tuple[ResolvedVar, ...]:
     """As `resolve_env`. Raises TooLongError."""
+    count = len(container.env) + sum(_count(source, references) for source in container.env_from)
+    if count > MAX_VARIABLES:
+        raise TooLongError(f"env and envFrom make {count} variables, more than {MAX_VARIABLES}")
     found: dict[str, ResolvedVar] = {}
     total = 0
     for variable in _variables(container, references, found):
@@ -104,12 +119,21 @@ def _from_source(source: EnvFrom, references: References) -> Iterator[ResolvedVa
             yield ResolvedVar(source.prefix + key, value.decode(), sensitive)
 
 
-def _pairs(source: EnvFrom, references: References) -> Iterator[tuple[str, bytes, bool]]:
+def _count(source: EnvFrom, references: References) -> int:
+    found = _object(source, references)
+    return len(found.data) if found else 0
+
+
+def _object(source: EnvFrom, references: References) -> ConfigMap | Secret | None:
     kind = "Secret" if source.secret else "ConfigMap"
-    if found := references.find(kind, source.secret or source.config_map or ""):
+    return references.find(kind, source.secret or source.config_map or "")
+
+
+def _pairs(source: EnvFrom, references: References) -> Iterator[tuple[str, bytes, bool]]:
+    if found := _object(source, references):
         for key, value in found.data.items():
             if key not in binary_keys(found):
-                yield key, value, kind == "Secret"
+                yield key, value, isinstance(found, Secret)
 
 
 def _fault(name: str, value: bytes) -> str | None:

@@ -116,10 +116,6 @@ def _check_host_ports(place: Place, ports: tuple[Port, ...], bound: dict[tuple[s
 
 def _check_environment(place: Place, container: Container, references: References) -> None:
     """Make the variables once: they may grow too long, and some keys may make none."""
-    for index, source in enumerate(container.env_from):
-        where = child(child(place, "envFrom"), index)
-        for sentence in skipped(source, references):
-            place.context.notes.append(f"{where.path}: {sentence}; it is left out")
     try:
         variables = resolve(container, references)
     except TooLongError as error:
@@ -129,6 +125,11 @@ def _check_environment(place: Place, container: Container, references: Reference
         expand_words([*container.command, *container.args], variables)
     except TooLongError as error:
         child(place, "args" if container.args else "command").wrong(str(error))
+    for index, source in enumerate(container.env_from):
+        left_out = list(skipped(source, references))
+        if left_out:
+            more = f" (and {len(left_out) - 1} more)" if left_out[1:] else ""
+            place.context.notes.append(f"{place.path}.envFrom[{index}]: {left_out[0]}; it is left out{more}")
 
 
 def _check_dns_policy(spec: Record) -> None:

@@ -8,7 +8,7 @@ the reading goes on and every fault is found in one go.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -22,6 +22,7 @@ Rule = Callable[[str], str | None]
 """Says what is wrong with a string, or None."""
 
 _LONGEST_SHOWN = 60
+_MOST_COMPARED = 200
 
 
 class Context(Report):
@@ -233,10 +234,10 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...")
 
 
-def nearest(name: str, known: list[str]) -> str:
+def nearest(name: str, known: Collection[str]) -> str:
     """'; did you mean X?' if some known name is close, else ''."""
-    # Long names are no slips of the hand, and comparing them is slow.
-    if len(name) > _LONGEST_SHOWN:
+    # Long names are no slips of the hand, and comparing is slow.
+    if len(name) > _LONGEST_SHOWN or len(known) > _MOST_COMPARED:
         return ""
     same = [candidate for candidate in known if candidate.lower() == name.lower()]
     close = same or difflib.get_close_matches(name, known, n=1, cutoff=0.6)

@@ -25,7 +25,7 @@ class References:
     ) -> None:
         """Report an object that is not there and not optional. field: the one that names it."""
         if name and not optional and self.find(kind, name) is None:
-            known = sorted(self.config_maps if kind == "ConfigMap" else self.secrets)
+            known = self.config_maps if kind == "ConfigMap" else self.secrets
             near = nearest(name, known)
             record.wrong(field, f"no {kind} {shown(name)} in this file, in the pod's namespace{near}")
 
@@ -35,7 +35,7 @@ class References:
         found = self.find(kind, ref.name)
         if found is None or not ref.key:
             return
-        if ref.key not in found.data.keys() - binary_keys(found):
+        if ref.key not in found.data or ref.key in binary_keys(found):
             if not ref.optional:
                 record.wrong("key", _no_key(found, ref.key))
         elif fault := unfit(found.data[ref.key]):
@@ -66,4 +66,4 @@ def unfit(value: bytes) -> str | None:
 
 def _no_key(found: ConfigMap | Secret, key: str) -> str:
     kind = type(found).__name__
-    return f"{kind} {shown(found.name)} has no key {shown(key)}{nearest(key, sorted(found.data))}"
+    return f"{kind} {shown(found.name)} has no key {shown(key)}{nearest(key, found.data)}"

@@ -157,6 +157,13 @@ def test_growth_is_bounded() -> None:
         resolved(EnvVar("L", "x" * MAX_BYTES))
 
 
+def test_variables_are_counted() -> None:
+    manifest = Manifest(pods=(), config_maps={"c": ConfigMap("c", {f"k{i}": b"" for i in range(5001)})})
+    twice = container(env_from=(EnvFrom(config_map="c"), EnvFrom(config_map="c")))
+    with pytest.raises(TooLongError, match="make 10002 variables"):
+        resolve_env(twice, manifest)
+
+
 def test_hostile_text_takes_no_quadratic_time() -> None:
     # A million openings without an end: looking for an end after each would take minutes.
     text = "$(" * (MAX_BYTES // 2)

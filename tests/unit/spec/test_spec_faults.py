@@ -166,7 +166,7 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"envFrom": [{"configMapRef": {"name": "mm"}}]},
-        "envFrom[0].configMapRef.name: no ConfigMap 'mm' in this file, in the pod's namespace; did you mean m",
+        "envFrom[0].configMapRef.name: no ConfigMap 'mm' in this file, in the pod's namespace; did you",
     ),
     (
         {"envFrom": [{"prefix": "=", "configMapRef": {"name": "m"}}]},

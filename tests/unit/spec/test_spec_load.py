@@ -219,12 +219,13 @@ def test_notes_belong_to_their_pod() -> None:
 
 def test_what_makes_no_variable_is_noted() -> None:
     found = read_pod(
-        pod(container(envFrom=[{"secretRef": {"name": "s"}}])), secret(data={"k": "/w==", "fine": "YQ=="})
+        pod(container(envFrom=[{"secretRef": {"name": "s"}}])),
+        secret(data={"k": "/w==", "fine": "YQ==", "nul": "AA=="}),
     )
     assert found.notes == (
         (
             "spec.containers[0].envFrom[0]: the key 'k' is not UTF-8 text, "
-            "so it cannot be an environment variable; it is left out"
+            "so it cannot be an environment variable; it is left out (and 1 more)"
         ),
     )
 
