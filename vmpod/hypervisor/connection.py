@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from types import TracebackType
 
 import libvirt
@@ -15,6 +14,7 @@ from vmpod.hypervisor.domain import domain_xml
 from vmpod.hypervisor.libvirt_errors import translated
 from vmpod.log import logger
 from vmpod.plan.model import Forward, Machine
+from vmpod.process import find_by_argument
 
 _NIC = "hostnet0"  # the name libvirt gives the first network card's host side
 
@@ -46,7 +46,7 @@ class LibvirtHypervisor:
             try:
                 for forward in machine.forwards:
                     self._forward(domain, forward)
-                pid = _process_id(domain)
+                pid = _process_id(machine)
                 domain.resume()
             except BaseException:
                 with contextlib.suppress(libvirt.libvirtError):
@@ -77,12 +77,14 @@ class LibvirtHypervisor:
         )
         if answer.strip():
             raise ConflictError(
-                f"host port {forward.host_port} ({forward.protocol}) cannot be bound: it is taken, or not allowed",
+                f"host port {forward.host_port} ({forward.protocol}) is taken, or this user may not bind it",
                 hint="choose another port; ports below 1024 need root",
             )
 
 
-def _process_id(domain: libvirt.virDomain) -> int:
-    """The process id of a domain's QEMU, from the file that libvirt keeps."""
-    xml_pid = Path("/run/libvirt/qemu") / f"{domain.name()}.pid"
-    return int(xml_pid.read_text())
+def _process_id(machine: Machine) -> int:
+    """The process id of a machine's QEMU: libvirt has no call that tells it."""
+    process = find_by_argument(machine.uuid)
+    if process is None:
+        raise HypervisorError(f"QEMU of the machine {machine.name} ended at once")
+    return process.pid

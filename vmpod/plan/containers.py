@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping, Sequence
+from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.oci.model import ImageConfig
 from vmpod.plan.host import Request
 from vmpod.spec.environment import expand, resolve_env
 from vmpod.spec.model import Container, Pod, ResolvedVar
-from vmpod.wire.boot import BootContainer, BootMount, Value
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import BootContainer, BootMount, Value
 
 UNKNOWN_COMMAND = "<the image's command>"
 """Stands in a plan for the command of an image that is not on this host yet."""

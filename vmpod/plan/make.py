@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from vmpod.errors import ManifestError
 from vmpod.oci.model import Image
 from vmpod.plan import network, size, volumes
@@ -9,7 +11,10 @@ from vmpod.plan.containers import boot_container, command_problems
 from vmpod.plan.host import Request
 from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned, pod_key
 from vmpod.spec.model import Container, Pod
-from vmpod.wire.boot import BOOT_VERSION, BootDocument, BootImage
+from vmpod.wire.boot import BOOT_VERSION
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import BootDocument, BootImage
 
 IMAGES_START = 4096
 """Bytes of zeros before the first image: nothing in an image may look like a partition table."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from vmpod.wire.boot import BootDocument
+if TYPE_CHECKING:
+    from vmpod.wire.boot import BootDocument
+
 
 Accelerator = Literal["kvm", "tcg"]
 

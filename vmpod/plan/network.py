@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vmpod.errors import ConflictError, UsageError
 from vmpod.plan.host import Resolver
 from vmpod.plan.model import Forward
 from vmpod.spec.model import Pod
-from vmpod.wire.boot import Network
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import Network
 
 # QEMU's user-mode network: the guest, the host as the guest sees it, and a resolver that asks the
 # host's. Source: QEMU's documentation, "Using the user mode network stack".

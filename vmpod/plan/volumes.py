@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.plan.host import Host
@@ -19,7 +20,9 @@ from vmpod.spec.model import (
     SecretVolume,
     Volume,
 )
-from vmpod.wire.boot import BootVolume, VolumeFile
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import BootVolume, VolumeFile
 
 # The type of a hostPath, and what it must be; the OrCreate types make what is missing.
 _WANTED = {"Directory": "directory", "DirectoryOrCreate": "directory", "": "directory"}

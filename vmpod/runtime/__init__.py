@@ -1,0 +1,1 @@
+"""What the commands do: plans carried out, and undone where they fail."""

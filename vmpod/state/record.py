@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vmpod.errors import HostError
+from vmpod.files import write_atomically
 from vmpod.plan.model import Forward, pod_key
-from vmpod.state.files import write_atomically
-from vmpod.state.process import Process
+from vmpod.process import Process
 
 VERSION = 1
 FILE = "pod.json"

@@ -13,10 +13,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod import lock
 from vmpod.errors import NotFoundError
 from vmpod.paths import Paths, private_dir
 from vmpod.plan.model import pod_key
-from vmpod.state import journal, lock, record
+from vmpod.state import journal, record
 from vmpod.state.record import Record
 from vmpod.state.status import PodStatus, derive
 

@@ -1,0 +1,49 @@
+"""Opens the hypervisor that a pod's machine is, or will be, on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmpod.errors import UsageError
+
+if TYPE_CHECKING:
+    from vmpod.hypervisor.base import Hypervisor
+
+EMBEDDED = ""
+"""The URI that means: libvirt's embedded driver, with a root of the pod's own."""
+
+_LOCAL = ("qemu:///system", "qemu:///session", "qemu:///embed")
+
+
+def check_uri(uri: str) -> str:
+    """The URI, if machines can be started on it. Raises UsageError."""
+    if uri != EMBEDDED and not uri.startswith(_LOCAL):
+        raise UsageError(
+            f"--connect {uri}: not a QEMU driver of this host",
+            hint=f"a pod's disks and sockets are local files: use one of {', '.join(_LOCAL)}",
+        )
+    return uri
+
+
+@contextmanager
+def hypervisor(uri: str, *, root: Path, cache: Path) -> Iterator[Hypervisor]:
+    """The hypervisor at the URI for the time of the block.
+
+    root: the embedded driver's directory for this pod; cache: what its drivers share.
+    Raises HypervisorError, HostError.
+    """
+    # libvirt tells its own mind on stderr, unless it is asked to; errors are raised anyway.
+    os.environ.setdefault("LIBVIRT_DEBUG", "4")
+    from vmpod.hypervisor import embedded  # noqa: PLC0415 - importing libvirt takes time
+    from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415
+
+    if uri == EMBEDDED:
+        uri = embedded.prepare_root(root, cache)
+    if uri.startswith("qemu:///embed"):
+        embedded.start_event_loop()
+    with LibvirtHypervisor(uri) as found:
+        yield found

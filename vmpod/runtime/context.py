@@ -1,0 +1,43 @@
+"""The stores that every command works on, opened when they are first used."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from vmpod.paths import Paths
+from vmpod.state.store import PodStore
+
+if TYPE_CHECKING:
+    from vmpod.guestimage.store import GuestStore
+    from vmpod.oci.store import ImageStore
+
+
+class Runtime:
+    """Everything vmpod keeps for one user."""
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+
+    @cached_property
+    def pods(self) -> PodStore:
+        """Pods, running or not."""
+        return PodStore(self.paths)
+
+    @cached_property
+    def images(self) -> ImageStore:
+        """Container images."""
+        from vmpod.oci.store import ImageStore  # noqa: PLC0415 - not needed to list pods
+
+        return ImageStore(self.paths.images)
+
+    @cached_property
+    def guests(self) -> GuestStore:
+        """Guest images."""
+        from vmpod.guestimage.store import GuestStore  # noqa: PLC0415 - not needed to list pods
+
+        return GuestStore(self.paths.guests)
+
+    def images_in_use(self) -> set[str]:
+        """Digests of the images that some pod's disks are made of."""
+        return {digest for entry in self.pods.list() for digest in entry.record.images}

@@ -1,0 +1,95 @@
+"""Makes the disks of one pod's machine."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vmpod import wire
+from vmpod.plan.make import IMAGES_START
+from vmpod.plan.model import ImageUse, Plan
+from vmpod.run import run
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import BootDocument
+
+_SECTOR = 512
+
+# The scratch disk lives as long as the pod: no journal, and tables that are written when first used.
+_MKFS = [
+    "mkfs.ext4",
+    "-q",
+    "-F",
+    "-m",
+    "0",
+    "-i",
+    "131072",
+    "-O",
+    "^has_journal,^resize_inode",
+    "-E",
+    "lazy_itable_init=1,nodiscard,packed_meta_blocks=1",
+]
+
+
+def make_disks(plan: Plan) -> None:
+    """Write the boot disk, the images disk and the scratch disk of a plan.
+
+    Raises CommandError, OSError.
+    """
+    disks = plan.machine.disks
+    write_boot_disk(plan.boot, disks.boot)
+    write_images_disk(plan.images, disks.images)
+    make_scratch_disk(disks.scratch, plan.scratch_size)
+
+
+def write_boot_disk(document: BootDocument, path: Path) -> None:
+    """An ISO 9660 image with the boot document as its one file."""
+    import pycdlib  # noqa: PLC0415 - takes time to import
+
+    content = json.dumps(document).encode()
+    iso = pycdlib.PyCdlib()
+    iso.new(interchange_level=3, rock_ridge="1.09", vol_ident="VMPOD")
+    name = wire.BOOT_DOCUMENT_NAME
+    iso.add_fp(io.BytesIO(content), len(content), f"/{name.upper()};1", rr_name=name)
+    iso.write(str(path))
+    iso.close()
+
+
+def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:
+    """A disk that is all the pod's images one after the other, without copying them.
+
+    It is a VMDK descriptor: of QEMU's formats the one that can join several raw files to one disk. So
+    every machine has the same devices, however many images its pod uses. The agent knows from the boot
+    document where each one starts.
+    """
+    gap = path.with_suffix(".gap")
+    gap.write_bytes(bytes(IMAGES_START))
+    files = [gap, *(image.disk for image in images if image.disk)]
+    extents = "".join(_extent(file) for file in files)
+    path.write_text(
+        "# Disk DescriptorFile\n"
+        "version=1\n"
+        "CID=fffffffe\n"
+        "parentCID=ffffffff\n"
+        'createType="twoGbMaxExtentFlat"\n'
+        f"{extents}"
+        '#DDB\nddb.adapterType = "ide"\n'
+    )
+
+
+def _extent(file: Path) -> str:
+    # 'RW' is all that QEMU understands; the disk itself is opened read-only.
+    return f'RW {file.stat().st_size // _SECTOR} FLAT "{file}" 0\n'
+
+
+def make_scratch_disk(path: Path, size: int) -> None:
+    """A sparse file with an empty ext4 file system of that size in bytes."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.ftruncate(fd, size)
+    finally:
+        os.close(fd)
+    run([*_MKFS, path])

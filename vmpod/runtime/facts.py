@@ -1,0 +1,64 @@
+"""Gathers the facts of the host that a plan depends on."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from vmpod.plan.host import Host, PathKind, Resolver
+from vmpod.plan.model import Accelerator
+from vmpod.spec.model import HostPath, Manifest
+
+_KINDS: dict[int, PathKind] = {
+    stat.S_IFDIR: "directory",
+    stat.S_IFREG: "file",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "char-device",
+    stat.S_IFBLK: "block-device",
+}
+
+
+def host_facts(accelerator: Accelerator, manifest: Manifest) -> Host:
+    """The host as it is now."""
+    return Host(
+        accelerator=accelerator,
+        cpus=len(os.sched_getaffinity(0)),
+        root=os.geteuid() == 0,
+        resolver=read_resolver(Path("/etc/resolv.conf")),
+        host_paths={path: path_kind(path) for path in _host_paths(manifest)},
+    )
+
+
+def read_resolver(path: Path) -> Resolver:
+    """Search list and options of a resolv.conf; the servers are QEMU's affair. Source: resolv.conf(5)."""
+    search: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except OSError:
+        return Resolver()
+    for words in map(str.split, lines):
+        if words[:1] in (["search"], ["domain"]):
+            # The last one counts.
+            search = tuple(words[1:])
+        elif words[:1] == ["options"]:
+            options += tuple(words[1:])
+    return Resolver(search, options)
+
+
+def path_kind(path: str) -> PathKind:
+    """What a path of the host is now, links followed."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 - the path is a manifest's string
+    except OSError:
+        return "missing"
+    return _KINDS.get(stat.S_IFMT(mode), "missing")
+
+
+def _host_paths(manifest: Manifest) -> Iterable[str]:
+    for pod in manifest.pods:
+        for volume in pod.volumes:
+            if isinstance(volume.source, HostPath):
+                yield volume.source.path

@@ -1,0 +1,104 @@
+"""Stopping pods, and removing all that is left of them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+from vmpod.client.session import session
+from vmpod.errors import ConflictError, NotFoundError, VmpodError
+from vmpod.log import logger
+from vmpod.process import find_by_argument
+from vmpod.runtime.context import Runtime
+from vmpod.state.store import PodEntry
+from vmpod.wire import messages
+
+_MARGIN = 20.0  # seconds beyond the grace period in which a machine must have turned itself off
+
+
+def stop_pod(runtime: Runtime, name: str, *, grace: int | None = None) -> None:
+    """Ask the pod's containers to end, wait, and see the machine off; by force if it does not go.
+
+    grace: seconds, None for the pod's own. No error if it has ended already.
+    Raises NotFoundError, ConflictError.
+    """
+    entry = runtime.pods.find(name)
+    with runtime.pods.locked(entry.record.key):
+        stop_locked(runtime, entry, grace=grace)
+
+
+def stop_locked(runtime: Runtime, entry: PodEntry, *, grace: int | None = None) -> None:
+    """As stop_pod, by who holds the pod's lock."""
+    process = entry.record.qemu
+    if process is None or not process.alive():
+        return
+    request_stop(entry, grace)
+    if not process.wait(_patience(entry, grace)):
+        logger.debug("the machine of %s does not turn itself off", entry.record.key)
+        kill(runtime, entry)
+
+
+def request_stop(entry: PodEntry, grace: int | None) -> None:
+    """Ask the agent to stop the pod; that it does not answer is no error here."""
+    try:
+        with session(entry.record.sockets, timeout=10.0) as found:
+            found.request(messages.STOP, {"grace": grace})
+    except VmpodError as error:
+        logger.debug("stop request: %s", error)
+
+
+def kill(runtime: Runtime, entry: PodEntry) -> None:
+    """End the pod's machine at once."""
+    runtime.pods.save(replace(entry, record=replace(entry.record, stopped=True)))
+    # The embedded driver keeps nothing outside of the pod's own directories, and libvirtd notices by
+    # itself: so the process is all there is to end, and that cannot hang on a lock in libvirt.
+    process = entry.record.qemu or find_by_argument(entry.record.uid)
+    if process and not process.end():
+        raise ConflictError(
+            f"the machine of {entry.record.key} (process {process.pid}) cannot be killed",
+            hint="it waits in the kernel, perhaps for a disk that does not answer",
+        )
+
+
+def remove_pod(runtime: Runtime, name: str, *, force: bool = False) -> None:
+    """Remove a pod and everything kept of it. Raises NotFoundError, ConflictError if it runs.
+
+    force: stop it first, at once.
+    """
+    from vmpod.state.store import key_of  # noqa: PLC0415
+
+    key = key_of(name)
+    if not runtime.pods.directory(key).exists():
+        raise NotFoundError(f"there is no pod {name!r}", hint="`vmpod ps --all` lists all pods")
+    with runtime.pods.locked(key):
+        remove_locked(runtime, key, force=force)
+
+
+def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
+    """As remove_pod, by who holds the lock of the pod of that key."""
+    try:
+        entry = runtime.pods.lookup(key)
+    except VmpodError:
+        if not force:
+            raise
+        entry = None
+    if entry is None:
+        # Only a directory, from a start that was cut off before it wrote its record or a damaged record.
+        shutil.rmtree(runtime.pods.directory(key), ignore_errors=True)
+        return
+    if not force and not runtime.pods.status(entry).ended and entry.alive():
+        raise ConflictError(f"the pod {key} is running", hint=f"stop it first, or `vmpod rm --force {key}`")
+    kill_if_there(runtime, entry)
+    runtime.pods.delete(key, entry.record.sockets)
+
+
+def kill_if_there(runtime: Runtime, entry: PodEntry) -> None:
+    """End the machine if there is one, also one that was started but not yet written down."""
+    if entry.alive() or find_by_argument(entry.record.uid):
+        kill(runtime, entry)
+
+
+def _patience(entry: PodEntry, grace: int | None) -> float:
+    own = (entry.record.document.get("spec") or {}).get("terminationGracePeriodSeconds")
+    seconds = grace if grace is not None else own if isinstance(own, int) else 30
+    return seconds + _MARGIN

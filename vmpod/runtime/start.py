@@ -1,0 +1,205 @@
+"""Starting a pod: prepare, define, start, greet. Any failure undoes what was done so far."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vmpod.client.session import session
+from vmpod.errors import ConflictError, MachineError
+from vmpod.hypervisor.open import EMBEDDED, hypervisor
+from vmpod.oci.model import Image
+from vmpod.plan.host import Host, Request
+from vmpod.plan.make import make_plan
+from vmpod.plan.model import Accelerator, Forward, Planned, pod_key
+from vmpod.process import Process
+from vmpod.progress import SILENT, Phase, Progress
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.disks import make_disks
+from vmpod.runtime.facts import host_facts
+from vmpod.runtime.ports import check_free
+from vmpod.runtime.remove import remove_locked
+from vmpod.runtime.wait import console_tail, wait_for
+from vmpod.spec.model import HostPath, Manifest, Pod
+from vmpod.state import journal
+from vmpod.state.record import Record
+from vmpod.state.store import PodEntry
+from vmpod.wire import messages
+from vmpod.wire.events import BROKEN
+from vmpod.wire.journal import timestamp
+
+# Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy.
+_BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The user's choices. uri: a libvirt URI, '' for the embedded driver; source: the manifest's name."""
+
+    accelerator: Accelerator
+    uri: str = EMBEDDED
+    publish: tuple[Forward, ...] = ()
+    replace: bool = False
+    source: str = "pod"
+
+
+def start_pod(
+    runtime: Runtime, pod: Pod, manifest: Manifest, options: Options, progress: Progress = SILENT
+) -> PodEntry:
+    """Start the pod's machine and hand its agent the pod; returns while the pod is coming up.
+
+    Raises VmpodError; then nothing of the pod is left.
+    """
+    key = pod_key(pod.namespace, pod.name)
+    with ExitStack() as undo:
+        undo.enter_context(runtime.pods.locked(key))
+        _check_name(runtime, key, options)
+        host = host_facts(options.accelerator, manifest)
+        request = Request(
+            manifest=manifest,
+            uid=str(uuid.uuid4()),
+            host=host,
+            guest=runtime.guests.ensure(progress),
+            images=_ensure_images(runtime, pod, progress),
+            state=runtime.pods.directory(key),
+            sockets=Path(),
+            publish=options.publish,
+        )
+        request = replace(request, sockets=runtime.pods.sockets(request.uid))
+        planned = make_plan(pod, request, source=options.source)
+        _replace_old(runtime, key)
+        check_free(planned.plan.machine.forwards)
+        with progress.phase("Starting the machine") as phase:
+            return _start(runtime, pod, planned, options, phase)
+
+
+def _check_name(runtime: Runtime, key: str, options: Options) -> None:
+    if not options.replace and runtime.pods.directory(key).exists():
+        raise ConflictError(
+            f"there is a pod {key} already",
+            hint=f"remove it (`vmpod rm {key}`), or use --replace, or --name for another name",
+        )
+
+
+def _replace_old(runtime: Runtime, key: str) -> None:
+    """Remove the pod of that name: it is to be replaced, and by now nothing in the new one is wrong."""
+    if runtime.pods.directory(key).exists():
+        remove_locked(runtime, key, force=True)
+
+
+def _ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[str, Image]:
+    found: dict[str, Image] = {}
+    for container in (*pod.init_containers, *pod.containers):
+        if container.image not in found:
+            policy = container.image_pull_policy
+            found[container.image] = runtime.images.ensure(container.image, policy, progress)
+    return found
+
+
+def _start(runtime: Runtime, pod: Pod, planned: Planned, options: Options, phase: Phase) -> PodEntry:
+    plan = planned.plan
+    with ExitStack() as undo:
+        undo.callback(_undo, runtime, plan.pod.key)
+        entry = runtime.pods.save(PodEntry(_record(pod, planned, options), plan.machine.disks.boot.parent))
+        phase.update("disks")
+        _make_files(pod, planned)
+        phase.update("machine")
+        entry = _start_machine(runtime, entry, planned, options)
+        phase.update("kernel")
+        _wait_for_agent(entry, options.accelerator)
+        _send_start(entry, planned)
+        undo.pop_all()
+    return entry
+
+
+def _undo(runtime: Runtime, key: str) -> None:
+    remove_locked(runtime, key, force=True)
+
+
+def _record(pod: Pod, planned: Planned, options: Options) -> Record:
+    plan = planned.plan
+    return Record(
+        uid=plan.pod.uid,
+        name=pod.name,
+        namespace=pod.namespace,
+        created=timestamp(time.time_ns() // 10**9 * 10**9).replace(".000000000", ""),
+        uri=options.uri,
+        accelerator=options.accelerator,
+        sockets=plan.machine.sockets,
+        containers=tuple(container.name for container in pod.containers),
+        init_containers=tuple(container.name for container in pod.init_containers),
+        images=tuple(image.digest for image in plan.images if image.digest),
+        forwards=plan.machine.forwards,
+        document=pod.document,
+    )
+
+
+def _make_files(pod: Pod, planned: Planned) -> None:
+    machine = planned.plan.machine
+    machine.sockets.mkdir(mode=0o711)
+    for path in (machine.events, machine.output, machine.console_log):
+        path.touch(mode=0o600)
+    make_disks(planned.plan)
+    for volume in pod.volumes:
+        if isinstance(volume.source, HostPath) and volume.source.type == "DirectoryOrCreate":
+            Path(volume.source.path).mkdir(mode=0o755, parents=True, exist_ok=True)
+
+
+def _start_machine(runtime: Runtime, entry: PodEntry, planned: Planned, options: Options) -> PodEntry:
+    machine = planned.plan.machine
+    with hypervisor(
+        options.uri, root=machine.sockets / "v", cache=runtime.paths.data / "libvirt-cache"
+    ) as found:
+        process = Process.of(found.start(machine))
+    if process is None:
+        raise MachineError("the machine ended at once", hint=console_tail(machine.console_log))
+    return runtime.pods.save(replace(entry, record=entry.record.with_process(process)))
+
+
+def _wait_for_agent(entry: PodEntry, accelerator: Accelerator) -> None:
+    reader = journal.Reader(entry.events)
+    seen: list[dict[str, object]] = []
+
+    def booted() -> bool:
+        seen.extend(event for _, event in journal.events(reader.read()))
+        return bool(seen)
+
+    wait_for(
+        booted,
+        alive=entry.alive,
+        timeout=_BOOT_TIMEOUT[accelerator],
+        what="the guest's agent",
+        console=entry.console,
+    )
+    if seen[0].get("reason") == BROKEN:
+        raise MachineError(
+            f"the guest's agent failed: {seen[0].get('message')}", hint=console_tail(entry.console)
+        )
+
+
+def _send_start(entry: PodEntry, planned: Planned) -> None:
+    with session(entry.record.sockets) as found:
+        secrets = messages.dump(dict(planned.secrets))
+        found.request(messages.START, {"time": time.time_ns()}, body=secrets, timeout=60.0)
+
+
+def plan_pod(pod: Pod, manifest: Manifest, runtime: Runtime, host: Host, options: Options) -> Planned:
+    """The plan of a pod, without pulling, building or starting anything."""
+    key = pod_key(pod.namespace, pod.name)
+    uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{pod.name}.{pod.namespace}"))
+    names = {container.image for container in (*pod.init_containers, *pod.containers)}
+    request = Request(
+        manifest=manifest,
+        uid=uid,
+        host=host,
+        guest=runtime.guests.describe(),
+        images={name: runtime.images.find(name) for name in names},
+        state=runtime.pods.directory(key),
+        sockets=runtime.pods.sockets(uid),
+        publish=options.publish,
+    )
+    return make_plan(pod, request, source=options.source)
