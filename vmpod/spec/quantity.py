@@ -10,7 +10,10 @@ Source of the grammar: the Kubernetes API reference, "Quantity" (apimachinery re
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MAX = 2**63 - 1
 """The largest quantity that Kubernetes can hold."""
@@ -23,30 +26,28 @@ _SYNTAX = re.compile(
     r"([+-]?)([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:([KMGTPE]i|[numkMGTPE])|[eE]([+-]?[0-9]+))?", re.ASCII
 )
 
-_SCALE = {"n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000), "k": Fraction(1000)}
-_SCALE |= {suffix: Fraction(1000 ** (power + 2)) for power, suffix in enumerate("MGTPE")}
-_SCALE |= {f"{suffix}i": Fraction(1024 ** (power + 1)) for power, suffix in enumerate("KMGTPE")}
+# Powers of ten and of two.
+_DECIMAL = {"n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 
 
 def parse(text: str) -> Fraction:
     """The value of a quantity. Raises ValueError, saying what is wrong, in words for the user."""
+    # Slow to import (it takes decimal along), and most commands read no quantity.
+    from fractions import Fraction  # noqa: PLC0415
+
     found = _SYNTAX.fullmatch(text) if len(text) <= _MAX_LENGTH else None
     if found is None:
         raise ValueError("must be a quantity such as 250m, 0.5, 64Mi or 2G")
     sign, number, suffix, exponent = found.groups()
-    value = Fraction(f"{number}0" if number.endswith(".") else number) * _scale(suffix, exponent)
+    power = _DECIMAL.get(suffix, 0) if suffix else int(exponent or "0")
+    if abs(power) > _MAX_EXPONENT:
+        raise ValueError(f"has an exponent beyond {_MAX_EXPONENT}")
+    value: Fraction = Fraction(f"{number}0" if number.endswith(".") else number)
+    value *= Fraction(10) ** power * 2 ** _BINARY.get(suffix, 0)
     if value > MAX:
         raise ValueError(f"is too large: the most is {MAX}")
     return -value if sign == "-" else value
-
-
-def _scale(suffix: str | None, exponent: str | None) -> Fraction:
-    if suffix:
-        return _SCALE[suffix]
-    power = int(exponent or "0")
-    if abs(power) > _MAX_EXPONENT:
-        raise ValueError(f"has an exponent beyond {_MAX_EXPONENT}")
-    return Fraction(10) ** power
 
 
 def whole(value: Fraction) -> int:

@@ -7,16 +7,18 @@ the reading goes on and every fault is found in one go.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from vmpod.spec import quantity
 from vmpod.spec.fields import Effect, Field, Table
 from vmpod.spec.report import Report
 from vmpod.spec.scalars import describe
 from vmpod.spec.tree import MAX_PATH, Node
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 Rule = Callable[[str], str | None]
 """Says what is wrong with a string, or None."""
@@ -239,6 +241,9 @@ def nearest(name: str, known: Collection[str]) -> str:
     # Long names are no slips of the hand, and comparing is slow.
     if len(name) > _LONGEST_SHOWN or len(known) > _MOST_COMPARED:
         return ""
+    # Only faults need it.
+    import difflib  # noqa: PLC0415
+
     same = [candidate for candidate in known if candidate.lower() == name.lower()]
     close = same or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""

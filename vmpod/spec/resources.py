@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fractions import Fraction
 
 from vmpod.spec import quantity
 from vmpod.spec.containerfields import AMOUNTS, RESOURCES
@@ -50,7 +49,7 @@ def read_bytes(place: Place) -> int | None:
     amount = place.quantity()
     if amount is None:
         return None
-    if amount.denominator != 1 and amount < 1024 and amount != Fraction(0):
+    if amount.denominator != 1 and amount < 1024 and amount != 0:
         # The API server lets this pass with a warning; no program starts in half a byte.
         place.wrong(f"{str(place.node.value)!r} is a part of a byte: m means thousandths, M and Mi millions")
         return None

@@ -31,8 +31,8 @@ _MAX_WEIGHT = 4 * MAX_SIZE
 _NODE_WEIGHT = 64
 
 # What YAML 1.1 allows in a stream (section 5.1), the rest being control characters.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SURROGATES = re.compile(r"(\\\\)|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+_FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+_SURROGATES = r"(\\\\)|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
 
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
@@ -84,12 +84,12 @@ def documents(text: str, report: Report) -> list[Node]:
     if len(text) > MAX_SIZE:
         raise report.fatal(0, f"is larger than {MAX_SIZE // 2**20} MiB, the most that a manifest may have")
     text = text.removeprefix("\ufeff")
-    if found := _FORBIDDEN.search(text):
+    if found := re.search(_FORBIDDEN, text):
         line = text.count("\n", 0, found.start()) + 1
         raise report.fatal(line, f"YAML does not allow the character U+{ord(found[0]):04X}")
     # JSON escapes a character beyond U+FFFF as two surrogates, which YAML would refuse.
     if text.lstrip().startswith(("{", "[")):
-        text = _SURROGATES.sub(_join_surrogates, text)
+        text = re.sub(_SURROGATES, _join_surrogates, text)
     return [node for node in _Builder(report).build(_events(text, report)) if node.value is not None]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.unit.spec.manifests import config_map, container, pod, read, read_pod, secret
 from vmpod.errors import ManifestError
@@ -236,8 +237,11 @@ def test_objects_of_other_namespaces_are_not_seen() -> None:
     assert read(pod(), other).config_maps == {}
 
 
-def test_terrible_manifest() -> None:
+@pytest.mark.parametrize("loader", ["C", "Python"])
+def test_terrible_manifest(loader: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fault at once; after a change, look at each line of the new text before keeping it."""
+    if loader == "Python":
+        monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
     with pytest.raises(ManifestError) as caught:
         load((GOLDEN / "terrible.yaml").read_text(), source="terrible.yaml")
     assert str(caught.value) + "\n" == (GOLDEN / "terrible.txt").read_text()
