@@ -57,11 +57,13 @@ def _pull_policy(record: Record, image: str) -> PullPolicy:
 
 
 def _ports(container: Record) -> tuple[Port, ...]:
-    ports: list[Port] = []
+    ports = []
+    taken: set[str] = set()
     for record in container.records("ports", PORT):
         port = _port(record)
-        if port.name and port.name in {other.name for other in ports}:
+        if port.name in taken:
             record.wrong("name", f"{port.name!r} names another port already")
+        taken |= {port.name} - {""}
         ports.append(port)
     return tuple(ports)
 

@@ -83,7 +83,8 @@ def expand(text: str, variables: Iterable[ResolvedVar]) -> tuple[str, bool]:
 
     Raises TooLongError.
     """
-    return expand_words([text], variables)[0]
+    # Most words hold no reference: no need to look at the variables.
+    return expand_words([text], variables if "$" in text else ())[0]
 
 
 def expand_words(words: Iterable[str], variables: Iterable[ResolvedVar]) -> list[tuple[str, bool]]:

@@ -10,12 +10,13 @@ from vmpod.spec.data import read_config_map, read_secret
 from vmpod.spec.fields import Table
 from vmpod.spec.metadata import read_metadata
 from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
-from vmpod.spec.pod import child, read_pod
+from vmpod.spec.pod import read_pod
 from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
-from vmpod.spec.reader import Context, Place, Record, nearest, shown
+from vmpod.spec.reader import Context, Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.scalars import describe
 from vmpod.spec.tree import documents
+from vmpod.spec.words import nearest, shown
 
 _KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
 
@@ -70,7 +71,7 @@ def _kind(place: Place) -> str:
         what = describe(place.node.value)
         place.wrong(f"a document must be a mapping with apiVersion and kind, not {what}")
         return ""
-    fields = {name: child(place, name) for name in ("apiVersion", "kind")}
+    fields = {name: place.child(name) for name in ("apiVersion", "kind")}
     missing = [name for name in fields if name not in place.node.value]
     for name in missing:
         fields[name].wrong("is required")
@@ -129,7 +130,7 @@ def _pods(
 def _check_unique(record: Record, name: str, taken: set[str]) -> None:
     # One file holds each name once, whatever the namespace: the rest of the program looks up by name.
     if name and name in taken:
-        child(child(record.place, "metadata"), "name").wrong(f"an earlier document is {name!r} already")
+        record.place.child("metadata").child("name").wrong(f"an earlier document is {name!r} already")
     taken.add(name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from vmpod.spec import names
@@ -91,14 +90,15 @@ def _containers(
             _check_host_ports(place, container.ports, bound)
             _check_environment(place, container, references)
             containers.append(container)
-    if not found["containers"] and not (spec.get("containers") and spec.place.context.problems):
+    given = spec.get("containers")
+    if given is None or given.node.value == ():
         spec.wrong("containers", "a pod needs at least one container")
     return found["initContainers"], found["containers"]
 
 
 def _check_unique(place: Place, name: str, taken: set[str], what: str) -> None:
     if name and name in taken:
-        child(place, "name").wrong(f"another {what} has the name {name!r} already")
+        place.child("name").wrong(f"another {what} has the name {name!r} already")
     taken.add(name)
 
 
@@ -108,9 +108,10 @@ def _check_host_ports(place: Place, ports: tuple[Port, ...], bound: dict[tuple[s
             continue
         addresses = bound.setdefault((port.protocol, port.host_port), set())
         # Every address takes in each single one: the second bind would fail.
-        if port.host_ip in addresses or (addresses and ({port.host_ip} | addresses) & _ANY_ADDRESS):
-            where = child(child(place, "ports"), index)
-            child(where, "hostPort").wrong(f"{port.protocol} port {port.host_port} is published twice")
+        every = addresses & _ANY_ADDRESS or (addresses and port.host_ip in _ANY_ADDRESS)
+        if every or port.host_ip in addresses:
+            where = place.child("ports").child(index).child("hostPort")
+            where.wrong(f"{port.protocol} port {port.host_port} is published twice")
         addresses.add(port.host_ip)
 
 
@@ -119,12 +120,12 @@ def _check_environment(place: Place, container: Container, references: Reference
     try:
         variables = resolve(container, references)
     except TooLongError as error:
-        child(place, "env").wrong(str(error))
+        place.child("env").wrong(str(error))
         return
     try:
         expand_words([*container.command, *container.args], variables)
     except TooLongError as error:
-        child(place, "args" if container.args else "command").wrong(str(error))
+        place.child("args" if container.args else "command").wrong(str(error))
     for index, source in enumerate(container.env_from):
         left_out = list(skipped(source, references))
         if left_out:
@@ -137,14 +138,3 @@ def _check_dns_policy(spec: Record) -> None:
     place = spec.get("dnsPolicy")
     if place and spec.choice("dnsPolicy", allowed, "Default") != "Default":
         place.note(_NO_CLUSTER_DNS)
-
-
-def child(place: Place, name: str | int) -> Place:
-    """A place inside; the place itself, under the child's path, where the manifest has none."""
-    path = f"{place.path}[{name}]" if isinstance(name, int) else f"{place.path}.{name}".removeprefix(".")
-    value = place.node.value
-    if isinstance(name, int):
-        node = value[name] if isinstance(value, tuple) and name < len(value) else place.node
-    else:
-        node = value[name] if isinstance(value, Mapping) and name in value else place.node
-    return Place(node, path, place.context)

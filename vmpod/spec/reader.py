@@ -7,7 +7,7 @@ the reading goes on and every fault is found in one go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,13 @@ from vmpod.spec.fields import Effect, Field, Table
 from vmpod.spec.report import Report
 from vmpod.spec.scalars import describe
 from vmpod.spec.tree import MAX_PATH, Node
+from vmpod.spec.words import either, nearest, shown
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 Rule = Callable[[str], str | None]
 """Says what is wrong with a string, or None."""
-
-_LONGEST_SHOWN = 60
-_MOST_COMPARED = 200
 
 
 class Context(Report):
@@ -50,6 +48,17 @@ class Place:
     def note(self, why: str) -> None:
         """Say once that what stands here has no effect."""
         self.context.notes.append(f"{self.path} has no effect: {why}")
+
+    def child(self, name: str | int) -> Place:
+        """A place inside; this place, under the child's path, where the manifest has none."""
+        path = f"{self.path}[{name}]" if isinstance(name, int) else f"{self.path}.{name}".removeprefix(".")
+        value = self.node.value
+        node = None
+        if isinstance(value, Mapping):
+            node = value.get(str(name))
+        elif isinstance(value, tuple) and isinstance(name, int):
+            node = value[name] if name < len(value) else None
+        return Place(node or self.node, path[:MAX_PATH], self.context)
 
     def string(self, *, secret: bool = False) -> str | None:
         """Any string, else None. A secret value is not repeated in the message."""
@@ -140,9 +149,8 @@ class Place:
 
     def _fields(self, table: Table) -> Iterator[tuple[str, Place | None]]:
         assert isinstance(self.node.value, Mapping)
-        for name, node in self.node.value.items():
-            path = f"{self.path}.{name}" if self.path else name
-            yield name, _admit(Place(node, path[:MAX_PATH], self.context), name, table)
+        for name in self.node.value:
+            yield name, _admit(self.child(name), name, table)
 
 
 @dataclass(frozen=True)
@@ -173,8 +181,7 @@ class Record:
         """Report a fault of a field, given or not."""
         place = self.fields.get(name)
         if place is None:
-            path = f"{self.place.path}.{name}" if self.place.path else name
-            place = Place(self.place.node, path, self.place.context)
+            place = self.place.child(name)
         place.wrong(message)
 
     def text(self, name: str, rule: Rule | None = None, *, default: str = "", required: bool = False) -> str:
@@ -207,7 +214,7 @@ class Record:
         if value in allowed:
             return value
         if isinstance(place.node.value, str):
-            place.wrong(f"must be {_either(allowed)}, not {shown(value)}")
+            place.wrong(f"must be {either(allowed)}, not {shown(value)}")
         return default
 
     def items(self, name: str) -> Iterator[Place]:
@@ -231,24 +238,6 @@ class Record:
         return place.record(table) if place else None
 
 
-def shown(text: str) -> str:
-    """A string from the manifest, quoted and cut for a message."""
-    return repr(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "...")
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """'; did you mean X?' if some known name is close, else ''."""
-    # Long names are no slips of the hand, and comparing is slow.
-    if len(name) > _LONGEST_SHOWN or len(known) > _MOST_COMPARED:
-        return ""
-    # Only faults need it.
-    import difflib  # noqa: PLC0415
-
-    same = [candidate for candidate in known if candidate.lower() == name.lower()]
-    close = same or difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def _admit(place: Place, name: str, table: Table) -> Place | None:
     """The place if its field works, else None, after saying what there is to say."""
     field = table.get(name)
@@ -270,11 +259,6 @@ def _says_nothing(node: Node, field: Field) -> bool:
     value = node.plain() if field.same_as_absent else node.value
     # The types must agree as well: False == 0 for Python, not for the API.
     return value is None or any(value == same and type(value) is type(same) for same in field.same_as_absent)
-
-
-def _either(words: tuple[str, ...]) -> str:
-    quoted = [word or "''" for word in words]
-    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + " or " + quoted[-1]
 
 
 def _free(path: str, key: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vmpod.spec.model import ConfigMap, KeyRef, Secret
-from vmpod.spec.reader import Record, nearest, shown
+from vmpod.spec.reader import Record
+from vmpod.spec.words import nearest, shown
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from vmpod.spec.model import (
     Volume,
     VolumeSource,
 )
-from vmpod.spec.reader import Place, Record, shown
+from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import read_bytes
 from vmpod.spec.volumefields import (
@@ -27,6 +27,7 @@ from vmpod.spec.volumefields import (
     SECRET_VOLUME,
     VOLUME,
 )
+from vmpod.spec.words import shown
 
 HOST_PATH_TYPES = (
     "",

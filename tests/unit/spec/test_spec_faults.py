@@ -239,6 +239,16 @@ def test_container(fields: dict[str, Any], expected: str) -> None:
     assert found.startswith(f"spec.containers[0].{expected}")
 
 
+def test_every_fault_is_found_at_once() -> None:
+    found = faults(pod(containers=[], hostPID=True), config_map(data={"": ""}), {"kind": "x"})
+    assert [fault.partition(": ")[0] for fault in sorted(found)] == [
+        "apiVersion",
+        "data['']",
+        "spec.containers",
+        "spec.hostPID",
+    ]
+
+
 def test_host_ports_clash_across_containers() -> None:
     def publish(name: str, **port: Any) -> dict[str, Any]:
         return container(name=name, ports=[{"containerPort": 80, "hostPort": 8080} | port])
