@@ -181,7 +181,10 @@ def _copy(layer: Layer, wanted: dict[int, Entry], sink: BinaryIO, advance: Calla
 def _emitted(entry: Entry, path: bytes) -> Entry:
     if len(path) > MAX_PATH:
         raise ImageError(f"a path of the image is longer than {MAX_PATH} bytes: {path[:100]!r}...")
-    return replace(entry, name=path, mtime=clamp_time(entry.mtime), xattrs=_kept(entry.xattrs, path))
+    # Linux has no other mode for a symbolic link, whatever the archive's writer put there.
+    mode = 0o777 if entry.kind is Kind.SYMLINK else entry.mode
+    xattrs = _kept(entry.xattrs, path) if entry.xattrs else entry.xattrs
+    return replace(entry, name=path, mode=mode, mtime=clamp_time(entry.mtime), xattrs=xattrs)
 
 
 def _kept(xattrs: dict[bytes, bytes], path: bytes) -> dict[bytes, bytes]:
