@@ -312,6 +312,12 @@ def test_other_documents(document: dict[str, Any], expected: str) -> None:
     assert "hush" not in found
 
 
+def test_references_stay_in_the_namespace() -> None:
+    elsewhere = config_map() | {"metadata": {"name": "m", "namespace": "elsewhere"}}
+    found = only(pod(container(envFrom=[{"configMapRef": {"name": "m"}}])), elsewhere)
+    assert "no ConfigMap 'm' in this file, in the pod's namespace" in found
+
+
 def test_names_are_unique() -> None:
     assert only(pod(), pod()) == "metadata.name: an earlier document is 'default/p' already"
     assert only(pod(), secret(), secret()) == "metadata.name: an earlier document is 's' already"

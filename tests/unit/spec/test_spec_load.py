@@ -100,6 +100,10 @@ CONTAINERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         },
         {"resources": Resources(100, 1500, 2**20, 2**21)},
     ),
+    (
+        {"resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "1000m"}}},
+        {"resources": Resources(1000, 1000)},
+    ),
     ({"resources": {"limits": {"cpu": "0.0001"}}}, {"resources": Resources(1, 1)}),
     ({"resources": {"limits": {"memory": 0}, "requests": None}}, {"resources": Resources(memory_request=0)}),
     ({"securityContext": {"runAsUser": 0, "runAsGroup": 5}}, {"run_as_user": 0, "run_as_group": 5}),
