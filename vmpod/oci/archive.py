@@ -152,7 +152,8 @@ def _docker_image(blobs: Blobs, image: Fields, where: str) -> Source:
     )
     config_digest = manifest.digest_of(raw)
     digest = _made_up(config_digest, configuration.diff_ids)
-    return Source(digest, config_digest, configuration, layers, image.texts("RepoTags"))
+    names = tuple(str(reference.parse(name)) for name in image.texts("RepoTags"))
+    return Source(digest, config_digest, configuration, layers, names)
 
 
 def _made_up(config_digest: str, diff_ids: tuple[str, ...]) -> str:

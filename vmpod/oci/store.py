@@ -93,10 +93,10 @@ class ImageStore:
         Raises ConflictError if several images' digests start so.
         """
         try:
-            _, image = self._lookup(reference.parse(name))
+            wanted = reference.parse(name)
         except ImageError:
-            image = None
-        return image or self._by_id(name)
+            return self._by_id(name)
+        return self._lookup(wanted)[1] or self._by_id(name)
 
     def list(self) -> list[Image]:
         """Every image, by its first name; those without a name come last."""

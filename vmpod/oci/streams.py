@@ -144,7 +144,7 @@ def decompressed(source: BinaryIO, where: str) -> Iterator[BinaryIO]:
         if magic.startswith(b"\x1f\x8b"):
             yield buffered(_Gunzip(start, where))
         elif magic.startswith(b"\x28\xb5\x2f\xfd") or magic[1:4] == b"\x2a\x4d\x18":
-            with _unzstd(start, where) as stream:
+            with buffered(_Unzstd(start, where)) as stream:
                 yield stream
         elif magic.startswith((b"BZh", b"\xfd7zXZ")):
             raise ImageError(
@@ -157,34 +157,45 @@ def decompressed(source: BinaryIO, where: str) -> Iterator[BinaryIO]:
         start.detach()
 
 
-@contextmanager
-def _unzstd(source: BinaryIO, where: str) -> Iterator[BinaryIO]:
-    argv = ["zstd", "--decompress", "--stdout", "--quiet", "--no-progress"]
-    with run.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        faults: list[Exception] = []
-        feeder = threading.Thread(target=_feed, args=(source, process.stdin, faults), daemon=True)
-        feeder.start()
-        try:
-            yield cast("BinaryIO", process.stdout)
-            # Read to the end: only then is the exit status about the data and not about us leaving.
-            while process.stdout.read(_CHUNK):
-                pass
-            feeder.join()
-            status = process.wait()
-        except BaseException:
-            process.kill()
-            raise
-        finally:
-            process.stdout.close()
-            feeder.join()
-        if faults:
-            raise faults[0]
-        if status != 0:
-            assert process.stderr is not None
-            said = process.stderr.read(2000).decode(errors="replace").strip()
-            raise ImageError(f"{where}: the zstd data is damaged: {said}")
+class _Unzstd(io.RawIOBase):
+    """What `zstd` makes of a stream that a thread feeds to it."""
+
+    def __init__(self, source: BinaryIO, where: str) -> None:
+        self._where = where
+        self._faults: list[Exception] = []
+        argv = ["zstd", "--decompress", "--stdout", "--quiet", "--no-progress"]
+        # Its few words fit the pipe of stderr, so nobody needs to read them before the end.
+        self._process = run.popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._feeder = threading.Thread(
+            target=_feed, args=(source, self._process.stdin, self._faults), daemon=True
+        )
+        self._feeder.start()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = cast("io.BufferedReader", self._process.stdout).readinto(buffer)
+        if not count:
+            self._check_end()
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._process.kill()
+            self._feeder.join()
+            # Closes the pipes and takes the exit status.
+            self._process.__exit__(None, None, None)
+        super().close()
+
+    def _check_end(self) -> None:
+        status = self._process.wait()
+        self._feeder.join()
+        if self._faults:
+            raise self._faults[0]
+        if status:
+            said = cast("BinaryIO", self._process.stderr).read(2000).decode(errors="replace").strip()
+            raise ImageError(f"{self._where}: the zstd data is damaged: {said}")
 
 
 def _feed(source: BinaryIO, sink: BinaryIO, faults: list[Exception]) -> None:
