@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USER = "tester"
-PASSWORD = "secret"  # noqa: S105
+PASSWORD = "secret"
 _HTPASSWD = f"{USER}:$2b$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n"
 _START_TIMEOUT = 30.0
 
@@ -38,7 +38,16 @@ class Registry:
         """Copy an image (in skopeo's words, as `oci:DIR:NAME`) to repository[:tag]."""
         credentials = ["--dest-creds", f"{USER}:{PASSWORD}"] if self.login else []
         target = f"docker://{self.name(repository)}"
-        argv = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", *credentials, *options, source, target]
+        argv = [
+            "skopeo",
+            "copy",
+            "--quiet",
+            "--dest-tls-verify=false",
+            *credentials,
+            *options,
+            source,
+            target,
+        ]
         subprocess.run(argv, check=True)
 
     def requests(self) -> list[str]:

@@ -24,7 +24,6 @@ from vmpod.oci.reference import Reference
 from vmpod.oci.squashfs import no_space
 from vmpod.progress import Phase
 
-_SKOPEO = ("skopeo", "--override-os", manifest.OS, "--override-arch", manifest.ARCHITECTURE)
 _ANSWER_TIMEOUT = 120.0
 _STALL_TIMEOUT = 300.0
 _POLL = 0.2
@@ -48,7 +47,7 @@ def resolve(reference: Reference) -> Resolved:
     """Ask the registry what a name means. Raises ImageError with the reason and what to do."""
     where = str(reference)
     try:
-        raw = run.run([*_SKOPEO, "inspect", "--raw", f"docker://{where}"], timeout=_ANSWER_TIMEOUT)
+        raw = run.run([*_skopeo(), "inspect", "--raw", f"docker://{where}"], timeout=_ANSWER_TIMEOUT)
     except CommandError as error:
         raise explain(reference, error.message) from None
     except HostError as error:
@@ -64,7 +63,7 @@ def resolve(reference: Reference) -> Resolved:
 def fetch(resolved: Resolved, directory: Path, phase: Phase) -> None:
     """Download an image into an empty directory. Raises ImageError, or HostError on a full disk."""
     source = resolved.reference.at(resolved.digest)
-    argv = [*_SKOPEO, "copy", f"docker://{source}", f"dir:{directory}"]
+    argv = [*_skopeo(), "copy", f"docker://{source}", f"dir:{directory}"]
     with tempfile.TemporaryFile() as said, run.popen(argv, stderr=said.fileno()) as process:
         try:
             status = _watch(process, directory, resolved.size, phase)
@@ -74,6 +73,13 @@ def fetch(resolved: Resolved, directory: Path, phase: Phase) -> None:
         if status:
             said.seek(0)
             raise explain(resolved.reference, said.read(100_000).decode(errors="replace"), directory)
+
+
+def _skopeo() -> list[str]:
+    argv = ["skopeo", "--override-os", manifest.OS, "--override-arch", manifest.ARCHITECTURE]
+    # podman heeds this variable, skopeo only the option.
+    config = os.environ.get("CONTAINERS_REGISTRIES_CONF")
+    return [*argv, "--registries-conf", config] if config else argv
 
 
 def _watch(process: subprocess.Popen[bytes], directory: Path, total: int, phase: Phase) -> int:
