@@ -86,10 +86,14 @@ class Session:
             self._ready += self.decode(self._read())
         return self._ready.pop(0)
 
+    def drain(self) -> list[Frame]:
+        """Frames that have come together with one that receive() returned."""
+        waiting, self._ready = self._ready, []
+        return waiting
+
     def receive_now(self) -> list[Frame]:
         """What has come when the socket is readable. Raises MachineError, ProtocolError."""
-        waiting, self._ready = self._ready, []
-        return waiting + self.decode(self._read())
+        return self.drain() + self.decode(self._read())
 
     def decode(self, data: bytes) -> list[Frame]:
         """The frames that are complete with this data."""

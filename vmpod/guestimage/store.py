@@ -29,6 +29,9 @@ from vmpod.guestimage.recipe import load, recipe_directory, recipe_key
 from vmpod.progress import Progress
 
 
+NOT_BUILT = "not-built"
+
+
 class GuestStore:
     """Finds, builds and removes guest images below one directory; safe to use from several processes."""
 
@@ -45,6 +48,19 @@ class GuestStore:
         """
         found = self._current()
         return self._composed(found) if found else self.build(progress)
+
+    def describe(self) -> GuestImage:
+        """The guest image as `ensure` would return it, without building or writing anything.
+
+        One that is not built yet has an id that says so, and files that are not there.
+        """
+        if found := self._current():
+            return self._named(found)[0]
+        directory = self._root / "images" / NOT_BUILT
+        recipe = load(self._recipe)
+        return GuestImage(
+            NOT_BUILT, directory / KERNEL, directory / INITRD, directory / ROOT, dict(recipe.command_line)
+        )
 
     def build(self, progress: Progress, *, force: bool = False) -> GuestImage:
         """Build the guest image; force: even if there is one, to take in newer packages."""
@@ -102,14 +118,21 @@ class GuestStore:
 
     def _composed(self, directory: Path) -> GuestImage:
         """The image with the agent of this vmpod in its initrd."""
+        image, sources, magic = self._named(directory)
+        if not image.initrd.exists():
+            _write(image.initrd, (directory / INITRD).read_bytes() + agent_archive(sources, magic))
+        return image
+
+    def _named(self, directory: Path) -> tuple[GuestImage, dict[str, bytes], bytes]:
+        """An image as it will be when composed, and what its agent is made from."""
         description = _description(directory)
         sources = agent_sources(self._agent)
         identity = f"{directory.name}-{_digest(sources, description['python_magic'])}"
         initrd = self._root / "initrds" / identity
-        if not initrd.exists():
-            magic = bytes.fromhex(description["python_magic"])
-            _write(initrd, (directory / INITRD).read_bytes() + agent_archive(sources, magic))
-        return GuestImage(identity, directory / KERNEL, initrd, directory / ROOT, description["command_line"])
+        image = GuestImage(
+            identity, directory / KERNEL, initrd, directory / ROOT, description["command_line"]
+        )
+        return image, sources, bytes.fromhex(description["python_magic"])
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from vmpod.client.session import session
 from vmpod.errors import ConflictError, MachineError
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.oci.model import Image
-from vmpod.plan.host import Host, Request
+from vmpod.plan.host import Request
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator, Forward, Planned, pod_key
 from vmpod.process import Process
@@ -33,6 +33,7 @@ from vmpod.wire.events import BROKEN
 from vmpod.wire.journal import timestamp
 
 # Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy.
+_HAND_OVER_TIMEOUT = 60.0
 _BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 
 
@@ -111,7 +112,7 @@ def _start(runtime: Runtime, pod: Pod, planned: Planned, options: Options, phase
         entry = _start_machine(runtime, entry, planned, options)
         phase.update("kernel")
         _wait_for_agent(entry, options.accelerator)
-        _send_start(entry, planned)
+        _hand_over(runtime, entry, planned)
         undo.pop_all()
     return entry
 
@@ -181,25 +182,14 @@ def _wait_for_agent(entry: PodEntry, accelerator: Accelerator) -> None:
         )
 
 
-def _send_start(entry: PodEntry, planned: Planned) -> None:
-    with session(entry.record.sockets) as found:
-        secrets = messages.dump(dict(planned.secrets))
-        found.request(messages.START, {"time": time.time_ns()}, body=secrets, timeout=60.0)
-
-
-def plan_pod(pod: Pod, manifest: Manifest, runtime: Runtime, host: Host, options: Options) -> Planned:
-    """The plan of a pod, without pulling, building or starting anything."""
-    key = pod_key(pod.namespace, pod.name)
-    uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{pod.name}.{pod.namespace}"))
-    names = {container.image for container in (*pod.init_containers, *pod.containers)}
-    request = Request(
-        manifest=manifest,
-        uid=uid,
-        host=host,
-        guest=runtime.guests.describe(),
-        images={name: runtime.images.find(name) for name in names},
-        state=runtime.pods.directory(key),
-        sockets=runtime.pods.sockets(uid),
-        publish=options.publish,
-    )
-    return make_plan(pod, request, source=options.source)
+def _hand_over(runtime: Runtime, entry: PodEntry, planned: Planned) -> None:
+    """Give the agent the secrets, and the word to start."""
+    secrets = messages.dump(dict(planned.secrets))
+    try:
+        with session(entry.record.sockets, timeout=_HAND_OVER_TIMEOUT) as found:
+            message = {"time": time.time_ns()}
+            found.request(messages.START, message, body=secrets, timeout=_HAND_OVER_TIMEOUT)
+    except MachineError as error:
+        # What the agent said before it went is worth more than that it is gone.
+        told = runtime.pods.status(entry).message
+        raise MachineError(told or error.message, hint=console_tail(entry.console)) from error

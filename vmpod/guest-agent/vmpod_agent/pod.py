@@ -62,6 +62,7 @@ class Member:
     def start(self) -> None:
         """Begin a run of the container."""
         self._timer = None
+        self._remember_end()
         self._set_state({"waiting": {"reason": "ContainerCreating"}})
         self.run = Run(self.spec, self._attempts, self._pod.volumes, self._pod.services)
         self._attempts += 1
@@ -72,6 +73,7 @@ class Member:
         """Begin another run, at once the first time and later and later after that."""
         delay = self._backoff.next_delay()
         self.restarts += 1
+        self._remember_end()
         if delay:
             message = f"back-off {delay:.0f}s restarting failed container {self.name}"
             self._set_state({"waiting": {"reason": "CrashLoopBackOff", "message": message}})
@@ -106,6 +108,9 @@ class Member:
             "last": self.last,
         }
 
+    def _remember_end(self) -> None:
+        self.last = self.state.get("terminated", self.last)
+
     def _set_state(self, state: ContainerState) -> None:
         self.state = state
         self._pod.report(self.event())
@@ -137,7 +142,6 @@ class Member:
         if message:
             terminated["message"] = message[:_MAX_MESSAGE]
         run, self.run = self.run, None
-        self.last = terminated
         self._set_state({"terminated": terminated})
         if run:
             run.remove()

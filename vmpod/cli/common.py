@@ -1,0 +1,67 @@
+"""What several commands share: the runtime, options, output formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vmpod.errors import VmpodError
+from vmpod.paths import default_paths
+
+if TYPE_CHECKING:
+    from vmpod.runtime.context import Runtime
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def runtime() -> Runtime:
+    """The stores of the user who runs the command."""
+    from vmpod.runtime.context import Runtime  # noqa: PLC0415
+
+    return Runtime(default_paths())
+
+
+def connect_option(command: F) -> F:
+    """`--connect URI`."""
+    return click.option(
+        "--connect",
+        "uri",
+        metavar="URI",
+        default="",
+        envvar="VMPOD_CONNECT",
+        help="libvirt connection for the machine, as qemu:///system. [default: libvirt's embedded driver, "
+        "which needs no daemon]",
+    )(command)
+
+
+def accelerator_option(command: F) -> F:
+    """`--accel`."""
+    return click.option(
+        "--accel",
+        type=click.Choice(["auto", "kvm", "tcg"]),
+        default="auto",
+        envvar="VMPOD_ACCEL",
+        show_default=True,
+        help="kvm: hardware virtualization; tcg: emulation; auto: kvm where it runs guests.",
+    )(command)
+
+
+def output_option(*formats: str) -> Callable[[F], F]:
+    """`-o FORMAT`."""
+    return click.option("-o", "--output", type=click.Choice(formats), help="Output format.")
+
+
+def for_each(names: Iterable[str], action: Callable[[str], None]) -> int:
+    """Act on every name, also after a failure. Returns the exit status: 125 if any failed."""
+    from vmpod.cli.main import FAILED, show_error  # noqa: PLC0415 - main imports this module's users
+
+    status = 0
+    for name in names:
+        try:
+            action(name)
+        except VmpodError as error:
+            show_error(error)
+            status = FAILED
+    return status

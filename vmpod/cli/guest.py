@@ -1,0 +1,71 @@
+"""`vmpod guest`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from vmpod.cli import render
+from vmpod.cli.common import for_each, output_option, runtime
+from vmpod.cli.progress import progress
+from vmpod.guestimage.model import GuestInfo
+
+
+@click.group("guest")
+def command() -> None:
+    """Manage the guest image: the kernel and root disk that every machine boots."""
+
+
+@command.command("build")
+@click.option("--force", is_flag=True, help="Even if it is there, to take in newer packages.")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def build(force: bool, quiet: bool) -> None:
+    """Build the guest image from Debian packages, if it is not there yet.
+
+    `vmpod run` does so by itself when it has to.
+    """
+    click.echo(runtime().guests.build(progress(quiet=quiet), force=force).id)
+
+
+@command.command("ls")
+@click.option("-q", "--quiet", is_flag=True, help="Ids only.")
+@output_option("json", "yaml", "name")
+def ls(quiet: bool, output: str | None) -> None:
+    """List guest images, the newest first; '*' marks the one that new pods boot."""
+    images = runtime().guests.list()
+    if quiet or output == "name":
+        for image in images:
+            click.echo(image.id)
+    elif output:
+        render.structured(render.items("GuestImageList", [_json(image) for image in images]), output)
+    else:
+        render.table(["", "ID", "KERNEL", "BUILT", "SIZE"], [_row(image) for image in images])
+
+
+@command.command("rm")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+def rm(ids: tuple[str, ...]) -> int:
+    """Remove guest images. Pods that run are not affected."""
+    found = runtime()
+    return for_each(ids, found.guests.remove)
+
+
+def _created(image: GuestInfo) -> str:
+    return datetime.fromtimestamp(image.created, UTC).isoformat(timespec="seconds")
+
+
+def _row(image: GuestInfo) -> list[str]:
+    built = f"{render.age(_created(image))} ago"
+    return ["*" if image.current else "", image.id, image.kernel_release, built, render.size(image.size)]
+
+
+def _json(image: GuestInfo) -> dict[str, object]:
+    return {
+        "id": image.id,
+        "current": image.current,
+        "created": _created(image),
+        "kernel": image.kernel_release,
+        "sizes": image.sizes,
+        "packages": list(image.packages),
+    }

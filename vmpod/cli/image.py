@@ -1,0 +1,91 @@
+"""`vmpod image`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from vmpod.cli import render
+from vmpod.cli.common import for_each, output_option, runtime
+from vmpod.cli.progress import progress
+from vmpod.oci.model import Image
+
+
+@click.group("image")
+def command() -> None:
+    """Manage container images: each is a read-only disk, made once and shared by all pods."""
+
+
+@command.command("pull")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def pull(names: tuple[str, ...], quiet: bool) -> int:
+    """Fetch images from their registries.
+
+    This is done by skopeo, with its configuration: credentials in auth files, mirrors, private
+    certificate authorities and proxies work as they do for podman.
+    """
+    found = runtime()
+
+    def action(name: str) -> None:
+        click.echo(found.images.pull(name, progress(quiet=quiet)).digest)
+
+    return for_each(names, action)
+
+
+@command.command("load")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def load(files: tuple[Path, ...], quiet: bool) -> int:
+    """Take images from files: docker or OCI archives, or directories with an OCI layout."""
+    found = runtime()
+
+    def action(file: str) -> None:
+        for image in found.images.load(Path(file), progress(quiet=quiet)):
+            click.echo(image.names[0] if image.names else image.digest)
+
+    return for_each(map(str, files), action)
+
+
+@command.command("ls")
+@click.option("-q", "--quiet", is_flag=True, help="Digests only.")
+@output_option("json", "yaml", "name")
+def ls(quiet: bool, output: str | None) -> None:
+    """List images."""
+    images = runtime().images.list()
+    if quiet:
+        for image in images:
+            click.echo(image.digest)
+    elif output == "name":
+        for image in images:
+            click.echo("\n".join(image.names) or image.digest)
+    elif output:
+        render.structured(render.items("ImageList", [_json(image) for image in images]), output)
+    else:
+        rows = [_row(image, name) for image in images for name in image.names or ("<none>",)]
+        render.table(["NAME", "ID", "CREATED", "SIZE"], rows)
+
+
+@command.command("rm")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def rm(names: tuple[str, ...]) -> int:
+    """Remove images, by name or id. An image that a pod uses stays."""
+    found = runtime()
+    return for_each(names, lambda name: found.images.remove(name, in_use=found.images_in_use))
+
+
+def _row(image: Image, name: str) -> list[str]:
+    created = f"{render.age(image.created)} ago" if image.created else "-"
+    return [name, image.digest.removeprefix("sha256:")[:12], created, render.size(image.disk_size)]
+
+
+def _json(image: Image) -> dict[str, object]:
+    return {
+        "digest": image.digest,
+        "names": list(image.names),
+        "created": image.created,
+        "architecture": image.architecture,
+        "size": image.disk_size,
+        "disk": str(image.disk),
+    }

@@ -1,0 +1,116 @@
+"""The command itself, and the one place that turns errors into text and an exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from vmpod import log
+from vmpod.errors import ManifestError, VmpodError
+
+FAILED = 125
+"""Exit status of our own failures, so that they differ from a container's."""
+
+# Each command is a module of its own, imported only when it is used. The short help stands here, so
+# that `vmpod --help` imports none of them.
+_COMMANDS = {
+    "run": "Run the pods of a manifest, each in a machine of its own.",
+    "ps": "List pods.",
+    "get": "Show a pod.",
+    "logs": "Show what a pod's containers wrote.",
+    "exec": "Run a command in a container.",
+    "stop": "Stop pods, gracefully.",
+    "rm": "Remove pods and all that is kept of them.",
+    "console": "Connect to the serial console of a pod's machine.",
+    "plan": "Show what running a manifest would do, and do nothing.",
+    "image": "Manage container images.",
+    "guest": "Manage the guest image that every machine boots.",
+    "version": "Show versions.",
+}
+_MODULES = {"exec": "exec_"}
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in _COMMANDS:
+            return None
+        command = import_module(f"vmpod.cli.{_MODULES.get(name, name)}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415
+
+            near = get_close_matches(name, _COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--debug", is_flag=True, envvar="VMPOD_DEBUG", help="Say on stderr what is being done.")
+def cli(debug: bool) -> None:
+    """Run Kubernetes Pods, each as one lightweight virtual machine.
+
+    The machine is the sandbox; the pod's containers are processes in it that share its network. No
+    daemon is involved: a pod runs on when the command has ended, and every command finds it again.
+    """
+    if debug:
+        log.to_stderr()
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: with the command's status, 125 for failures of our own."""
+    # A reader that went away, as `| head` does, is no reason for a stack trace.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        status = cli.main(prog_name="vmpod", standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(FAILED)
+    except VmpodError as error:
+        show_error(error)
+        sys.exit(FAILED)
+    except OSError as error:
+        if os.environ.get("VMPOD_DEBUG"):
+            raise
+        click.echo(f"vmpod: {error}", err=True)
+        sys.exit(FAILED)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def show_error(error: VmpodError) -> None:
+    """Print an error and what to do about it on stderr."""
+    if isinstance(error, ManifestError):
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        count = len(error.problems)
+        click.echo(
+            f"vmpod: the manifest has {count} fault{'s' * (count != 1)}; nothing was started", err=True
+        )
+        return
+    click.echo(f"vmpod: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}" if "\n" not in error.hint else error.hint, err=True)

@@ -1,0 +1,53 @@
+"""`vmpod plan`."""
+
+from __future__ import annotations
+
+import click
+
+from vmpod.cli import render
+from vmpod.cli.common import accelerator_option, connect_option, runtime
+from vmpod.cli.manifest import read
+
+
+@click.command("plan")
+@click.argument("file")
+@click.option("--name", help="Another name for the pod than the manifest's.")
+@click.option("-p", "--publish", multiple=True, metavar="[IP:]HOST:POD[/udp]", help="As for `vmpod run`.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json", "xml"]),
+    default="yaml",
+    show_default=True,
+    help="xml: the libvirt domain alone.",
+)
+@accelerator_option
+@connect_option
+def command(  # noqa: PLR0917 - click passes options by name
+    file: str, name: str | None, publish: tuple[str, ...], output: str, accel: str, uri: str
+) -> None:
+    """Show what `vmpod run FILE` would do: machine, disks, ports, and what its agent would be told.
+
+    Nothing is pulled, built, written or started. Values of Secrets are not in a plan.
+    """
+    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
+    from vmpod.hypervisor.domain import domain_xml  # noqa: PLC0415
+    from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
+    from vmpod.plan.network import parse_publish  # noqa: PLC0415
+    from vmpod.plan.show import to_json  # noqa: PLC0415
+    from vmpod.runtime.plan import plan_pods  # noqa: PLC0415
+    from vmpod.runtime.start import Options  # noqa: PLC0415
+
+    manifest, source = read(file, name=name)
+    options = Options(
+        accelerator=choose(accel).accelerator,
+        uri=check_uri(uri),
+        publish=tuple(map(parse_publish, publish)),
+        source=source,
+    )
+    plans = plan_pods(runtime(), manifest, options)
+    if output == "xml":
+        for plan in plans:
+            click.echo(domain_xml(plan.machine), nl=False)
+    else:
+        render.structured(render.items("PlanList", [to_json(plan) for plan in plans]), output)

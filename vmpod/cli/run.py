@@ -1,0 +1,224 @@
+"""`vmpod run`."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import click
+
+from vmpod.cli.common import accelerator_option, connect_option, runtime
+from vmpod.cli.manifest import read
+from vmpod.cli.output import Printer
+from vmpod.cli.progress import progress
+from vmpod.errors import MachineError, UsageError
+from vmpod.hypervisor.accelerator import choose
+from vmpod.hypervisor.open import check_uri
+from vmpod.plan.model import pod_key
+from vmpod.plan.network import parse_publish
+from vmpod.progress import Progress
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.follow import exit_code, explanation, wait_until
+from vmpod.runtime.foreground import Foreground, check_distinct
+from vmpod.runtime.remove import remove_pod
+from vmpod.runtime.start import Options, start_pod
+from vmpod.spec.model import Manifest
+from vmpod.state.store import PodEntry
+
+TIMED_OUT = 124
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interruption(KeyboardInterrupt):
+    """The user, or the system, wants us to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.status = 128 + number
+
+
+@click.command("run")
+@click.argument("file")
+@click.option("-d", "--detach", is_flag=True, help="Return when the pod is ready, and leave it running.")
+@click.option("--rm", "remove", is_flag=True, help="Remove the pod when it has ended.")
+@click.option("--name", help="Another name for the pod than the manifest's.")
+@click.option("--replace", is_flag=True, help="Remove a pod of the same name first.")
+@click.option(
+    "-p",
+    "--publish",
+    multiple=True,
+    metavar="[IP:]HOST:POD[/udp]",
+    help="Bind a port of the host to one of the pod.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stop the pod and exit with 124 after so long; with -d: if it is not ready by then.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@accelerator_option
+@connect_option
+def command(  # noqa: PLR0917 - click passes options by name
+    file: str,
+    detach: bool,
+    remove: bool,
+    name: str | None,
+    replace: bool,
+    publish: tuple[str, ...],
+    timeout: float | None,
+    quiet: bool,
+    accel: str,
+    uri: str,
+) -> int:
+    """Run the pods of a manifest FILE ('-' for standard input), each in a machine of its own.
+
+    In the foreground the containers' output is shown, each line with its container's name. Ctrl-C stops
+    the pod within its grace period, a second Ctrl-C at once. The exit status is 0 if all went well, that
+    of the first container that failed, 124 after --timeout, 130 after Ctrl-C, 125 if vmpod itself failed.
+    """
+    if detach and remove:
+        raise UsageError("--rm needs somebody who waits for the pod's end: use it without -d")
+    deadline = None if timeout is None else time.monotonic() + timeout
+    manifest, source = read(file, name=name)
+    check_distinct([pod_key(pod.namespace, pod.name) for pod in manifest.pods])
+    forwards = tuple(parse_publish(text) for text in publish)
+    if forwards and len(manifest.pods) > 1:
+        raise UsageError(f"--publish: {source} has {len(manifest.pods)} pods, and they cannot share a port")
+    choice = choose(accel)
+    if choice.reason and not quiet:
+        click.echo(f"vmpod: {choice.reason}", err=True)
+    options = Options(
+        accelerator=choice.accelerator,
+        uri=check_uri(uri),
+        publish=forwards,
+        replace=replace,
+        source=source,
+    )
+    found = runtime()
+    with _interruptible():
+        try:
+            with ExitStack() as undo:
+                entries = _start(found, manifest, options, progress(quiet=quiet), undo)
+                if detach:
+                    _wait_ready(found, entries, deadline)
+                undo.pop_all()
+            if detach:
+                return _detached(entries)
+            return _Watch(found, entries, deadline, remove=remove).run()
+        except Interruption as interruption:
+            return interruption.status
+        except _TimedOutError:
+            click.echo(f"vmpod: not ready after {timeout:g} seconds; stopped", err=True)
+            return TIMED_OUT
+
+
+class _TimedOutError(Exception):
+    pass
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn signals into Interruption for the time of the block."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise Interruption(number)
+
+    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _start(
+    runtime: Runtime, manifest: Manifest, options: Options, progress: Progress, undo: ExitStack
+) -> list[PodEntry]:
+    """Start every pod; a failure removes those that were started before it."""
+    entries = []
+    for pod in manifest.pods:
+        for note in pod.notes:
+            click.echo(f"{options.source}: {note}", err=True)
+        entry = start_pod(runtime, pod, manifest, options, progress)
+        undo.callback(remove_pod, runtime, f"{pod.namespace}/{pod.name}", force=True)
+        entries.append(entry)
+    return entries
+
+
+def _wait_ready(runtime: Runtime, entries: Sequence[PodEntry], deadline: float | None) -> None:
+    """Raises MachineError if a pod ends badly instead, _TimedOutError after the deadline."""
+    for entry in entries:
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        status = wait_until(runtime, entry, lambda status: status.ready, timeout=timeout)
+        if not status.ready and not status.ended:
+            raise _TimedOutError
+        if status.ended and exit_code(status) != 0:
+            raise MachineError(
+                f"the pod {entry.record.key} ended before it was ready: {status.reason or status.phase}",
+                hint=explanation(entry, status) or "run it without -d to see what its containers say",
+            )
+
+
+def _detached(entries: Sequence[PodEntry]) -> int:
+    for entry in entries:
+        click.echo(entry.record.key.replace("_", "/"))
+    return 0
+
+
+class _Watch:
+    """The pods in the foreground, to their end."""
+
+    def __init__(
+        self, runtime: Runtime, entries: list[PodEntry], deadline: float | None, *, remove: bool
+    ) -> None:
+        self._runtime = runtime
+        self._entries = entries
+        self._deadline = deadline
+        self._remove = remove
+        self._printer = Printer(prefix=True)
+        many = len(entries) > 1
+        self._foreground = Foreground(
+            runtime,
+            entries,
+            lambda entry, each: self._printer.show(each, entry.record.name if many else ""),
+        )
+
+    def run(self) -> int:
+        """Watch, stop when asked to, clean up. Returns the exit status."""
+        try:
+            status = self._watch()
+        except Interruption as interruption:
+            status = self._stop(interruption.status)
+        self._printer.finish()
+        status = status if status is not None else self._result()
+        if self._remove:
+            for entry in self._entries:
+                remove_pod(self._runtime, f"{entry.record.namespace}/{entry.record.name}", force=True)
+        return status
+
+    def _watch(self) -> int | None:
+        if self._foreground.watch(deadline=self._deadline):
+            return None
+        click.echo("vmpod: time is up; stopping", err=True)
+        return self._stop(TIMED_OUT)
+
+    def _stop(self, status: int) -> int:
+        """Stop gracefully; at once if we are interrupted again meanwhile."""
+        try:
+            click.echo("vmpod: stopping; Ctrl-C again to stop at once", err=True)
+            self._foreground.stop()
+            self._foreground.watch()
+        except Interruption:
+            self._foreground.kill()
+            self._foreground.watch()
+        return status
+
+    def _result(self) -> int:
+        statuses = [(entry, self._runtime.pods.status(entry)) for entry in self._entries]
+        for entry, status in statuses:
+            if text := explanation(entry, status):
+                click.echo(f"vmpod: the pod {entry.record.key} failed: {text}", err=True)
+        return next((code for _, status in statuses if (code := exit_code(status))), 0)

@@ -1,0 +1,42 @@
+"""Plans for their own sake: nothing is pulled, built, written or started."""
+
+from __future__ import annotations
+
+import uuid
+
+from vmpod.oci.model import Image
+from vmpod.plan.host import Host, Request
+from vmpod.plan.make import make_plan
+from vmpod.plan.model import Plan, pod_key
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.facts import host_facts
+from vmpod.runtime.start import Options
+from vmpod.spec.model import Manifest, Pod
+
+
+def plan_pods(runtime: Runtime, manifest: Manifest, options: Options) -> list[Plan]:
+    """The plan of every pod of a manifest. Raises ManifestError, ConflictError."""
+    host = host_facts(options.accelerator, manifest)
+    return [_plan(runtime, pod, manifest, host, options) for pod in manifest.pods]
+
+
+def _plan(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, options: Options) -> Plan:
+    key = pod_key(pod.namespace, pod.name)
+    # A pod gets its real uid when it is run; this one is always the same, so that plans can be compared.
+    uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{pod.name}.{pod.namespace}"))
+    request = Request(
+        manifest=manifest,
+        uid=uid,
+        host=host,
+        guest=runtime.guests.describe(),
+        images=_images(runtime, pod),
+        state=runtime.pods.directory(key),
+        sockets=runtime.pods.sockets(uid),
+        publish=options.publish,
+    )
+    return make_plan(pod, request, source=options.source).plan
+
+
+def _images(runtime: Runtime, pod: Pod) -> dict[str, Image | None]:
+    names = {container.image for container in (*pod.init_containers, *pod.containers)}
+    return {name: runtime.images.find(name) for name in names}
