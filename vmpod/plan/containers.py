@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmpod.errors import Problem
 from vmpod.oci.model import ImageConfig
 from vmpod.plan.host import Request
-from vmpod.spec.environment import expand, resolve_env
+from vmpod.spec.environment import expand_words, resolve_env
 from vmpod.spec.model import Container, Pod, ResolvedVar
 
 if TYPE_CHECKING:
@@ -53,21 +53,20 @@ def command_problems(pod: Pod, request: Request, source: str) -> list[Problem]:
         Problem(source, 0, f"spec.{group}[{index}].command", f"the image {container.image} has none either")
         for group, containers in groups
         for index, container in enumerate(containers)
-        if (found := request.images.get(container.image)) and not _words(container, found.config)
+        if (found := request.images.get(container.image)) and not any(_words(container, found.config))
     ]
 
 
-def _words(container: Container, config: ImageConfig) -> list[tuple[str, bool]]:
-    """The command line, each word with whether the manifest wrote it.
+def _words(container: Container, config: ImageConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The command line: the image's words, and then the manifest's.
 
     Kubernetes' rule: a command replaces entrypoint and cmd, args replace the cmd alone.
     """
-    own = [(word, True) for word in container.command]
-    first = own or [(word, False) for word in config.entrypoint]
-    last = [(word, True) for word in container.args]
-    if not own and not last:
-        last = [(word, False) for word in config.cmd]
-    return first + last
+    if container.command:
+        return (), container.command + container.args
+    if container.args:
+        return config.entrypoint, container.args
+    return config.entrypoint + config.cmd, ()
 
 
 def _argv(
@@ -76,12 +75,13 @@ def _argv(
     variables: Sequence[ResolvedVar],
     secrets: MutableMapping[str, str],
 ) -> list[Value]:
-    argv: list[Value] = []
-    for index, (word, own) in enumerate(_words(container, config)):
-        # Only what the manifest says is expanded: the image's own words are taken as they are.
-        text, sensitive = expand(word, variables) if own else (word, False)
-        argv.append(_value(text, sensitive, f"argv/{container.name}/{index}", secrets))
-    return argv
+    images, own = _words(container, config)
+    # Only what the manifest says is expanded: the image's own words are taken as they are.
+    words = [(word, False) for word in images] + expand_words(own, variables)
+    return [
+        _value(text, sensitive, f"argv/{container.name}/{index}", secrets)
+        for index, (text, sensitive) in enumerate(words)
+    ]
 
 
 def _env(

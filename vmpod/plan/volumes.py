@@ -24,9 +24,6 @@ from vmpod.spec.model import (
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootVolume, VolumeFile
 
-# The type of a hostPath, and what it must be; the OrCreate types make what is missing.
-_WANTED = {"Directory": "directory", "DirectoryOrCreate": "directory", "": "directory"}
-
 
 def boot_volumes(pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str]) -> list[BootVolume]:
     """Every volume as the agent sees it; the values of Secrets are added to `secrets`."""
@@ -53,13 +50,7 @@ def host_path_problems(pod: Pod, source: str, kinds: Mapping[str, str]) -> list[
 
 def _fault(source: HostPath, kinds: Mapping[str, str]) -> str | None:
     kind = kinds.get(source.path, "missing")
-    wanted = _WANTED.get(source.type)
-    if wanted is None:
-        return (
-            f"type {source.type!r} cannot be shared with a machine: only directories can. "
-            "Share the directory that holds it, or use a ConfigMap"
-        )
-    if kind == wanted or (kind == "missing" and source.type == "DirectoryOrCreate"):
+    if kind == "directory" or (kind == "missing" and source.type == "DirectoryOrCreate"):
         return None
     if kind == "missing":
         return f"{source.path} does not exist; type DirectoryOrCreate makes it"

@@ -20,10 +20,14 @@ VOLUME = table(
 )
 
 EMPTY_DIR = table(
-    "emptyDir", works("medium", text="'' (a disk) or `Memory`; huge pages are refused"), works("sizeLimit")
+    "emptyDir",
+    works("medium", text="'' (a disk) or `Memory`; huge pages are refused"),
+    works("sizeLimit", text="of a directory in memory; refused for one on disk"),
 )
 HOST_PATH = table(
-    "hostPath", works("path", text="an absolute path without `..`"), works("type", text="every type")
+    "hostPath",
+    works("path", text="an absolute path without `..`"),
+    works("type", text="directories: `Directory`, `DirectoryOrCreate` or none; the rest is refused"),
 )
 CONFIG_MAP_VOLUME = table("configMap", works("name", "items", "defaultMode", "optional"))
 SECRET_VOLUME = table("secret", works("secretName", "items", "defaultMode", "optional"))

@@ -61,22 +61,27 @@ def _empty_dir(volume: Record, _references: References) -> VolumeSource:
     record = volume.record("emptyDir", EMPTY_DIR)
     if record is None:
         return EmptyDir()
+    medium = record.choice("medium", ("", "Memory"), "")
     size = record.get("sizeLimit")
-    return EmptyDir(
-        medium=record.choice("medium", ("", "Memory"), ""),
-        # The API: zero is no limit.
-        size_limit=(read_bytes(size) if size else None) or None,
-    )
+    # The API: zero is no limit.
+    limit = (read_bytes(size) if size else None) or None
+    if limit and medium != "Memory":
+        record.wrong(
+            "sizeLimit", "vmpod cannot limit a directory on disk yet; use medium: Memory, or no limit"
+        )
+    return EmptyDir(medium=medium, size_limit=limit)
 
 
 def _host_path(volume: Record, _references: References) -> VolumeSource:
     record = volume.record("hostPath", HOST_PATH)
     if record is None:
         return EmptyDir()
-    return HostPath(
-        path=record.text("path", names.absolute_path, required=True),
-        type=record.choice("type", HOST_PATH_TYPES, ""),
-    )
+    kind = record.choice("type", HOST_PATH_TYPES, "")
+    if kind not in ("", "Directory", "DirectoryOrCreate"):
+        record.wrong(
+            "type", f"{kind} cannot be shared with a machine, only directories can: share the one it is in"
+        )
+    return HostPath(path=record.text("path", names.absolute_path, required=True), type=kind)
 
 
 def _config_map(volume: Record, references: References) -> VolumeSource:

@@ -141,7 +141,7 @@ def test_pull_policy_follows_the_tag(image: str, policy: PullPolicy) -> None:
         ({"emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}}, EmptyDir("Memory", 2**30)),
         ({"emptyDir": {"sizeLimit": 0}}, EmptyDir()),
         ({"hostPath": {"path": "/srv"}}, HostPath("/srv")),
-        ({"hostPath": {"path": "/srv", "type": "Socket"}}, HostPath("/srv", "Socket")),
+        ({"hostPath": {"path": "/srv", "type": "DirectoryOrCreate"}}, HostPath("/srv", "DirectoryOrCreate")),
         ({"configMap": {"name": "m"}}, ConfigMapVolume("m")),
         (
             {
