@@ -37,17 +37,13 @@ class Recipe:
 
 
 def recipe_directory() -> Path:
-    """Where the recipe lies: inside an installed vmpod, or beside the package in a checkout.
-
-    Raises GuestImageError if it is in neither place.
-    """
-    package = Path(vmpod.__file__).parent
-    for directory in (package / "images", package.parent / "images"):
-        if (directory / "guest.toml").is_file():
-            return directory
-    raise GuestImageError(
-        "the recipe of the guest image is missing", hint="install vmpod again: its package is not complete"
-    )
+    """Where the recipe lies. Raises GuestImageError if vmpod was installed without it."""
+    directory = Path(vmpod.__file__).parent / "images"
+    if not (directory / "guest.toml").is_file():
+        raise GuestImageError(
+            "the recipe of the guest image is missing", hint="install vmpod again: its package is not complete"
+        )
+    return directory
 
 
 def recipe_key(directory: Path) -> str:
