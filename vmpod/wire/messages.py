@@ -5,7 +5,7 @@ The getters name the attribute that is wrong, so that an error says what the oth
 
 from __future__ import annotations
 
-import json
+from vmpod.wire import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,13 +37,20 @@ class MessageError(Exception):
 
 def dump(message: Json) -> bytes:
     """A message as compact JSON."""
-    return json.dumps(message, separators=(",", ":")).encode()
+    return jsontext.dumps(message).encode()
+
+
+def clipped(text: str, limit: int) -> str:
+    """The beginning of a text, so that it takes at most that many bytes as JSON, its quotes not counted."""
+    text = text[:limit]
+    # JSON escapes a character with up to twelve.
+    return text if len(jsontext.dumps(text)) - 2 <= limit else text[: limit // 12]
 
 
 def parse(payload: bytes) -> Json:
     """The JSON object in a payload. Raises MessageError."""
     try:
-        message = json.loads(payload)
+        message = jsontext.loads(payload.decode())
     except (ValueError, RecursionError) as error:
         raise MessageError(f"not JSON: {error}") from None
     if not isinstance(message, dict):

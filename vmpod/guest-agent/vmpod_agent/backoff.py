@@ -18,16 +18,17 @@ class Backoff:
 
     def __init__(self) -> None:
         self._delay = 0.0
-        self._started = time.monotonic()
+        self._started: float | None = None
 
     def started(self) -> None:
         """A run has begun."""
         self._started = time.monotonic()
 
     def next_delay(self) -> float:
-        """Seconds to wait after a run that has just ended."""
-        if time.monotonic() - self._started >= _FORGET_AFTER:
+        """Seconds to wait after a run that has just ended, or could not even begin."""
+        if self._started is not None and time.monotonic() - self._started >= _FORGET_AFTER:
             self._delay = 0.0
+        self._started = None
         delay = self._delay
         self._delay = min(max(_FIRST, delay * 2), _LONGEST)
         return delay

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 
+from vmpod.wire.messages import dump
 from vmpod_agent import layout, ociconfig, prepare, syscalls
 from vmpod_agent.crun import Crun, start_failure_code
 from vmpod_agent.operations import Mount, WriteFile
 from vmpod_agent.output import Capture
-from vmpod_agent.process import pipe
+from vmpod_agent.process import null, pipe, spawn
 from vmpod_agent.syscalls import MS_NODEV
 from vmpod_agent.users import User, UserError, look_up
 
@@ -104,7 +103,10 @@ class Run:
     def signal(self, number: int) -> None:
         """Send a signal to the container's first process; without effect when it has ended."""
         if self.pid and self._status is None:
-            os.kill(self.pid, number)
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                pass  # it was reaped before it was adopted
 
     def remove(self) -> None:
         """Give back what the run held: crun's state, mounts, the writable layer."""
@@ -117,8 +119,11 @@ class Run:
             syscalls.unmount(f"{self._bundle}/rootfs")
         except OSError:
             pass  # it was never mounted
-        shutil.rmtree(self._writable, ignore_errors=True)
-        shutil.rmtree(self._bundle, ignore_errors=True)
+        # A container may leave millions of files: a child of ours deletes them while we serve the others.
+        nowhere = null()
+        pid = spawn(["/usr/bin/rm", "-rf", self._writable, self._bundle], stdin=nowhere, stdout=2, stderr=2)
+        os.close(nowhere)
+        self._services.reaper.adopt(pid, lambda _status: None)
 
     def _mount_root(self) -> None:
         lower = layout.image(self.spec["image"])
@@ -145,7 +150,7 @@ class Run:
             ),
         )
         # Values of secrets are in it: readable by the agent alone, and in memory.
-        WriteFile(f"{self._bundle}/config.json", json.dumps(config).encode(), 0o600).execute()
+        WriteFile(f"{self._bundle}/config.json", dump(config), 0o600).execute()
 
     def _mounts(self) -> list[dict[str, Any]]:
         mounts = []
@@ -206,12 +211,11 @@ def _inside(directory: str, sub_path: str) -> str:
     """A path below a volume's directory, made if missing. Links in it must not lead out of the volume."""
     if not sub_path:
         return directory
-    path = f"{directory}/{sub_path}"
-    if not os.path.lexists(path):
-        os.makedirs(path, exist_ok=True)
-    real = os.path.realpath(path)
-    if real != directory and not real.startswith(f"{os.path.realpath(directory)}/"):
+    volume, real = os.path.realpath(directory), os.path.realpath(f"{directory}/{sub_path}")
+    if real != volume and not real.startswith(f"{volume}/"):
         raise StartError(f"subPath {sub_path!r} leads out of its volume")
+    if not os.path.lexists(real):
+        os.makedirs(real, exist_ok=True)
     return real
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from vmpod.wire import messages
 from vmpod_agent import layout
 from vmpod_agent.process import null, spawn
 
@@ -74,8 +74,8 @@ def _last_message(path: str) -> str:
         return ""
     for line in reversed(lines):
         try:
-            return str(json.loads(line)["msg"])[:_MAX_MESSAGE]
-        except (ValueError, KeyError, TypeError):
+            return messages.get(messages.parse(line), "msg", str)[:_MAX_MESSAGE]
+        except messages.MessageError:
             continue
     return ""
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import itertools
-import json
 import os
-import signal
 import struct
 import termios
 
 from vmpod.wire import frames, messages
+from vmpod.wire.messages import dump
 from vmpod_agent import ociconfig
 from vmpod_agent.console_socket import ConsoleSocket
 from vmpod_agent.crun import start_failure_code
@@ -22,6 +21,7 @@ from vmpod_agent.loop import HANGUP, READ, WRITE
 from vmpod_agent.operations import WriteFile
 from vmpod_agent.process import null, pipe
 from vmpod_agent.session import StreamHandler
+from vmpod_agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Exec(StreamHandler):
         settings = ociconfig.process(
             argv, env=environment, cwd=self._run.spec["cwd"], user=self._run.user, terminal=terminal
         )
-        WriteFile(f"{self._base}.json", json.dumps(settings).encode(), 0o600).execute()
+        WriteFile(f"{self._base}.json", dump(settings), 0o600).execute()
         arguments = ["exec", "--detach", f"--process={self._base}.json", f"--pid-file={self._base}.pid"]
         if terminal:
             ConsoleSocket(self._services.loop, f"{self._base}.sock", self._terminal_opened)

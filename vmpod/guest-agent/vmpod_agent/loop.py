@@ -9,14 +9,16 @@ import heapq
 import itertools
 import os
 import select
-import signal
 import time
 
 from vmpod_agent.console import report
+from vmpod_agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_LONGEST_WAIT = 3600.0  # seconds; epoll counts milliseconds in an int
 
 READ = select.EPOLLIN
 WRITE = select.EPOLLOUT
@@ -96,20 +98,23 @@ class Loop:
         for fd, events in self._epoll.poll(self._until_next_timer()):
             # An earlier handler of this round may have closed the descriptor.
             if handler := self._handlers.get(fd):
-                _guarded(lambda handler=handler, events=events: handler(events))  # type: ignore[misc]
+                guarded(lambda handler=handler, events=events: handler(events))  # type: ignore[misc]
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             _, _, timer = heapq.heappop(self._timers)
             if timer.callback:
-                _guarded(timer.callback)
+                guarded(timer.callback)
 
     def _until_next_timer(self) -> float:
         while self._timers and self._timers[0][2].callback is None:
             heapq.heappop(self._timers)
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else -1.0
+        if not self._timers:
+            return -1.0
+        return min(_LONGEST_WAIT, max(0.0, self._timers[0][0] - time.monotonic()))
 
 
-def _guarded(callback: Callable[[], None]) -> None:
+def guarded(callback: Callable[[], None]) -> None:
+    """Make a call; an exception is reported and goes no further."""
     try:
         callback()
     except Exception as error:  # PID 1 must live on, whatever one handler did

@@ -6,12 +6,11 @@ the host and to the console, and the machine is turned off.
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from vmpod import wire
-from vmpod.wire import boot, events
+from vmpod.wire import boot, events, messages
 from vmpod_agent import layout, ports, prepare, syscalls
 from vmpod_agent.console import report
 from vmpod_agent.container import Services
@@ -118,7 +117,7 @@ def _open(path: str) -> int:
 
 def _read_boot_document() -> BootDocument:
     with open(f"{layout.BOOT}/{wire.BOOT_DOCUMENT_NAME}", "rb") as file:
-        return boot.check(json.load(file))
+        return boot.check(messages.parse(file.read()))
 
 
 def _execute(operations: Iterable[Operation]) -> None:

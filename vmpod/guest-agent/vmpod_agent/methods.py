@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from vmpod.wire import messages
 from vmpod_agent.session import RequestError, StreamHandler
 
@@ -37,9 +35,11 @@ class Start(StreamHandler):
             self._stream.fail(messages.BAD_REQUEST, f"more than {_MAX_SECRETS} bytes of secrets")
 
     def eof(self) -> None:
-        secrets = json.loads(self._body or b"{}")
-        if not all(isinstance(value, str) for value in secrets.values()):
-            self._stream.fail(messages.BAD_REQUEST, "a secret is not a string")
+        try:
+            message = messages.parse(bytes(self._body))
+            secrets = {name: messages.get(message, name, str) for name in message}
+        except messages.MessageError as error:
+            self._stream.fail(messages.BAD_REQUEST, f"secrets: {error}")
             return
         self._stream.respond({"started": True})
         self._start(secrets)

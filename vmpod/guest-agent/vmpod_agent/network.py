@@ -1,4 +1,4 @@
-"""IPv4 settings through ioctl(2): no program to start, no netlink library.
+"""IPv4 settings through ioctl(2): no program to start, no netlink library, and no import of socket.
 
 Constants and structures are from linux/sockios.h, linux/if.h and linux/route.h.
 """
@@ -6,8 +6,10 @@ Constants and structures are from linux/sockios.h, linux/if.h and linux/route.h.
 from __future__ import annotations
 
 import fcntl
-import socket
+import os
 import struct
+
+from vmpod_agent import syscalls
 
 _SIOCADDRT = 0x890B
 _SIOCSIFFLAGS = 0x8914
@@ -24,10 +26,13 @@ def set_address(interface: str, address: str, prefix: int) -> None:
     """Give the interface an address and bring it up. Raises OSError."""
     mask = (0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF
     name = interface.encode()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        _set(sock, _SIOCSIFADDR, name, socket.inet_aton(address))
+    sock = syscalls.datagram_socket()
+    try:
+        _set(sock, _SIOCSIFADDR, name, _packed(address))
         _set(sock, _SIOCSIFNETMASK, name, struct.pack(">I", mask))
         fcntl.ioctl(sock, _SIOCSIFFLAGS, _FLAGS_REQUEST.pack(name, _IFF_UP_RUNNING))
+    finally:
+        os.close(sock)
 
 
 def add_default_route(gateway: str) -> None:
@@ -36,20 +41,28 @@ def add_default_route(gateway: str) -> None:
     request = struct.pack(
         "8x16s16s16sH62x",
         _sockaddr(b"\0\0\0\0"),
-        _sockaddr(socket.inet_aton(gateway)),
+        _sockaddr(_packed(gateway)),
         _sockaddr(b"\0\0\0\0"),
         _RTF_UP_GATEWAY,
     )
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock = syscalls.datagram_socket()
+    try:
         fcntl.ioctl(sock, _SIOCADDRT, request)
+    finally:
+        os.close(sock)
 
 
-def _set(sock: socket.socket, request: int, interface: bytes, address: bytes) -> None:
-    fcntl.ioctl(sock, request, _ADDRESS_REQUEST.pack(interface, socket.AF_INET, b"\0\0", address))
+def _set(sock: int, request: int, interface: bytes, address: bytes) -> None:
+    fcntl.ioctl(sock, request, _ADDRESS_REQUEST.pack(interface, syscalls.AF_INET, b"\0\0", address))
 
 
 def _sockaddr(address: bytes) -> bytes:
-    return struct.pack("H2s4s8x", socket.AF_INET, b"\0\0", address)
+    return struct.pack("H2s4s8x", syscalls.AF_INET, b"\0\0", address)
+
+
+def _packed(address: str) -> bytes:
+    """The four bytes of a dotted address, which the plan has made."""
+    return bytes(map(int, address.split(".")))
 
 
 def resolv_conf(nameservers: list[str], search: list[str], options: list[str]) -> bytes:

@@ -49,6 +49,7 @@ _MASKED = [
 _READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
 _CPU_PERIOD = 100_000  # microseconds
+_MIN_CPU_QUOTA = 1000  # microseconds; the kernel refuses less
 
 
 def process(
@@ -104,7 +105,7 @@ def resources(*, memory: int, cpu: int, cpu_request: int) -> Json:
         settings["memory"] = {"limit": memory, "swap": memory}
     limits: Json = {}
     if cpu:
-        limits |= {"period": _CPU_PERIOD, "quota": cpu * _CPU_PERIOD // 1000}
+        limits |= {"period": _CPU_PERIOD, "quota": max(_MIN_CPU_QUOTA, cpu * _CPU_PERIOD // 1000)}
     if cpu_request:
         limits["shares"] = max(2, cpu_request * 1024 // 1000)
     if limits:

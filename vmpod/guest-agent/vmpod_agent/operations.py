@@ -110,9 +110,7 @@ class Hostname:
         return f"set the host name {self.name}"
 
     def execute(self) -> None:
-        import socket  # noqa: PLC0415 - loaded here alone: see network.py
-
-        socket.sethostname(self.name)
+        syscalls.set_host_name(self.name)
 
 
 class Interface:

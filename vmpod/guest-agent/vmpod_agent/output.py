@@ -43,7 +43,10 @@ class Capture:
         self._loop.watch(self._fd, READ, self._readable)
 
     def _readable(self, _events: int) -> None:
-        data = os.read(self._fd, _CHUNK)
+        try:
+            data = os.read(self._fd, _CHUNK)
+        except BlockingIOError:
+            return  # woken for a descriptor that had this number before
         if not data:
             self._loop.forget(self._fd)
             os.close(self._fd)

@@ -9,13 +9,14 @@ Sources: Kubernetes, Pod Lifecycle (restart policy, init containers, termination
 
 from __future__ import annotations
 
-import signal
 import time
 
 from vmpod.wire import events
 from vmpod.wire.journal import timestamp
+from vmpod.wire.messages import clipped
 from vmpod_agent.backoff import Backoff
 from vmpod_agent.container import Run
+from vmpod_agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from vmpod_agent.container import Services, StartError
     from vmpod_agent.loop import Timer
 
-_MAX_MESSAGE = 4096
+_MAX_MESSAGE = 4096  # two of them, in `state` and `last`, have to fit into one journal line
+_KILL_AGAIN = 0.2  # seconds
 
 
 class Member:
@@ -36,7 +38,6 @@ class Member:
         self.spec = spec
         self.init = init
         self.run: Run | None = None
-        self.restarts = 0
         self.state: ContainerState = {"waiting": {"reason": "PodInitializing"}}
         self.last: Terminated | None = None
         self._pod = pod
@@ -48,6 +49,11 @@ class Member:
     @property
     def name(self) -> str:
         return self.spec["name"]
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(0, self._attempts - 1)
 
     @property
     def running(self) -> bool:
@@ -63,16 +69,15 @@ class Member:
         """Begin a run of the container."""
         self._timer = None
         self._remember_end()
-        self._set_state({"waiting": {"reason": "ContainerCreating"}})
-        self.run = Run(self.spec, self._attempts, self._pod.volumes, self._pod.services)
         self._attempts += 1
+        self._set_state({"waiting": {"reason": "ContainerCreating"}})
+        self.run = Run(self.spec, self._attempts - 1, self._pod.volumes, self._pod.services)
         self._started_at = _now()
         self.run.start(self._started, self._ended, self._start_failed)
 
     def restart_later(self) -> None:
         """Begin another run, at once the first time and later and later after that."""
         delay = self._backoff.next_delay()
-        self.restarts += 1
         self._remember_end()
         if delay:
             message = f"back-off {delay:.0f}s restarting failed container {self.name}"
@@ -96,6 +101,11 @@ class Member:
     def busy(self) -> bool:
         """Whether the container runs or is being started."""
         return self.run is not None
+
+    @property
+    def done(self) -> bool:
+        """Whether the container has ended and will not be started again."""
+        return self.exit_code is not None and self._timer is None
 
     def event(self) -> Event:
         """Where the container stands."""
@@ -140,7 +150,7 @@ class Member:
         if number:
             terminated["signal"] = number
         if message:
-            terminated["message"] = message[:_MAX_MESSAGE]
+            terminated["message"] = clipped(message, _MAX_MESSAGE)
         run, self.run = self.run, None
         self._set_state({"terminated": terminated})
         if run:
@@ -171,6 +181,7 @@ class PodController:
         self._ready = False
         self._next_init = 0
         self._kill_timer: Timer | None = None
+        self._kill_at = float("inf")
         self._done = False
 
     def members(self) -> list[Member]:
@@ -196,13 +207,14 @@ class PodController:
     def stop(self, grace: int | None) -> None:
         """Ask every container to end, and kill after the grace period (seconds; None: the pod's own).
 
-        A second call shortens the wait to its own grace.
+        A second call may shorten the wait, never lengthen it.
         """
         seconds = self._grace if grace is None else grace
         first, self.stopping = not self.stopping, True
-        if self._kill_timer:
-            self._kill_timer.cancel()
-        self._kill_timer = self.services.loop.call_later(seconds, self._kill)
+        kill_at = time.monotonic() + seconds
+        if kill_at < self._kill_at:
+            self._kill_at = kill_at
+            self._kill_later(seconds)
         for member in self.members():
             member.cancel_restart()
             if first:
@@ -254,22 +266,30 @@ class PodController:
             member.start()
 
     def _finish_if_all_ended(self) -> None:
-        codes = [member.exit_code for member in self._containers]
-        if None not in codes:
-            self._finish(events.FAILED if any(codes) else events.SUCCEEDED)
+        if all(member.done for member in self._containers):
+            self._finish(self._result())
 
     def _finish_if_stopped(self) -> None:
         if not any(member.busy for member in self.members()):
             if self._kill_timer:
                 self._kill_timer.cancel()
-            failed = any(member.exit_code for member in self._containers)
-            self._finish(events.FAILED if failed else events.SUCCEEDED)
+            self._finish(self._result())
+
+    def _result(self) -> str:
+        """Success is that every container has run and ended well; one that never ran has not."""
+        well = all(member.exit_code == 0 for member in self._containers)
+        return events.SUCCEEDED if well else events.FAILED
+
+    def _kill_later(self, seconds: float) -> None:
+        if self._kill_timer:
+            self._kill_timer.cancel()
+        self._kill_timer = self.services.loop.call_later(seconds, self._kill)
 
     def _kill(self) -> None:
+        # A container that is just being started has no process to kill yet.
+        self._kill_later(_KILL_AGAIN)
         for member in self.members():
             member.signal(signal.SIGKILL)
-        # A container that was just being started has no process to kill yet.
-        self._kill_timer = self.services.loop.call_later(0.2, self._kill)
 
     def _finish(self, phase: str) -> None:
         if not self._done:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
+
+from vmpod_agent.signals import signal
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 

@@ -8,7 +8,9 @@ first process to PID 1, which learns its number only afterwards, perhaps when it
 from __future__ import annotations
 
 import os
-import signal
+
+from vmpod_agent.loop import guarded
+from vmpod_agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ class Reaper:
 
     def _ended(self, pid: int, status: ExitStatus) -> None:
         if ended := self._adopted.pop(pid, None):
-            ended(status)
+            # The other children that ended with this one come after it, whatever happens here.
+            guarded(lambda: ended(status))
             return
         self._orphans[pid] = status
         if len(self._orphans) > _KEPT:

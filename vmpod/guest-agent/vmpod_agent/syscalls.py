@@ -18,6 +18,8 @@ MS_BIND = 4096
 MS_REC = 16384
 MNT_DETACH = 2
 RB_POWER_OFF = 0x4321FEDC
+AF_INET = 2
+_SOCK_DGRAM_CLOEXEC = 0o2000002
 _BLKPG = 0x1269
 _BLKPG_ADD_PARTITION = 1
 
@@ -70,6 +72,18 @@ def add_partition(disk: str, number: int, start: int, length: int) -> None:
         fcntl.ioctl(fd, _BLKPG, call)
     finally:
         os.close(fd)
+
+
+def set_host_name(name: str) -> None:
+    """sethostname(2). Raises OSError."""
+    _check(_libc.sethostname(name.encode(), len(name.encode())), "set the host name")
+
+
+def datagram_socket() -> int:
+    """A descriptor of an IPv4 datagram socket, for ioctl(2); the caller closes it. Raises OSError."""
+    fd: int = _libc.socket(AF_INET, _SOCK_DGRAM_CLOEXEC, 0)
+    _check(min(fd, 0), "open a socket")
+    return fd
 
 
 def power_off() -> None:

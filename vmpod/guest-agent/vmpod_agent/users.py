@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _MAX_FILE = 1024 * 1024
 _MAX_ID = 2**32 - 2
+_MAX_DIGITS = 20
 _ROOT = ("", "0", "root", "0:0", "root:root")
 
 
@@ -79,8 +80,9 @@ def _members(row: list[str]) -> list[str]:
 
 
 def _number(text: str) -> int:
-    if not text.isdecimal() or int(text) > _MAX_ID:
-        raise UserError(f"{text!r} is no user or group number")
+    # A number of thousands of digits would raise ValueError.
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or int(text) > _MAX_ID:
+        raise UserError(f"{text[:40]!r} is no user or group number")
     return int(text)
 
 
