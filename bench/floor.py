@@ -93,12 +93,14 @@ def floor(accel: str, rounds: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--accel", choices=sorted(ACCELERATORS), default="tcg")
     options = parser.parse_args()
     taken = floor(options.accel, options.rounds)
-    print(f"F = {statistics.median(taken):.2f} s  ({min(taken):.2f} to {max(taken):.2f}, {len(taken)} rounds)")
+    spread = f"{min(taken):.2f} to {max(taken):.2f}, {len(taken)} rounds"
+    print(f"F = {statistics.median(taken):.2f} s  ({spread})")
 
 
 if __name__ == "__main__":

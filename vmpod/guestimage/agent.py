@@ -9,7 +9,7 @@ from pathlib import Path
 import vmpod
 from vmpod.errors import GuestImageError
 from vmpod.guestimage.cpio import archive
-from vmpod.guestimage.initrd import AGENT
+from vmpod.guestimage.init import AGENT
 from vmpod.guestimage.tree import Node, file
 
 

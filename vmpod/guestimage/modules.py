@@ -6,9 +6,14 @@ Source: modules.dep(5), and kmod's modules.alias.
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterable, Mapping
 
 from vmpod.errors import GuestImageError
+
+# Source: include/linux/module_signature.h: a signature, 12 bytes that end in its length, and this.
+_SIGNED = b"~Module signature appended~\n"
+_TRAILER = struct.Struct(">8xI")
 
 
 def parse_dependencies(text: str) -> dict[str, tuple[str, ...]]:
@@ -48,3 +53,18 @@ def alias_file(paths: Iterable[str], text: str) -> str:
     names = {name_of(path) for path in paths}
     lines = (line for line in text.splitlines() if line.startswith("alias "))
     return "".join(f"{line}\n" for line in lines if line.split()[-1].replace("-", "_") in names)
+
+
+def without_signature(module: bytes) -> bytes:
+    """A kernel module without the signature at its end, if it has one.
+
+    The kernel does not insist on signatures (it would under lockdown), but checks those it finds, and
+    that is slow under emulation. Whoever could put another module here could as well put another kernel.
+    """
+    if not module.endswith(_SIGNED):
+        return module
+    end = len(module) - len(_SIGNED) - _TRAILER.size
+    (length,) = _TRAILER.unpack_from(module, end)
+    if not 0 < length <= end:
+        raise GuestImageError("a kernel module's signature is broken")
+    return module[: end - length]

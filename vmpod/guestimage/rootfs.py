@@ -10,7 +10,13 @@ from pathlib import Path
 
 from vmpod.errors import GuestImageError
 from vmpod.guestimage import elf
-from vmpod.guestimage.modules import alias_file, dependency_file, load_order, parse_dependencies
+from vmpod.guestimage.modules import (
+    alias_file,
+    dependency_file,
+    load_order,
+    parse_dependencies,
+    without_signature,
+)
 from vmpod.guestimage.recipe import Recipe
 from vmpod.guestimage.tree import Node, Tree, directory, file, link, with_parents
 from vmpod.guestimage.unpack import LIBRARIES
@@ -53,7 +59,7 @@ def modules_tree(packages: Tree, names: Iterable[str]) -> dict[str, Node]:
     order = load_order(names, dependencies)
     aliases = packages[f"{top}/modules.alias"].data.decode()
     return {
-        **{f"{top}/{path}": packages[f"{top}/{path}"] for path in order},
+        **{f"{top}/{path}": file(without_signature(packages[f"{top}/{path}"].data)) for path in order},
         f"{top}/modules.dep": file(dependency_file(order, dependencies).encode()),
         f"{top}/modules.alias": file(alias_file(order, aliases).encode()),
     }

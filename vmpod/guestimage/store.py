@@ -28,7 +28,6 @@ from vmpod.guestimage.model import GuestImage, GuestInfo
 from vmpod.guestimage.recipe import load, recipe_directory, recipe_key
 from vmpod.progress import Progress
 
-
 NOT_BUILT = "not-built"
 
 
