@@ -34,6 +34,11 @@ def dns_subdomain(text: str) -> str | None:
     )
 
 
+def default_hostname(pod: str) -> str:
+    """The kubelet's default: the pod's name, as much of it as a hostname can have."""
+    return pod[:63].rstrip("-.")
+
+
 def port_name(text: str) -> str | None:
     """RFC 6335 service name."""
     fine = len(text) <= 15 and _LABEL.fullmatch(text) and "--" not in text

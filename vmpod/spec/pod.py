@@ -43,8 +43,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         volumes=volumes,
         restart_policy=RestartPolicy(spec.choice("restartPolicy", policies, RestartPolicy.ALWAYS.value)),
         termination_grace_period_seconds=_DEFAULT_GRACE if grace is None else grace,
-        # The kubelet's default: the pod's name, as much of it as a hostname can have.
-        hostname=spec.text("hostname", names.dns_label) or metadata.name[:63].rstrip("-."),
+        hostname=spec.text("hostname", names.dns_label) or names.default_hostname(metadata.name),
         run_as_user=user,
         run_as_group=group,
         document=document.place.node.plain(),
