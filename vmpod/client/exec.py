@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from vmpod.client import terminal
-from vmpod.client.session import AgentError, Session, response
-from vmpod.errors import ProtocolError
+from vmpod.client.session import AgentError, Session, breach, response
 from vmpod.wire import frames, messages
 from vmpod.wire.flow import ReceiveWindow, SendWindow
 from vmpod.wire.frames import Frame, FrameError
 from vmpod.wire.messages import MessageError
 
 _STATUS = {messages.NOT_FOUND: 127, messages.NOT_EXECUTABLE: 126}
+_START_TIMEOUT = 120.0  # seconds; an emulated guest may be slow to start a process
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -71,11 +71,8 @@ def execute(session: Session, command: Command) -> int:
 
 
 def _await_start(session: Session, stream: int) -> None:
-    frame = session.receive(120.0)
-    while frame.stream != stream or frame.kind not in (frames.RESPONSE, frames.ERROR):
-        frame = session.receive(120.0)
     try:
-        response(frame)
+        session.answer(stream, _START_TIMEOUT)
     except AgentError as error:
         if status := _STATUS.get(error.problem):
             raise CommandNotStartedError(error.message, status) from error
@@ -116,7 +113,6 @@ class _Relay:
 
     def run(self) -> int:
         """Relay until the command has ended; its exit code."""
-        self._session.socket.settimeout(None)
         with self._selector:
             self._watch(self._session.socket, self._from_agent)
             if self._wakeup:
@@ -182,7 +178,7 @@ class _Relay:
                 if frame.stream == self._stream:
                     self._take_one(frame)
         except (FrameError, MessageError, KeyError) as error:
-            raise ProtocolError(f"the pod's agent does not keep to the protocol: {error}") from error
+            raise breach(error) from error
 
     def _take_one(self, frame: Frame) -> None:
         if frame.kind == frames.DATA:
@@ -191,7 +187,7 @@ class _Relay:
             self._input.grant(frame)
             self._resume_input()
         elif frame.kind == frames.END:
-            self._exit_code = messages.get(messages.parse(frame.payload), "exitCode", int) & 0xFF
+            self._exit_code = _exit_code(messages.get(messages.parse(frame.payload), "exitCode", int))
         elif frame.kind == frames.ERROR:
             response(frame)
 
@@ -201,6 +197,12 @@ class _Relay:
         _write_all(1 if frame.channel == frames.STDOUT else 2, frame.payload)
         if credit := window.consumed(len(frame.payload)):
             self._session.send(credit)
+
+
+def _exit_code(code: int) -> int:
+    if not 0 <= code <= 255:
+        raise MessageError("attribute 'exitCode' is no exit code")
+    return code
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -23,10 +23,12 @@ from vmpod.errors import (
     NotFoundError,
     ProtocolError,
     TimeoutExpiredError,
+    UsageError,
     VmpodError,
 )
 from vmpod.lock import try_lock
 from vmpod.wire import frames, messages
+from vmpod.wire.flow import SendWindow
 from vmpod.wire.frames import Decoder, Frame, FrameError
 from vmpod.wire.messages import MessageError
 
@@ -35,7 +37,8 @@ Json = dict[str, Any]
 _CHUNK = 64 * 1024
 _PORT_POLL = 0.02
 _GREETINGS = (0.5, 2.0)  # seconds to wait for an answer to the first HELLO, to later ones
-_MAX_STALE = 4 * 1024 * 1024
+_MAX_WELCOME = 256  # bytes of a whole WELCOME frame
+_SEND_TIMEOUT = 60.0
 
 _ERRORS: dict[str, type[VmpodError]] = {
     messages.NO_CONTAINER: NotFoundError,
@@ -64,27 +67,41 @@ class Session:
         self._next_stream = 0
 
     def open(self, method: str, message: Json) -> int:
-        """Send a request, and return the number of its stream."""
+        """Send a request, and return the number of its stream. Raises UsageError if it is too long."""
+        payload = messages.dump({"method": method} | message)
+        if len(payload) > frames.MAX_PAYLOAD:
+            raise UsageError(
+                f"a request of {len(payload)} bytes is longer than the agent takes ({frames.MAX_PAYLOAD})",
+                hint="pass what is long on the command's standard input",
+            )
         self._next_stream += 1
-        request = {"method": method} | message
-        self.send(Frame(frames.REQUEST, self._next_stream, messages.dump(request)))
+        self.send(Frame(frames.REQUEST, self._next_stream, payload))
         return self._next_stream
 
-    def send(self, frame: Frame) -> None:
-        """Send a frame, waiting as long as it takes. Raises MachineError if the machine is gone."""
-        try:
-            self.socket.sendall(frames.encode(frame))
-        except TimeoutError:
-            raise TimeoutExpiredError("the pod's agent does not read") from None
-        except OSError as error:
-            raise _gone() from error
+    def send(self, frame: Frame, timeout: float = _SEND_TIMEOUT) -> None:
+        """Send a frame. Raises MachineError if the machine is gone, TimeoutExpiredError."""
+        self._send(frames.encode(frame), timeout)
 
-    def receive(self, timeout: float | None = None) -> Frame:
-        """The next frame. Raises MachineError, ProtocolError, TimeoutExpiredError."""
-        self.socket.settimeout(timeout)
+    def receive(self, timeout: float) -> Frame:
+        """The next frame, which may take so many seconds.
+
+        Raises MachineError, ProtocolError, TimeoutExpiredError.
+        """
+        deadline = time.monotonic() + timeout
         while not self._ready:
-            self._ready += self.decode(self._read())
+            self._ready += self.decode(self._read(deadline - time.monotonic()))
         return self._ready.pop(0)
+
+    def answer(self, stream: int, timeout: float) -> Json:
+        """The response on a stream; what comes before it is dropped.
+
+        Raises AgentError (or a nearer error) if the agent refuses, and as receive().
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            frame = self.receive(deadline - time.monotonic())
+            if frame.stream == stream and frame.kind in (frames.RESPONSE, frames.ERROR):
+                return response(frame)
 
     def drain(self) -> list[Frame]:
         """Frames that have come together with one that receive() returned."""
@@ -93,14 +110,18 @@ class Session:
 
     def receive_now(self) -> list[Frame]:
         """What has come when the socket is readable. Raises MachineError, ProtocolError."""
-        return self.drain() + self.decode(self._read())
+        return self.drain() + self.decode(self._read(None))
 
     def decode(self, data: bytes) -> list[Frame]:
-        """The frames that are complete with this data."""
+        """The frames that are complete with this data. Raises ProtocolError."""
         try:
-            return list(self._decoder.feed(data))
+            found = list(self._decoder.feed(data))
         except FrameError as error:
-            raise ProtocolError(f"the pod's agent does not keep to the protocol: {error}") from error
+            raise breach(error) from error
+        for frame in found:
+            if frame.stream > self._next_stream:
+                raise breach(f"stream {frame.stream} was never opened")
+        return found
 
     def request(
         self, method: str, message: Json, *, body: bytes | None = None, timeout: float = 10.0
@@ -110,30 +131,32 @@ class Session:
         Raises AgentError (or a nearer error) if the agent refuses, and as receive().
         """
         stream = self.open(method, message)
+        deadline = time.monotonic() + timeout
         if body is not None:
-            self._send_body(stream, body)
-        while True:
-            frame = self.receive(timeout)
-            if frame.stream == stream and frame.kind in (frames.RESPONSE, frames.ERROR):
-                return response(frame)
+            self._send_body(stream, body, deadline)
+        return self.answer(stream, deadline - time.monotonic())
 
-    def _send_body(self, stream: int, body: bytes) -> None:
+    def _send_body(self, stream: int, body: bytes, deadline: float) -> None:
         # The agent takes the whole body, so its credit frames need not be waited for as long as the
         # body is within the first grant; beyond that, wait for one at a time.
-        from vmpod.wire.flow import SendWindow  # noqa: PLC0415
-
         window = SendWindow()
         for start in range(0, len(body), frames.MAX_PAYLOAD):
             piece = body[start : start + frames.MAX_PAYLOAD]
             while window.available < len(piece):
-                frame = self.receive(10.0)
-                if frame.kind == frames.CREDIT:
-                    window.grant(frame)
-                elif frame.kind == frames.ERROR:
-                    response(frame)
+                self._await_credit(window, deadline)
             window.use(len(piece))
-            self.send(Frame(frames.DATA, stream, piece))
+            self.send(Frame(frames.DATA, stream, piece), max(0.0, deadline - time.monotonic()))
         self.send(Frame(frames.EOF, stream))
+
+    def _await_credit(self, window: SendWindow, deadline: float) -> None:
+        frame = self.receive(deadline - time.monotonic())
+        if frame.kind == frames.CREDIT:
+            try:
+                window.grant(frame)
+            except FrameError as error:
+                raise breach(error) from error
+        elif frame.kind == frames.ERROR:
+            response(frame)
 
     def greet(self, timeout: float) -> None:
         """Begin the session. Raises TimeoutExpiredError if the agent does not answer."""
@@ -142,14 +165,17 @@ class Session:
         message = {"version": wire.PROTOCOL_VERSION, "nonce": nonce, "time": time.time_ns()}
         hello = frames.encode(Frame(frames.HELLO, 0, messages.dump(message)))
         patience, later = _GREETINGS
-        self.socket.sendall(hello)
         seen = bytearray()
-        while time.monotonic() < deadline:
-            if self._welcomed(seen, nonce, min(patience, max(0.01, deadline - time.monotonic()))):
-                return
-            # The agent may be in the middle of a dead client's frame: make it start anew.
-            self.socket.sendall(frames.BREAK + hello)
-            patience = later
+        try:
+            self._send(hello, timeout)
+            while (left := deadline - time.monotonic()) > 0:
+                if self._welcomed(seen, nonce, min(patience, left)):
+                    return
+                # The agent may be in the middle of a dead client's frame: make it start anew.
+                self._send(frames.BREAK + hello, deadline - time.monotonic())
+                patience = later
+        except TimeoutExpiredError:
+            pass  # it does not even read
         raise TimeoutExpiredError(
             f"the pod's agent has not answered within {timeout:g} seconds",
             hint="`vmpod console POD` shows what the machine says",
@@ -165,19 +191,33 @@ class Session:
             + rb'"\}'
         )
         while (left := deadline - time.monotonic()) > 0:
-            self.socket.settimeout(left)
             try:
-                seen += self._read()
+                seen += self._read(left)
             except TimeoutExpiredError:
                 return False
             if found := pattern.search(seen):
                 _check_version(int(found[1]))
                 self._ready += self.decode(bytes(seen[found.end() :]))
                 return True
-            del seen[:-_MAX_STALE]
+            # However much is stale, only its end can be the beginning of what we wait for.
+            del seen[:-_MAX_WELCOME]
         return False
 
-    def _read(self) -> bytes:
+    def _send(self, data: bytes, timeout: float) -> None:
+        if timeout <= 0:
+            raise TimeoutExpiredError("the pod's agent does not read")
+        self.socket.settimeout(timeout)
+        try:
+            self.socket.sendall(data)
+        except TimeoutError:
+            raise TimeoutExpiredError("the pod's agent does not read") from None
+        except OSError as error:
+            raise _gone() from error
+
+    def _read(self, timeout: float | None) -> bytes:
+        if timeout is not None and timeout <= 0:
+            raise TimeoutExpiredError("the pod's agent does not answer")
+        self.socket.settimeout(timeout)
         try:
             data = self.socket.recv(_CHUNK)
         except TimeoutError:
@@ -199,8 +239,13 @@ def response(frame: Frame) -> Json:
                 raise kind(text)
             raise AgentError(text, code)
     except MessageError as error:
-        raise ProtocolError(f"the pod's agent does not keep to the protocol: {error}") from error
+        raise breach(error) from error
     return message
+
+
+def breach(what: object) -> ProtocolError:
+    """The error for an agent that says what it must not."""
+    return ProtocolError(f"the pod's agent does not keep to the protocol: {what}")
 
 
 @contextmanager
@@ -212,12 +257,8 @@ def session(sockets: Path, *, timeout: float = 20.0) -> Iterator[Session]:
     """
     with ExitStack() as stack:
         connection = _connect(sockets, stack, timeout)
-        connection.settimeout(timeout)
         found = Session(connection)
-        try:
-            found.greet(timeout)
-        except OSError as error:
-            raise _gone() from error
+        found.greet(timeout)
         yield found
 
 
@@ -229,8 +270,11 @@ def _connect(sockets: Path, stack: ExitStack, timeout: float) -> socket.socket:
             if (lock := _lock_port(path)) is not None:
                 stack.callback(os.close, lock)
                 connection = stack.enter_context(socket.socket(socket.AF_UNIX))
+                connection.settimeout(timeout)
                 try:
                     connection.connect(str(path))
+                except TimeoutError:
+                    raise TimeoutExpiredError("the pod's machine does not take connections") from None
                 except OSError as error:
                     raise _gone() from error
                 return connection

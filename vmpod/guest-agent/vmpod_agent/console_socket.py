@@ -29,12 +29,26 @@ class ConsoleSocket:
         self._listener.bind(path)
         os.chmod(path, 0o600)
         self._listener.listen(1)
+        self._listener.setblocking(False)
         loop.watch(self._listener.fileno(), READ, self._accept)
 
+    def close(self) -> None:
+        """Take what has come, and wait no longer; to be called when crun has ended."""
+        if self._listener.fileno() >= 0:
+            self._accept(0)
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.forget(self._listener.fileno())
+            self._listener.close()
+
     def _accept(self, _events: int) -> None:
-        self._loop.forget(self._listener.fileno())
-        connection, _ = self._listener.accept()
-        self._listener.close()
+        try:
+            connection, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        self._forget()
         with connection:
             _, descriptors, _, _ = socket.recv_fds(connection, _MAX_NAME, 1)
         for descriptor in descriptors:

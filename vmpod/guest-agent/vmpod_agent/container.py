@@ -83,14 +83,13 @@ class Run:
         try:
             self._mount_root()
             self._write_config()
+            self._crun_run()
         except StartError as error:
             failed(error)
         except (OSError, UserError) as error:
             failed(StartError(str(error)))
         except KeyError as error:
             failed(StartError(f"the host did not send the secret {error}"))
-        else:
-            self._crun_run()
 
     def environment(self) -> list[str]:
         """NAME=value strings, the spec's own last."""

@@ -14,7 +14,7 @@ import termios
 
 from vmpod.wire import frames, messages
 from vmpod.wire.messages import dump
-from vmpod_agent import ociconfig
+from vmpod_agent import layout, ociconfig
 from vmpod_agent.console_socket import ConsoleSocket
 from vmpod_agent.crun import start_failure_code
 from vmpod_agent.loop import HANGUP, READ, WRITE
@@ -56,12 +56,19 @@ class Exec(StreamHandler):
         self._services = services
         self._pid = 0
         self._status: ExitStatus | None = None
+        self._responded = False
         self._cancelled = False
+        self._console: ConsoleSocket | None = None
         self._input: Writer | None = None
         self._outputs: list[Reader] = []
         self._early: list[int] = []
-        self._base = f"/run/vmpod/exec-{next(_numbers)}"
-        self._start(argv, stdin=stdin, terminal=terminal, env=env)
+        self._base = f"{layout.RUN}/exec-{next(_numbers)}"
+        try:
+            self._start(argv, stdin=stdin, terminal=terminal, env=env)
+        except OSError:
+            self._close()
+            self._remove_files()
+            raise
 
     def _start(
         self, argv: list[str], *, stdin: bool, terminal: tuple[int, int] | None, env: list[str]
@@ -74,7 +81,7 @@ class Exec(StreamHandler):
         WriteFile(f"{self._base}.json", dump(settings), 0o600).execute()
         arguments = ["exec", "--detach", f"--process={self._base}.json", f"--pid-file={self._base}.pid"]
         if terminal:
-            ConsoleSocket(self._services.loop, f"{self._base}.sock", self._terminal_opened)
+            self._console = ConsoleSocket(self._services.loop, f"{self._base}.sock", self._terminal_opened)
             arguments.append(f"--console-socket={self._base}.sock")
             self._crun([*arguments, self._run.id], [null()])
         else:
@@ -109,11 +116,12 @@ class Exec(StreamHandler):
 
     def _terminal_opened(self, master: int) -> None:
         self._input = Writer(self, os.dup(master), terminal=True)
-        reader = Reader(self, master, frames.STDOUT)
-        self._outputs.append(reader)
-        reader.start()
+        self._outputs.append(Reader(self, master, frames.STDOUT))
 
     def _crun_ended(self, message: str | None) -> None:
+        if self._console:
+            # The two may reach us in either order, and without the terminal there would be no output.
+            self._console.close()
         try:
             if message is None:
                 with open(f"{self._base}.pid") as file:
@@ -126,6 +134,7 @@ class Exec(StreamHandler):
             self._stream.fail(code.get(start_failure_code(message), messages.FAILED), message)
             return
         self._stream.respond({"started": True})
+        self._responded = True
         for output in self._outputs:
             output.start()
         for number in self._early:
@@ -155,6 +164,8 @@ class Exec(StreamHandler):
                 self._stream.end(self._status.code)
 
     def _close(self) -> None:
+        if self._console:
+            self._console.close()
         if self._input:
             self._input.close()
         for output in self._outputs:
@@ -191,8 +202,10 @@ class Exec(StreamHandler):
             self._input.resize(size[0], size[1])
 
     def writable(self) -> None:
-        for output in self._outputs:
-            output.start()
+        # Data before the response would be taken for an answer to something else.
+        if self._responded:
+            for output in self._outputs:
+                output.start()
 
     def cancel(self) -> None:
         self._cancelled = True
@@ -316,9 +329,15 @@ class Writer:
 
     def _writable(self, events: int) -> None:
         if events & HANGUP and not events & WRITE:
-            self.close()
+            self._give_up()
             return
         self._push()
+
+    def _give_up(self) -> None:
+        """Nobody reads: what is still to come is taken and dropped, as a shell's pipe would."""
+        self._owner.stream.consumed(len(self._pending))
+        self._pending.clear()
+        self.close()
 
     def _push(self) -> None:
         while self._pending and not self._closed:
@@ -328,9 +347,7 @@ class Writer:
                 self._owner.loop.watch(self._fd, WRITE, self._writable)
                 return
             except OSError:
-                # Nobody reads: what is still to come is taken and dropped, as a shell's pipe would.
-                self._owner.stream.consumed(len(self._pending))
-                self.close()
+                self._give_up()
                 return
             del self._pending[:size]
             self._owner.stream.consumed(size)

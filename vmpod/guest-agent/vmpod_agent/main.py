@@ -11,6 +11,7 @@ import time
 
 from vmpod import wire
 from vmpod.wire import boot, events, messages
+from vmpod.wire.messages import clipped
 from vmpod_agent import layout, ports, prepare, syscalls
 from vmpod_agent.console import report
 from vmpod_agent.container import Services
@@ -102,7 +103,7 @@ class Agent:
     def _say(self, reason: str, message: str) -> None:
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
         self._events.event(
-            {"kind": "agent", "reason": reason, "message": message[:4096], "uptime": round(uptime, 3)}
+            {"kind": "agent", "reason": reason, "message": clipped(message, 4096), "uptime": round(uptime, 3)}
         )
 
 

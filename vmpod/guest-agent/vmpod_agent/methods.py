@@ -32,6 +32,7 @@ class Start(StreamHandler):
         self._body += data
         self._stream.consumed(len(data))
         if len(self._body) > _MAX_SECRETS:
+            self._body.clear()
             self._stream.fail(messages.BAD_REQUEST, f"more than {_MAX_SECRETS} bytes of secrets")
 
     def eof(self) -> None:
@@ -42,6 +43,7 @@ class Start(StreamHandler):
             self._stream.fail(messages.BAD_REQUEST, f"secrets: {error}")
             return
         self._stream.respond({"started": True})
+        self._stream.finish()
         self._start(secrets)
 
 
@@ -55,13 +57,18 @@ def table(
 ) -> dict[str, Method]:
     """The methods by name. pod() is None until start() has been called."""
 
+    def start_once(secrets: dict[str, str]) -> None:
+        # Two clients may have asked before either had sent its secrets.
+        if pod() is None:
+            start(secrets)
+
     def start_method(stream: Stream, message: Json) -> StreamHandler | None:
         if pod() is not None:
             # A client that was killed between asking and hearing may ask again.
             stream.respond({"started": True})
             return None
         set_clock(messages.get(message, "time", int))
-        return Start(stream, start)
+        return Start(stream, start_once)
 
     def status_method(stream: Stream, _message: Json) -> StreamHandler | None:
         controller = pod()

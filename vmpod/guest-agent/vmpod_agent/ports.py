@@ -60,7 +60,7 @@ class ControlPort:
 
     def _client_gone(self) -> None:
         self._pending.clear()
-        self.session.reset()
+        self.session.client_gone()
 
     def _write(self, data: bytes) -> None:
         self._pending += data

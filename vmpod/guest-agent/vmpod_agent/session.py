@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_STREAMS = 64
 _MAX_NONCE = 64
+_MAX_MESSAGE = 4096
 
 
 class RequestError(Exception):
@@ -51,11 +52,16 @@ class StreamHandler:
 
 
 class Stream:
-    """One request, and what goes to and fro until it is answered."""
+    """One request, and what goes to and fro until it is answered.
+
+    After its last word, or once its client is gone, nothing more is sent: the number may mean another
+    stream to the next client.
+    """
 
     def __init__(self, session: Session, number: int) -> None:
         self.number = number
         self.handler: StreamHandler | None = None
+        self.closed = False
         self._session = session
         self._receive = ReceiveWindow(number, frames.STDIN)
         self._send = {channel: SendWindow() for channel in (frames.STDOUT, frames.STDERR)}
@@ -69,41 +75,47 @@ class Stream:
     def send(self, channel: int, data: bytes) -> None:
         """Send data, at most room() bytes."""
         self._send[channel].use(len(data))
-        self._session.send(Frame(frames.DATA, self.number, data, channel))
+        self._say(frames.DATA, data, channel)
 
     def send_eof(self, channel: int) -> None:
         """Say that the channel is at its end."""
-        self._session.send(Frame(frames.EOF, self.number, b"", channel))
+        self._say(frames.EOF, b"", channel)
 
     def respond(self, message: Json) -> None:
-        """Answer the request; with no handler this ends the stream."""
-        self._session.send(Frame(frames.RESPONSE, self.number, dump(message)))
+        """Answer the request; with no handler this ends the stream. Fails it if that is too long."""
+        payload = dump(message)
+        if len(payload) > frames.MAX_PAYLOAD:
+            self.fail(messages.FAILED, f"the answer has {len(payload)} bytes, more than a frame holds")
+        else:
+            self._say(frames.RESPONSE, payload)
 
     def end(self, exit_code: int) -> None:
         """The last word: how the command ended."""
-        self._session.send(Frame(frames.END, self.number, dump({"exitCode": exit_code})))
+        self._say(frames.END, dump({"exitCode": exit_code}))
+        self._session.forget(self)
+
+    def finish(self) -> None:
+        """The response was the last word."""
         self._session.forget(self)
 
     def fail(self, code: str, message: str) -> None:
         """The last word: why the request failed."""
-        self._session.send(Frame(frames.ERROR, self.number, dump({"code": code, "message": message[:2048]})))
+        self._say(frames.ERROR, dump({"code": code, "message": messages.clipped(message, _MAX_MESSAGE)}))
         self._session.forget(self)
 
     def consumed(self, size: int) -> None:
         """Input was passed on; lets the host send more."""
-        if frame := self._receive.consumed(size):
+        if not self.closed and (frame := self._receive.consumed(size)):
             self._session.send(frame)
+
+    def _say(self, kind: int, payload: bytes, channel: int = frames.STDIN) -> None:
+        if not self.closed:
+            self._session.send(Frame(kind, self.number, payload, channel))
 
     def receive(self, frame: Frame) -> None:
         """Take a frame of this stream. Raises FrameError, MessageError."""
         handler = self.handler
-        if frame.kind == frames.CREDIT:
-            window = self._send.get(frame.channel)
-            if window is None:
-                raise FrameError("credit for a channel that only the host writes")
-            window.grant(frame)
-        if handler is None:
-            return
+        assert handler is not None  # the session keeps no stream without one
         if frame.kind == frames.DATA:
             self._receive.received(len(frame.payload))
             handler.data(frame.payload)
@@ -112,10 +124,17 @@ class Stream:
         elif frame.kind == frames.CONTROL:
             handler.control(messages.parse(frame.payload))
         elif frame.kind == frames.CREDIT:
+            self._granted(frame)
             handler.writable()
         elif frame.kind == frames.CANCEL:
             self._session.forget(self)
             handler.cancel()
+
+    def _granted(self, frame: Frame) -> None:
+        window = self._send.get(frame.channel)
+        if window is None:
+            raise FrameError("credit for a channel that only the host writes")
+        window.grant(frame)
 
 
 class Session:
@@ -140,10 +159,11 @@ class Session:
         """Take bytes from the client. What breaks the protocol ends the session."""
         try:
             for frame in self._decoder.feed(data):
-                self._take(frame)
-        except (FrameError, MessageError) as error:
+                self._guarded_take(frame)
+        except FrameError as error:
             report(f"session ended: {error}")
             self.reset()
+            self._decoder = Decoder()
 
     def writable(self) -> None:
         """The way to the client is free again."""
@@ -154,15 +174,30 @@ class Session:
     def reset(self) -> None:
         """The client is gone: cancel what it asked for, and wait for the next."""
         self._greeted = False
-        self._decoder = Decoder()
         streams, self._streams = self._streams, {}
         for stream in streams.values():
+            stream.closed = True
             if stream.handler:
                 stream.handler.cancel()
 
+    def client_gone(self) -> None:
+        """As reset(); what the client had begun to say will not be continued by the next."""
+        self.reset()
+        self._decoder = Decoder()
+
     def forget(self, stream: Stream) -> None:
         """The stream has had its last word."""
-        self._streams.pop(stream.number, None)
+        stream.closed = True
+        if self._streams.get(stream.number) is stream:
+            del self._streams[stream.number]
+
+    def _guarded_take(self, frame: Frame) -> None:
+        """Take a whole frame. The stream of bytes stays in step, also where the frame makes no sense."""
+        try:
+            self._take(frame)
+        except (FrameError, MessageError) as error:
+            report(f"session ended: {error}")
+            self.reset()
 
     def _take(self, frame: Frame) -> None:
         if frame.kind == frames.HELLO:
@@ -177,9 +212,7 @@ class Session:
 
     def _greet(self, message: Json) -> None:
         nonce = messages.get(message, "nonce", str)[:_MAX_NONCE]
-        decoder = self._decoder
         self.reset()
-        self._decoder = decoder  # the HELLO may be followed by more in the same chunk
         self._greeted = True
         self.send(Frame(frames.WELCOME, 0, dump({"version": PROTOCOL_VERSION, "nonce": nonce})))
 
@@ -193,6 +226,8 @@ class Session:
             stream.fail(error.code, str(error))
         except MessageError as error:
             stream.fail(messages.BAD_REQUEST, str(error))
+        except OSError as error:
+            stream.fail(messages.FAILED, str(error))
         if stream.handler is None:
             self.forget(stream)
 
