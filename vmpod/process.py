@@ -22,12 +22,12 @@ class Process:
     def of(cls, pid: int) -> Process | None:
         """The process that has the number now; None if there is none, or it is a zombie."""
         try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
+            stat = Path(f"/proc/{pid}/stat").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        # The name, in parentheses, may hold anything.
-        fields = stat.rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else cls(pid, int(fields[_START_TIME_FIELD]))
+        # The name, in parentheses, may hold any bytes.
+        fields = stat.rpartition(b")")[2].split()
+        return None if fields[0] in b"ZX" else cls(pid, int(fields[_START_TIME_FIELD]))
 
     def alive(self) -> bool:
         """Whether it still runs."""

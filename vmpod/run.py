@@ -15,10 +15,13 @@ Argument = str | os.PathLike[str]
 
 # What a host command may see of our environment: enough to find programs, files, proxies and registry
 # credentials as the user has set them, and nothing that a parent process happened to export.
-_PASSED = frozenset(
-    "PATH HOME USER LOGNAME TMPDIR LANG XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_DATA_HOME REGISTRY_AUTH_FILE "
-    "HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy all_proxy "
-    "SSL_CERT_FILE SSL_CERT_DIR CONTAINERS_CONF CONTAINERS_REGISTRIES_CONF".split()
+_PASSED = {
+    *("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LANG"),
+    *("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "REGISTRY_AUTH_FILE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
+    *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF"),
+}
 )
 
 # The package that holds a command, where its name does not say so.

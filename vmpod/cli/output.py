@@ -8,6 +8,7 @@ from typing import IO
 from vmpod.wire.journal import Entry
 
 _MAX_LINE = 1024 * 1024
+_MAX_PARTIAL = 256  # lines at a time; a hostile guest can make up any number of containers
 
 
 class Printer:
@@ -27,6 +28,8 @@ class Printer:
         line = self._partial.pop(key, b"") + entry.content
         if entry.partial and len(line) < _MAX_LINE:
             self._partial[key] = line
+            if len(self._partial) > _MAX_PARTIAL:
+                self.finish()
         else:
             _write(entry.stream, self._head(entry, pod) + line + b"\n")
 

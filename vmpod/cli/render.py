@@ -42,6 +42,8 @@ def age(moment: str) -> str:
         then = datetime.fromisoformat(moment)
     except ValueError:
         return "?"
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
     seconds = max(0, int((datetime.now(UTC) - then).total_seconds()))
     return duration(seconds)
 

@@ -16,7 +16,7 @@ from vmpod.cli.progress import progress
 from vmpod.errors import MachineError, UsageError
 from vmpod.hypervisor.accelerator import choose
 from vmpod.hypervisor.open import check_uri
-from vmpod.plan.model import pod_key
+from vmpod.plan.forward import pod_key
 from vmpod.plan.network import parse_publish
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime

@@ -8,12 +8,10 @@ from pathlib import Path
 
 from vmpod.guestimage import kernel, rootfs
 from vmpod.guestimage.initrd import base_initrd
+from vmpod.guestimage.model import INITRD, KERNEL, ROOT
 from vmpod.guestimage.recipe import Recipe
 from vmpod.guestimage.unpack import unpack
 from vmpod.progress import Progress
-
-KERNEL, INITRD, ROOT = "kernel", "initrd", "root"
-"""The names of the files that make up the image; everything else in the directory describes it."""
 
 
 def build_into(recipe: Recipe, directory: Path, progress: Progress) -> str:

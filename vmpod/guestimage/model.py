@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+KERNEL, INITRD, ROOT = "kernel", "initrd", "root"
+"""The names of the files that make up a built image; everything else beside them describes it."""
+
 
 @dataclass(frozen=True)
 class GuestImage:

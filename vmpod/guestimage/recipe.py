@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +61,8 @@ def recipe_key(directory: Path) -> str:
 
 def load(directory: Path) -> Recipe:
     """Read the recipe. Raises GuestImageError if guest.toml lacks something."""
+    import tomllib  # noqa: PLC0415 - only builds need it, and it is slow to import
+
     path = directory / "guest.toml"
     try:
         return _recipe(directory, tomllib.loads(path.read_text()))

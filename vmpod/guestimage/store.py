@@ -15,18 +15,16 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vmpod.errors import GuestImageError, NotFoundError
+from vmpod.errors import GuestImageError, HostError, NotFoundError
 from vmpod.guestimage.agent import agent_archive, agent_directory, agent_sources
-from vmpod.guestimage.build import INITRD, KERNEL, ROOT, build_into
-from vmpod.guestimage.model import GuestImage, GuestInfo
+from vmpod.guestimage.model import INITRD, KERNEL, ROOT, GuestImage, GuestInfo
 from vmpod.guestimage.recipe import load, recipe_directory, recipe_key
-from vmpod.progress import Progress
+from vmpod.progress import SILENT, Progress
 
 NOT_BUILT = "not-built"
 
@@ -63,7 +61,7 @@ class GuestStore:
 
     def build(self, progress: Progress, *, force: bool = False) -> GuestImage:
         """Build the guest image; force: even if there is one, to take in newer packages."""
-        with self._lock():
+        with self._lock(progress):
             # Somebody else may have built it while we waited for the lock.
             found = None if force else self._current()
             return self._composed(found or self._build(progress))
@@ -94,17 +92,28 @@ class GuestStore:
         return link.resolve() if (link / "guest.json").is_file() else None
 
     def _build(self, progress: Progress) -> Path:
+        # Not needed when the image is there, and slow to import.
+        from vmpod.guestimage.build import build_into  # noqa: PLC0415
+        from vmpod.guestimage.recipe import load  # noqa: PLC0415
+
         images = self._root / "images"
-        images.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=images, prefix=".build-") as name:
-            directory = Path(name)
-            directory.chmod(0o755)
+        # One name is enough: we hold the lock, and what a killed builder left is in the way of nobody.
+        directory = images / ".build"
+        shutil.rmtree(directory, ignore_errors=True)
+        try:
+            directory.mkdir(parents=True)
             target = images / build_into(load(self._recipe), directory, progress)
             if not target.exists():
                 _sync(directory)
-                shutil.move(directory, target)
-                directory.mkdir()  # for TemporaryDirectory to remove
-        self._link(target)
+                directory.rename(target)
+            self._link(target)
+        except OSError as fault:
+            raise HostError(
+                f"the guest image cannot be written to {images}: {fault}",
+                hint="it needs 120 MB of free space",
+            ) from None
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
         return target
 
     def _link(self, target: Path) -> None:
@@ -134,10 +143,14 @@ class GuestStore:
         return image, sources, bytes.fromhex(description["python_magic"])
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def _lock(self, progress: Progress = SILENT) -> Iterator[None]:
         self._root.mkdir(parents=True, exist_ok=True)
         with (self._root / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                with progress.phase("Waiting for another build of the guest image"):
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
@@ -172,16 +185,16 @@ def _digest(sources: dict[str, bytes], python_magic: str) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".new-", delete=False) as output:
-        try:
+    # The process in the name: two may write the same content at once, and the last rename wins.
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with new.open("wb") as output:
             output.write(data)
             output.flush()
-            os.fchmod(output.fileno(), 0o644)
             os.fsync(output.fileno())
-        except OSError:
-            Path(output.name).unlink()
-            raise
-        Path(output.name).replace(path)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _sync(directory: Path) -> None:

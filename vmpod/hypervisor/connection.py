@@ -13,7 +13,8 @@ from vmpod.hypervisor import libvirt_errors
 from vmpod.hypervisor.domain import domain_xml
 from vmpod.hypervisor.libvirt_errors import translated
 from vmpod.log import logger
-from vmpod.plan.model import Forward, Machine
+from vmpod.plan.forward import Forward
+from vmpod.plan.model import Machine
 from vmpod.process import find_by_argument
 
 _NIC = "hostnet0"  # the name libvirt gives the first network card's host side

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vmpod import wire
-from vmpod.plan.model import Machine, Share
+from vmpod.plan.model import MAX_SHARES, Machine, Share
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 METADATA_NAMESPACE = "https://vmpod.example/domain/1"
@@ -23,7 +23,7 @@ _SLOT_SERIAL = 0x03
 _SLOT_BALLOON = 0x04
 _SLOT_DISKS = 0x08
 _SLOT_SHARES = 0x0C
-MAX_SHARES = 0x1F - _SLOT_SHARES
+assert _SLOT_SHARES + MAX_SHARES <= 0x1F
 
 
 def domain_xml(machine: Machine) -> str:

@@ -12,7 +12,8 @@ from typing import Literal
 
 from vmpod.guestimage.model import GuestImage
 from vmpod.oci.model import Image
-from vmpod.plan.model import Accelerator, Forward
+from vmpod.plan.forward import Forward
+from vmpod.plan.model import Accelerator
 from vmpod.spec.model import Manifest
 
 PathKind = Literal["directory", "file", "socket", "char-device", "block-device", "missing"]

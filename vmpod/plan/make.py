@@ -8,8 +8,9 @@ from vmpod.errors import ManifestError
 from vmpod.oci.model import Image
 from vmpod.plan import network, size, volumes
 from vmpod.plan.containers import boot_container, command_problems
+from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Request
-from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned, pod_key
+from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned
 from vmpod.spec.model import Container, Pod
 from vmpod.wire.boot import BOOT_VERSION
 

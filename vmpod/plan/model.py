@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from vmpod.plan.forward import Forward, pod_key
+
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument
 
@@ -18,18 +20,8 @@ if TYPE_CHECKING:
 Accelerator = Literal["kvm", "tcg"]
 
 
-@dataclass(frozen=True)
-class Forward:
-    """A port of the host that leads into the pod. host_ip: '0.0.0.0' for every address."""
-
-    host_ip: str
-    host_port: int
-    pod_port: int
-    protocol: Literal["TCP", "UDP"] = "TCP"
-
-    def __str__(self) -> str:
-        suffix = "" if self.protocol == "TCP" else "/udp"
-        return f"{self.host_ip}:{self.host_port}->{self.pod_port}{suffix}"
+MAX_SHARES = 19
+"""As many places as a machine has for shares."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +117,3 @@ class Planned:
 
     plan: Plan
     secrets: Mapping[str, str] = field(repr=False)
-
-
-def pod_key(namespace: str, name: str) -> str:
-    """The directory name of a pod. Neither part can hold an underscore."""
-    return name if namespace == "default" else f"{namespace}_{name}"

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 from vmpod.errors import ConflictError, UsageError
+from vmpod.plan.forward import Forward
 from vmpod.plan.host import Resolver
-from vmpod.plan.model import Forward
 from vmpod.spec.model import Pod
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def mac_address(uid: str) -> str:
 
 def forwards(pod: Pod, publish: Iterable[Forward]) -> tuple[Forward, ...]:
     """Every host port, sorted. Raises ConflictError if two clash."""
-    found = sorted({*_host_ports(pod), *publish}, key=lambda each: (each.host_port, str(each)))
+    # In this order every clash is one between neighbours: 0.0.0.0 comes first.
+    found = sorted({*_host_ports(pod), *publish}, key=lambda each: (each.host_port, each.protocol, str(each)))
     for first, second in itertools.pairwise(found):
         if _clash(first, second):
             raise ConflictError(
@@ -76,10 +77,10 @@ def _clash(one: Forward, other: Forward) -> bool:
 
 def parse_publish(text: str) -> Forward:
     """Read `[IP:]HOST:POD[/tcp|/udp]`. Raises UsageError."""
-    ports, _, protocol = text.partition("/")
+    ports, slash, protocol = text.partition("/")
     address, _, rest = ports.rpartition(":")[0].rpartition(":")
     numbers = [rest, ports.rpartition(":")[2]]
-    if protocol.lower() not in ("", "tcp", "udp") or not all(_is_port(number) for number in numbers):
+    if (slash and protocol.lower() not in ("tcp", "udp")) or not all(_is_port(number) for number in numbers):
         raise UsageError(
             f"--publish {text}: must be [IP:]HOST:POD[/tcp|/udp]",
             hint="for example --publish 8080:80, or --publish 127.0.0.1:5353:53/udp",
@@ -93,7 +94,7 @@ def parse_publish(text: str) -> Forward:
 
 
 def _is_port(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and 0 < int(text) < 65536
+    return text.isascii() and text.isdecimal() and len(text) <= 5 and 0 < int(text) < 65536
 
 
 def _address(text: str, whole: str) -> str:

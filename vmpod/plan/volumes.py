@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.plan.host import Host
-from vmpod.plan.model import Share
+from vmpod.plan.model import MAX_SHARES, Share
 from vmpod.spec.model import (
     ConfigMapVolume,
     EmptyDir,

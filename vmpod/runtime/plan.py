@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 
 from vmpod.oci.model import Image
+from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Host, Request
 from vmpod.plan.make import make_plan
-from vmpod.plan.model import Plan, pod_key
+from vmpod.plan.model import Plan
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.start import Options

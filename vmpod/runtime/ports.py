@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterable
 
 from vmpod.errors import ConflictError
-from vmpod.plan.model import Forward
+from vmpod.plan.forward import Forward
 
 _KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 

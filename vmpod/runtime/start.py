@@ -13,9 +13,10 @@ from vmpod.client.session import session
 from vmpod.errors import ConflictError, MachineError
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.oci.model import Image
+from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.host import Request
 from vmpod.plan.make import make_plan
-from vmpod.plan.model import Accelerator, Forward, Planned, pod_key
+from vmpod.plan.model import Accelerator, Planned
 from vmpod.process import Process
 from vmpod.progress import SILENT, Phase, Progress
 from vmpod.runtime.context import Runtime

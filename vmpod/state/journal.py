@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,32 @@ class Reader:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._lines: deque[bytes] = deque()
         self._rest = b""
+        self._skipping = False
 
     def read(self) -> Iterator[Entry]:
-        """The entries that have come since the last call. What is no entry is skipped."""
-        while chunk := self._read_chunk():
-            *lines, self._rest = (self._rest + chunk).split(b"\n")
-            for line in lines:
-                if entry := journal.decode(line):
+        """The entries that have come since the last call. What is no entry is skipped.
+
+        Who stops in between, by an exception say, gets the others at the next call.
+        """
+        while self._lines or self._fill():
+            while self._lines:
+                if entry := journal.decode(self._lines.popleft()):
                     yield entry
-            # A line without end must not grow for ever; its tail will not decode, and is skipped too.
-            self._rest = self._rest[-journal.MAX_LINE :]
+
+    def _fill(self) -> bool:
+        """Take in what was appended; whether there was anything."""
+        chunk = self._read_chunk()
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        if self._skipping and lines:
+            self._skipping = False
+            del lines[0]
+        # A line without end must not grow for ever: nothing of it is an entry.
+        self._skipping = self._skipping or len(rest) > journal.MAX_LINE
+        self._rest = b"" if self._skipping else rest
+        self._lines.extend(lines)
+        return bool(chunk)
 
     def _read_chunk(self) -> bytes:
         try:
@@ -60,7 +76,7 @@ def events(entries: Iterator[Entry]) -> Iterator[tuple[str, dict[str, Any]]]:
         if entry.stream == "event" and entry.source == journal.POD_SOURCE:
             try:
                 event = json.loads(entry.content)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict):
                 yield entry.timestamp, event

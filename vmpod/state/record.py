@@ -10,7 +10,7 @@ from typing import Any
 
 from vmpod.errors import HostError
 from vmpod.files import write_atomically
-from vmpod.plan.model import Forward, pod_key
+from vmpod.plan.forward import Forward, pod_key
 from vmpod.process import Process
 
 VERSION = 1

@@ -16,7 +16,19 @@ Json = dict[str, Any]
 TimedEvent = tuple[str, Mapping[str, Any]]
 
 _PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED)
-_STATES = ("waiting", "running", "terminated")
+_MAX_INT = 2**31 - 1  # integers of the Kubernetes API have 32 bits
+_STATES: Mapping[str, Mapping[str, type]] = {
+    "waiting": {"reason": str, "message": str},
+    "running": {"startedAt": str},
+    "terminated": {
+        "exitCode": int,
+        "signal": int,
+        "reason": str,
+        "message": str,
+        "startedAt": str,
+        "finishedAt": str,
+    },
+}
 _NOT_STARTED: Json = {"waiting": {"reason": "PodInitializing"}}
 
 
@@ -103,12 +115,12 @@ class Folder:
 
     def _container(self, event: Mapping[str, Any]) -> None:
         status = self.containers.get(_text(event.get("name")))
-        state, restarts, last = event.get("state"), event.get("restarts"), event.get("last")
-        if status is None or not _is_state(state) or not isinstance(restarts, int):
+        state, restarts = _state(event.get("state")), event.get("restarts")
+        if status is None or state is None or type(restarts) is not int:
             return
-        assert isinstance(state, dict)
-        status.state, status.restarts = state, restarts
-        status.last = last if isinstance(last, dict) and _is_state({"terminated": last}) else None
+        status.state, status.restarts = state, min(max(0, restarts), _MAX_INT)
+        last = _state({"terminated": event.get("last")})
+        status.last = last["terminated"] if last else None
 
 
 def derive(record: Record, events: Iterable[TimedEvent], *, alive: bool, starting: bool) -> PodStatus:
@@ -153,14 +165,20 @@ def _end_containers(containers: Iterable[ContainerStatus]) -> None:
             }
 
 
-def _is_state(state: Any) -> bool:
-    """Whether it is one of the three states, with an exit code where it has ended."""
+def _state(state: Any) -> Json | None:
+    """One of the three states with the attributes that it may have; None if it is none.
+
+    An ended container has an exit code. Whatever else a guest put in, deep trees for example, is dropped.
+    """
     if not isinstance(state, dict) or len(state) != 1:
-        return False
+        return None
     ((name, detail),) = state.items()
     if name not in _STATES or not isinstance(detail, dict):
-        return False
-    return name != "terminated" or type(detail.get("exitCode")) is int
+        return None
+    known = {key: detail[key] for key, kind in _STATES[name].items() if type(detail.get(key)) is kind}
+    if name == "terminated" and not 0 <= known.get("exitCode", -1) <= _MAX_INT:
+        return None
+    return {name: known}
 
 
 def _text(value: Any) -> str:

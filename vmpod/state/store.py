@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 from vmpod import lock
 from vmpod.errors import NotFoundError
 from vmpod.paths import Paths, private_dir
-from vmpod.plan.model import pod_key
+from vmpod.plan.forward import pod_key
 from vmpod.state import journal, record
 from vmpod.state.record import Record
 from vmpod.state.status import PodStatus, derive
@@ -99,6 +98,8 @@ class PodStore:
 
     def delete(self, key: str, sockets: Path | None) -> None:
         """Remove everything that is kept of a pod. Its machine must be gone."""
+        import shutil  # noqa: PLC0415 - slow to import, and most commands delete nothing
+
         for directory in (sockets, self.directory(key)):
             if directory:
                 shutil.rmtree(directory, ignore_errors=True)

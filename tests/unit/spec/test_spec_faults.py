@@ -60,13 +60,17 @@ SPEC: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}]},
-        "spec.volumes[0].emptyDir.sizeLimit: vmpod cannot limit a directory on disk yet; "
-        "use medium: Memory, or no limit",
+        (
+            "spec.volumes[0].emptyDir.sizeLimit: vmpod cannot limit a directory on disk yet; "
+            "use medium: Memory, or no limit"
+        ),
     ),
     (
         {"volumes": [{"name": "v", "hostPath": {"path": "/run/x", "type": "Socket"}}]},
-        "spec.volumes[0].hostPath.type: Socket cannot be shared with a machine, only directories can: "
-        "share the one it is in",
+        (
+            "spec.volumes[0].hostPath.type: Socket cannot be shared with a machine, only directories can: "
+            "share the one it is in"
+        ),
     ),
     (
         {"volumes": [{"name": "v", "hostPath": {"path": "/a/../b"}}]},

@@ -1,0 +1,25 @@
+"""Ports of the host that lead into a pod, and how pods are named: what lists of pods need of a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A port of the host that leads into the pod. host_ip: '0.0.0.0' for every address."""
+
+    host_ip: str
+    host_port: int
+    pod_port: int
+    protocol: Literal["TCP", "UDP"] = "TCP"
+
+    def __str__(self) -> str:
+        suffix = "" if self.protocol == "TCP" else "/udp"
+        return f"{self.host_ip}:{self.host_port}->{self.pod_port}{suffix}"
+
+
+def pod_key(namespace: str, name: str) -> str:
+    """The directory name of a pod. Neither part can hold an underscore."""
+    return name if namespace == "default" else f"{namespace}_{name}"
