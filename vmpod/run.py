@@ -22,7 +22,6 @@ _PASSED = {
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF"),
 }
-)
 
 # The package that holds a command, where its name does not say so.
 _PACKAGES = {
