@@ -21,6 +21,7 @@ def command(pod: str, container: str, stdin: bool, tty: bool, words: tuple[str, 
     The exit status is the command's own; 126 if it cannot be executed, 127 if it is not there, 125 if
     vmpod itself failed. Signals are passed on to the command.
     """
+    from vmpod.cli.main import show_error  # noqa: PLC0415 - main imports its commands when it needs them
     from vmpod.client.exec import Command, CommandNotStartedError, execute  # noqa: PLC0415
     from vmpod.client.session import session  # noqa: PLC0415
 
@@ -29,5 +30,5 @@ def command(pod: str, container: str, stdin: bool, tty: bool, words: tuple[str, 
         try:
             return execute(found, Command(words, container=container, stdin=stdin, tty=tty))
         except CommandNotStartedError as error:
-            click.echo(f"vmpod: {error.message}", err=True)
+            show_error(error)
             return error.status

@@ -12,6 +12,7 @@ import click
 
 from vmpod import log
 from vmpod.errors import ManifestError, VmpodError
+from vmpod.text import printable_lines
 
 FAILED = 125
 """Exit status of our own failures, so that they differ from a container's."""
@@ -105,12 +106,14 @@ def show_error(error: VmpodError) -> None:
     """Print an error and what to do about it on stderr."""
     if isinstance(error, ManifestError):
         for problem in error.problems:
-            click.echo(str(problem), err=True)
+            click.echo(printable_lines(str(problem)), err=True)
         count = len(error.problems)
         click.echo(
             f"vmpod: the manifest has {count} fault{'s' * (count != 1)}; nothing was started", err=True
         )
         return
-    click.echo(f"vmpod: {error.message}", err=True)
+    # The words of a guest or of an image may be in it.
+    click.echo(f"vmpod: {printable_lines(error.message)}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}" if "\n" not in error.hint else error.hint, err=True)
+        hint = printable_lines(error.hint)
+        click.echo(f"  {hint}" if "\n" not in hint else hint, err=True)

@@ -10,6 +10,7 @@ import click
 from vmpod.cli import render
 from vmpod.state.status import PodStatus, to_kubernetes
 from vmpod.state.store import PodEntry
+from vmpod.text import printable
 
 Listed = Sequence[tuple[PodEntry, PodStatus]]
 
@@ -51,7 +52,7 @@ def _row(entry: PodEntry, status: PodStatus) -> list[str]:
     return [
         name(entry),
         f"{sum(each.ready for each in ordinary)}/{len(ordinary)}",
-        render.printable(_summary(status)),
+        printable(_summary(status)),
         str(status.restarts),
         render.age(entry.record.created),
         ", ".join(map(str, entry.record.forwards)),

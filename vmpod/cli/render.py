@@ -67,8 +67,3 @@ def size(count: int) -> str:
             break
         value /= 1024
     return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
-
-
-def printable(text: str) -> str:
-    """Text from a guest or an image without anything that could control a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)

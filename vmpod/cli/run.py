@@ -26,6 +26,7 @@ from vmpod.runtime.remove import remove_pod
 from vmpod.runtime.start import Options, start_pod
 from vmpod.spec.model import Manifest
 from vmpod.state.store import PodEntry
+from vmpod.text import printable_lines
 
 TIMED_OUT = 124
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -220,5 +221,5 @@ class _Watch:
         statuses = [(entry, self._runtime.pods.status(entry)) for entry in self._entries]
         for entry, status in statuses:
             if text := explanation(entry, status):
-                click.echo(f"vmpod: the pod {entry.record.key} failed: {text}", err=True)
+                click.echo(f"vmpod: the pod {entry.record.key} failed: {printable_lines(text)}", err=True)
         return next((code for _, status in statuses if (code := exit_code(status))), 0)

@@ -45,7 +45,14 @@ def host_path_problems(pod: Pod, source: str, kinds: Mapping[str, str]) -> list[
     for index, volume in enumerate(pod.volumes):
         if isinstance(volume.source, HostPath) and (fault := _fault(volume.source, kinds)):
             found.append(Problem(source, 0, f"spec.volumes[{index}].hostPath", fault))
+    if len(shared := _host_paths(pod)) > MAX_SHARES:
+        fault = f"a machine takes at most {MAX_SHARES} hostPath volumes"
+        found.append(Problem(source, 0, f"spec.volumes[{shared[MAX_SHARES]}].hostPath", fault))
     return found
+
+
+def _host_paths(pod: Pod) -> list[int]:
+    return [index for index, volume in enumerate(pod.volumes) if isinstance(volume.source, HostPath)]
 
 
 def _fault(source: HostPath, kinds: Mapping[str, str]) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vmpod.errors import MachineError, TimeoutExpiredError
+from vmpod.text import printable
 
 _POLL = 0.005
 _CONSOLE_LINES = 12
@@ -51,8 +52,3 @@ def console_tail(path: Path) -> str:
     if not lines:
         return f"the console log is empty: {path}"
     return f"the console's last lines, from {path}:\n" + "\n".join(f"  | {line}" for line in lines)
-
-
-def printable(text: str) -> str:
-    """Text of a guest without anything that could control a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
