@@ -89,12 +89,13 @@ class GuestStore:
 
     def _current(self) -> Path | None:
         link = self._root / "recipes" / recipe_key(self._recipe)
-        return link.resolve() if (link / "guest.json").is_file() else None
+        if not (link / "guest.json").is_file():
+            return None
+        return self._root / "images" / link.readlink().name
 
     def _build(self, progress: Progress) -> Path:
         # Not needed when the image is there, and slow to import.
         from vmpod.guestimage.build import build_into  # noqa: PLC0415
-        from vmpod.guestimage.recipe import load  # noqa: PLC0415
 
         images = self._root / "images"
         # One name is enough: we hold the lock, and what a killed builder left is in the way of nobody.
