@@ -1,0 +1,43 @@
+"""Boot documents for tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def boot_container(**fields: Any) -> dict[str, Any]:
+    return {
+        "name": "c",
+        "image": 0,
+        "argv": ["/bin/true"],
+        "env": [],
+        "cwd": "/",
+        "user": "",
+        "mounts": [],
+        "memory": 0,
+        "cpu": 0,
+        "cpu_request": 0,
+        "stop_signal": "SIGTERM",
+    } | fields
+
+
+def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "pod": {"name": "p", "namespace": "default", "uid": "u", "hostname": "p"},
+        "network": {
+            "address": "10.0.2.15",
+            "prefix": 24,
+            "gateway": "10.0.2.2",
+            "nameservers": ["10.0.2.3"],
+            "search": ["example.org"],
+            "options": ["ndots:5"],
+            "hosts": [["10.0.2.2", "host.vmpod.internal"]],
+        },
+        "images": [{"start": 4096, "length": 8192}],
+        "volumes": [],
+        "init_containers": [],
+        "containers": list(containers) or [boot_container()],
+        "restart_policy": "Always",
+        "grace": 30,
+    } | fields
