@@ -46,9 +46,16 @@ def mac_address(uid: str) -> str:
 
 
 def forwards(pod: Pod, publish: Iterable[Forward]) -> tuple[Forward, ...]:
-    """Every host port, sorted. Raises ConflictError if two clash."""
+    """Every host port, sorted: those that are published, and the manifest's own.
+
+    A published port of the pod takes the place of its hostPort: so the same manifest can run where that
+    port is taken. Raises ConflictError if two clash.
+    """
+    published = set(publish)
+    replaced = {(each.pod_port, each.protocol) for each in published}
+    own = {each for each in _host_ports(pod) if (each.pod_port, each.protocol) not in replaced}
     # In this order every clash is one between neighbours: 0.0.0.0 comes first.
-    found = sorted({*_host_ports(pod), *publish}, key=lambda each: (each.host_port, each.protocol, str(each)))
+    found = sorted(own | published, key=lambda each: (each.host_port, each.protocol, str(each)))
     for first, second in itertools.pairwise(found):
         if _clash(first, second):
             raise ConflictError(
