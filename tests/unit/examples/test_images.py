@@ -1,0 +1,83 @@
+"""The images that tests and examples make: what vmpod itself, and skopeo, find in them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from examples.build import recipes
+from tests import images
+from vmpod.oci import archive
+from vmpod.oci.store import ImageStore
+from vmpod.spec.load import load
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+
+
+def test_busybox_runs_and_has_its_users(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "store")
+    (image,) = store.load(images.busybox_archive(tmp_path / "busybox.tar", config={"User": "web"}))
+    assert image.names == ("localhost/busybox:latest",)
+    assert (image.config.cmd, image.config.user, image.config.env) == (("sh",), "web", (("PATH", "/bin"),))
+    root = tmp_path / "root"
+    unpack: list[str | Path] = ["unsquashfs", "-no-progress", "-quiet", "-dest", root, image.disk]
+    subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
+    assert "web:x:1000:1001:" in (root / "etc/passwd").read_text()
+    done = subprocess.run([root / "bin/sh", "-c", "exit 42"], executable=root / "bin/busybox", check=False)
+    assert done.returncode == 42
+
+
+def test_layers_in_order_with_owners_and_modes(tmp_path: Path) -> None:
+    lower = images.layer(images.directory("srv", mode=0o2750, owner=(7, 8)), images.plain("srv/a", b"old"))
+    upper = images.layer(images.plain("srv/a", b"new", mode=0o600), images.link("srv/b", "a"))
+    path = images.oci_archive(tmp_path / "two.tar", "localhost/two:1", [lower, upper], {"Cmd": ["/srv/a"]})
+    (image,) = ImageStore(tmp_path / "store").load(path)
+    listed = subprocess.run(
+        ["unsquashfs", "-lln", image.disk], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    assert re.search(r"^drwxr-s--- 7/8 .* squashfs-root/srv$", listed, re.MULTILINE)
+    assert re.search(r"^-rw------- 0/0 +3 .* squashfs-root/srv/a$", listed, re.MULTILINE)
+    assert re.search(r"^lrwxrwxrwx .* squashfs-root/srv/b -> a$", listed, re.MULTILINE)
+    content = subprocess.run(["unsquashfs", "-cat", image.disk, "srv/a"], check=True, stdout=subprocess.PIPE)
+    assert content.stdout == b"new"
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
+    first, second = (images.busybox_archive(tmp_path / name).read_bytes() for name in ("a.tar", "b.tar"))
+    assert first == second
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "b.tar"]
+
+
+def test_skopeo_reads_them(tmp_path: Path) -> None:
+    path = images.busybox_archive(tmp_path / "busybox.tar", "localhost/busybox:7")
+    argv = ["skopeo", "inspect", f"oci-archive:{path}:localhost/busybox:7"]
+    found = json.loads(subprocess.run(argv, check=True, stdout=subprocess.PIPE).stdout)
+    assert (found["Architecture"], found["Os"], found["Env"]) == ("amd64", "linux", ["PATH=/bin"])
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "x.tar").mkdir()
+    with pytest.raises(IsADirectoryError):
+        images.oci_archive(tmp_path / "x.tar", "localhost/x:1", [images.layer()])
+    assert [path.name for path in tmp_path.iterdir()] == ["x.tar"]
+
+
+def test_a_large_layer_is_read_back(tmp_path: Path) -> None:
+    big = images.layer(images.plain("big", bytes(range(256)) * 40_000))
+    path = images.oci_archive(tmp_path / "big.tar", "localhost/big:1", [big])
+    with archive.opened(path, tmp_path) as found:
+        assert [[str(name) for name in each.names] for each in found] == [["localhost/big:1"]]
+
+
+@pytest.mark.parametrize("example", ["hello", "nginx-php"])
+def test_the_examples_use_the_images_that_they_make(example: str) -> None:
+    made = {recipe.name for recipe in recipes(EXAMPLES / example / "images.toml")}
+    path = EXAMPLES / example / "pod.yaml"
+    manifest = load(path.read_text(), source=str(path))
+    used = {each.image for pod in manifest.pods for each in (*pod.init_containers, *pod.containers)}
+    assert used == made
+    assert not [note for pod in manifest.pods for note in pod.notes]
