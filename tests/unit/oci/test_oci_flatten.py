@@ -232,7 +232,7 @@ def unpacked(disk: Path, target: Path) -> Path:
 def facts(root: Path) -> dict[str, tuple[object, ...]]:
     """Everything that matters of a directory's files."""
     found: dict[str, tuple[object, ...]] = {}
-    for path in root.rglob("*"):
+    for path in [root, *root.rglob("*")]:
         status = path.lstat()
         what = path.readlink() if path.is_symlink() else path.read_bytes() if path.is_file() else None
         attributes = {
@@ -251,7 +251,7 @@ LONG = "/".join(["n" * 200] * 3)
 CAPABILITY = {"SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x04" + "\x00" * 14}
 REAL = [
     tar(
-        member("./", mode=0o755),
+        member("./", mode=0o711, uid=12),
         member("usr/", b""),
         member("usr/lib/", b""),
         symlink("lib", "usr/lib"),
