@@ -12,18 +12,15 @@ lock nobody holds, and the next who works there removes it. Readers take no lock
 
 from __future__ import annotations
 
-import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from vmpod.errors import HostError
 from vmpod.oci import record
 from vmpod.oci.locks import is_locked, locked
 from vmpod.oci.record import NameEntry, Record
-from vmpod.oci.squashfs import no_space
 
 DISK = "disk.squashfs"
 _RECORD = "image.json"
@@ -104,6 +101,8 @@ class Shelf:
 
     def discard(self, digest: str) -> None:
         """Remove an image's directory. To be called while changing()."""
+        if not self._directory(digest).exists():
+            return  # somebody else was quicker
         # Out of sight at once; if we are killed while removing it, it is staging junk.
         directory = Path(tempfile.mkdtemp(dir=self._staging, prefix=""))
         self._directory(digest).rename(directory / "image")
@@ -124,19 +123,3 @@ class Shelf:
 
 def _hex(digest: str) -> str:
     return digest.removeprefix("sha256:")
-
-
-@contextmanager
-def explained(root: Path) -> Iterator[None]:
-    """Turns what a filesystem can refuse into errors for the user."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise no_space(root) from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise HostError(
-                f"{error.filename or root}: {error.strerror}",
-                hint="use the user whose images these are, or set VMPOD_HOME to a directory of your own",
-            ) from None
-        raise

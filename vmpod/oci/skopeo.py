@@ -21,7 +21,7 @@ from vmpod.errors import CommandError, HostError, ImageError
 from vmpod.oci import manifest
 from vmpod.oci.manifest import Index
 from vmpod.oci.reference import Reference
-from vmpod.oci.squashfs import no_space
+from vmpod.oci.refusals import no_space
 from vmpod.progress import Phase
 
 _ANSWER_TIMEOUT = 120.0

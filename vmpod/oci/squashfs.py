@@ -17,6 +17,7 @@ from typing import BinaryIO, cast
 
 from vmpod import run
 from vmpod.errors import HostError
+from vmpod.oci.refusals import no_space
 from vmpod.oci.squashfs_root import set_root
 from vmpod.oci.tarread import Entry
 
@@ -103,11 +104,3 @@ def _failed(argv: list[str], status: int, stderr: bytes) -> HostError:
     if b"No space left" in stderr:
         return no_space(Path(argv[-1]).parent)
     return run.failed(argv, status, stderr)
-
-
-def no_space(directory: Path) -> HostError:
-    """The error for a full disk."""
-    return HostError(
-        f"no space left on the disk that holds {directory}",
-        hint="free some, for example with: vmpod image rm NAME; or set VMPOD_HOME to a larger disk",
-    )

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 from vmpod.errors import ConflictError, ImageError, NotFoundError
-from vmpod.oci import archive, reference, skopeo
-from vmpod.oci.convert import convert
+from vmpod.oci import reference
 from vmpod.oci.model import Image
 from vmpod.oci.record import NameEntry, Record
 from vmpod.oci.reference import Reference
-from vmpod.oci.shelf import DISK, Shelf, explained
-from vmpod.oci.skopeo import Resolved
-from vmpod.oci.source import Source, from_fetched
+from vmpod.oci.refusals import explained
+from vmpod.oci.shelf import Shelf
 from vmpod.progress import SILENT, Progress
 from vmpod.spec.model import PullPolicy
 
@@ -79,24 +75,17 @@ class ImageStore:
 
         archive.opened() tells how images without a name are called. Raises ImageError, HostError.
         """
-        with explained(self._root), self._shelf.workspace() as work, archive.opened(path, work) as found:
-            for number, item in enumerate(found):
-                names = {str(name): NameEntry(item.source.digest) for name in item.names}
-                place = work / f"image{number}"
-                place.mkdir()
-                self._keep(item.source.digest, partial(_given, item.source), names, place, progress)
-            return [self._kept(item.source.digest) for item in found]
+        from vmpod.oci import intake  # noqa: PLC0415 - needed only when an image is not here
+
+        with explained(self._root):
+            return [self._kept(digest) for digest in intake.load(self._shelf, path, progress)]
 
     def find(self, name: str) -> Image | None:
         """The image of a name, a digest, or the first four or more digits of a digest or id.
 
         Raises ConflictError if several images' digests start so.
         """
-        try:
-            wanted = reference.parse(name)
-        except ImageError:
-            return self._by_id(name)
-        return self._lookup(wanted)[1] or self._by_id(name)
+        return self._find(name)[0]
 
     def list(self) -> list[Image]:
         """Every image, by its first name; those without a name come last."""
@@ -110,19 +99,19 @@ class ImageStore:
         in_use: digests that must stay; asked while nobody else changes the store.
         Raises NotFoundError, and ConflictError if the image would go and is in use.
         """
-        image = self.find(name)
+        image, meaning = self._find(name)
         if image is None:
             raise NotFoundError(f"there is no image {name!r}", hint="see: vmpod image ls")
         with explained(self._root):
             with self._shelf.changing() as names:
-                kept = _others(name, image, names)
-                if not kept and image.digest in in_use():
+                mine = {key for key, entry in names.items() if entry.digest == image.digest}
+                going = {meaning} if meaning in mine else mine
+                if going == mine and image.digest in in_use():
                     raise ConflictError(
                         f"the image {name!r} is in use", hint="remove the pods that use it first"
                     )
-                for key in [key for key, entry in names.items() if entry.digest == image.digest]:
-                    if key not in kept:
-                        del names[key]
+                for key in going:
+                    del names[key]
             # The name is gone for good before the disk goes, so no name ever leads nowhere.
             with self._shelf.changing() as names:
                 if (
@@ -131,43 +120,20 @@ class ImageStore:
                 ):
                     self._shelf.discard(image.digest)
 
+    def _find(self, name: str) -> tuple[Image | None, str]:
+        """The image, and the full name that led to it, '' if that was a digest."""
+        try:
+            wanted = reference.parse(name)
+        except ImageError:
+            return self._by_id(name), ""
+        meaning, image = self._lookup(wanted)
+        return (image, str(meaning)) if image else (self._by_id(name), "")
+
     def _pull(self, wanted: Reference, progress: Progress) -> Image:
+        from vmpod.oci import intake  # noqa: PLC0415 - needed only when an image is not here
+
         with explained(self._root):
-            with progress.phase(f"Resolving {wanted}"):
-                resolved = skopeo.resolve(wanted)
-            with self._shelf.workspace() as work:
-                names = {str(wanted): NameEntry(resolved.digest, resolved.index)}
-
-                fetch = partial(_fetch, resolved, work / "fetched", progress)
-                self._keep(resolved.digest, fetch, names, work, progress)
-            return self._kept(resolved.digest)
-
-    def _keep(
-        self,
-        digest: str,
-        get: Callable[[], Source],
-        names: Mapping[str, NameEntry],
-        work: Path,
-        progress: Progress,
-    ) -> None:
-        """See to it that an image is here, made by us or by somebody at it before us, and has names."""
-        title = next(iter(names))
-        with ExitStack() as waits:
-
-            def waiting() -> None:
-                waits.enter_context(progress.phase(f"Waiting for another vmpod to get {title}"))
-
-            with self._shelf.sole(digest, waiting):
-                waits.close()
-                made = None
-                if self._shelf.read(digest) is None:
-                    source = get()
-                    with progress.phase(f"Converting {title}") as phase:
-                        made = convert(source, work / DISK, phase)
-                with self._shelf.changing() as index:
-                    if made:
-                        self._shelf.place(work / DISK, made)
-                    index.update(names)
+            return self._kept(intake.pull(self._shelf, wanted, progress))
 
     def _kept(self, digest: str) -> Image:
         found = self._shelf.read(digest)
@@ -215,17 +181,6 @@ class ImageStore:
         )
 
 
-def _given(source: Source) -> Source:
-    return source
-
-
-def _fetch(resolved: Resolved, directory: Path, progress: Progress) -> Source:
-    directory.mkdir()
-    with progress.phase(f"Pulling {resolved.reference}") as phase:
-        skopeo.fetch(resolved, directory, phase)
-    return from_fetched(directory, resolved.digest, str(resolved.reference))
-
-
 def _digest_of(meaning: Reference, names: Mapping[str, NameEntry]) -> str | None:
     if entry := names.get(str(meaning)):
         return entry.digest
@@ -234,14 +189,3 @@ def _digest_of(meaning: Reference, names: Mapping[str, NameEntry]) -> str | None
         if meaning.digest in (entry.digest, entry.index) and reference.parse(name).name == meaning.name:
             return entry.digest
     return None
-
-
-def _others(name: str, image: Image, names: Mapping[str, NameEntry]) -> set[str]:
-    """The names that an image keeps when it is removed by one name; none if by digest or id."""
-    try:
-        wanted = reference.parse(name)
-    except ImageError:
-        return set()
-    said = {str(wanted), str(wanted.local_twin())} if wanted.short else {str(wanted)}
-    mine = {key for key, entry in names.items() if entry.digest == image.digest}
-    return mine - said if mine & said else set()

@@ -151,6 +151,14 @@ def test_removing_the_last_name_removes_the_disk(store: ImageStore, tmp_path: Pa
         store.remove("two")
 
 
+def test_a_short_name_removes_what_it_means(store: ImageStore, tmp_path: Path) -> None:
+    load(store, tmp_path, HELLO, "app", "localhost/app")
+    store.remove("app")
+    assert store.list()[0].names == ("localhost/app:latest",)
+    store.remove("app")
+    assert store.list() == []
+
+
 def test_an_image_in_use_stays(store: ImageStore, tmp_path: Path) -> None:
     image = load(store, tmp_path, HELLO, "one", "two")
     store.remove("one", in_use=lambda: {image.digest})
