@@ -68,9 +68,9 @@ def modules_tree(packages: Tree, names: Iterable[str]) -> dict[str, Node]:
 def write_disk(tree: Tree, target: Path, options: Iterable[str]) -> None:
     """Write the tree as a squashfs; the same tree gives the same bytes."""
     stable = ["-mkfs-time", "0", "-reproducible", "-no-progress", "-quiet"]
-    # mksquashfs takes nothing about the top directory from a tar: it would be open to all, and made now.
-    # (-root-time would say the same as -all-time, but squashfs-tools 4.5 forgets it here.)
-    stable += ["-all-time", "0", "-root-mode", "755", "-root-uid", "0", "-root-gid", "0"]
+    # mksquashfs takes nothing about the top directory from a tar: it would be open to all, made now and the
+    # caller's. (squashfs-tools 4.5 heeds -root-time, -root-uid and -root-gid only without -tar.)
+    stable += ["-all-time", "0", "-all-root", "-root-mode", "755"]
     # Not sqfstar: in squashfs-tools 4.5 it does not understand the compressors' own options.
     run(["mksquashfs", "-", target, "-tar", *stable, *options], input=_tar(tree))
 
