@@ -122,6 +122,11 @@ def test_a_parent_that_is_a_link_is_followed_inside_the_root() -> None:
     assert found["lib"].issym()
 
 
+def test_a_link_may_lead_upwards() -> None:
+    lower = tar(member("a/b/c/", b""), symlink("a/b/up", "../d"), symlink("a/top", "../../../e"))
+    assert {"a/d/x", "e/y"} < set(merged(lower, tar(member("a/b/up/x", b"x"), member("a/top/y", b"y"))))
+
+
 def test_missing_parents_are_made() -> None:
     found = merged(tar(symlink("l", "not/there"), member("l/x", b"x"), member("a/b/c", b"c")))
     assert {"not", "not/there", "not/there/x", "a", "a/b"} < set(found)
