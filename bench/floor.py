@@ -35,7 +35,7 @@ MACHINE = [
     "-machine q35,usb=off,vmport=off -smp 1 -m 256 -serial stdio",
 ]
 ACCELERATORS = {
-    "tcg": "-accel tcg,thread=single,tb-size=128 -cpu max",
+    "tcg": "-accel tcg,thread=single,tb-size=128 -cpu max,erms=off,la57=off",
     "kvm": "-accel kvm -cpu host",
 }
 
