@@ -73,7 +73,7 @@ class Flattened:
         Raises ImageError if a layer is not any more what the first pass read.
         """
         contents: list[dict[int, Entry]] = [{} for _ in self._layers]
-        links: list[tuple[bytes, bytes]] = []
+        links: list[Entry] = []
         for entry, node in self._entries(links):
             if entry.kind is Kind.FILE and entry.size:
                 contents[node.layer][node.ordinal] = entry
@@ -82,10 +82,10 @@ class Flattened:
         for layer, wanted in zip(self._layers, contents, strict=True):
             if wanted:
                 _copy(layer, wanted, sink, advance)
-        sink.writelines(tarwrite.header(Entry(name, Kind.HARD_LINK, link=target)) for name, target in links)
+        sink.writelines(map(tarwrite.header, links))
         sink.write(tarwrite.END)
 
-    def _entries(self, links: list[tuple[bytes, bytes]]) -> Iterator[tuple[Entry, Node]]:
+    def _entries(self, links: list[Entry]) -> Iterator[tuple[Entry, Node]]:
         """Every node under its first name; further names of files go to links."""
         first: dict[int, bytes] = {}
         length = 0
@@ -96,7 +96,8 @@ class Flattened:
             if node.shared and node.entry.kind is Kind.FILE:
                 known = first.setdefault(id(node), path)
                 if known is not path:
-                    links.append((path, known))
+                    same = _emitted(node.entry, path)
+                    links.append(replace(same, kind=Kind.HARD_LINK, size=0, link=known, xattrs={}))
                     continue
             yield _emitted(node.entry, path), node
 
