@@ -76,7 +76,7 @@ class Agent:
             stop=self._stop,
         )
         for path in self._control:
-            ports.ControlPort(self._loop, path, methods)
+            ports.ControlPort(self._loop, _open(path), methods)
 
     def _start(self, secrets: dict[str, str]) -> None:
         assert self._document is not None

@@ -33,11 +33,12 @@ def discover() -> dict[str, str]:
 
 
 class ControlPort:
-    """Reads and writes one port for a session."""
+    """Reads and writes one port, open for both, for a session."""
 
-    def __init__(self, loop: Loop, path: str, methods: dict[str, Method]) -> None:
+    def __init__(self, loop: Loop, fd: int, methods: dict[str, Method]) -> None:
         self._loop = loop
-        self._fd = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._fd = fd
+        os.set_blocking(fd, False)
         self._pending = bytearray()
         self._retrying = False
         self.session = Session(methods, self._write, lambda: len(self._pending) > _HIGH_WATER)

@@ -1,0 +1,242 @@
+"""The agent's loop under a test's control, and stand-ins for what only a machine has."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import struct
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from vmpod.wire import frames, messages
+from vmpod.wire.flow import ReceiveWindow, SendWindow
+from vmpod.wire.frames import Decoder, Frame, encode
+from vmpod_agent.loop import Loop
+from vmpod_agent.process import spawn
+from vmpod_agent.reaper import Reaper
+from vmpod_agent.session import Session
+from vmpod_agent.users import User
+
+if TYPE_CHECKING:
+    from vmpod_agent.session import Method
+
+GIVE_UP = 60.0
+_TICK = 0.01
+
+
+@contextmanager
+def agent_loop() -> Iterator[Loop]:
+    """A loop whose signal handling ends with the block."""
+    loop = Loop()
+    handler = signal.getsignal(signal.SIGCHLD)
+    wakeup = signal.set_wakeup_fd(-1)
+    try:
+        yield loop
+    finally:
+        write_end = signal.set_wakeup_fd(wakeup)
+        signal.signal(signal.SIGCHLD, handler)
+        for fd in (write_end, getattr(loop, "_wakeup", -1)):
+            if fd >= 0:
+                os.close(fd)
+        loop._epoll.close()
+
+
+def run_until(loop: Loop, condition: Callable[[], object], *, seconds: float = GIVE_UP) -> None:
+    """Serve until the condition is true; that it never is fails the test."""
+    expired: list[bool] = []
+    limit = loop.call_later(seconds, lambda: expired.append(True))
+    while not condition():
+        assert not expired, "it did not happen"
+        tick = loop.call_later(_TICK, lambda: None)
+        loop.run_once()
+        tick.cancel()
+    limit.cancel()
+
+
+def turn(loop: Loop, times: int = 1) -> None:
+    """Let what is ready be handled, without waiting for more."""
+    for _ in range(times):
+        loop.call_later(_TICK, lambda: None)
+        loop.run_once()
+
+
+class Host:
+    """The host's end of a session, in memory: keeps what comes, and grants credit for it."""
+
+    def __init__(self, methods: dict[str, Method]) -> None:
+        self.session = Session(methods, self._take, lambda: self.congested)
+        self.congested = False
+        self.granting = True
+        self.frames: list[Frame] = []
+        self.windows: dict[int, SendWindow] = {}
+        self._decoder = Decoder()
+        self._received: dict[tuple[int, int], ReceiveWindow] = {}
+        self._owed: list[Frame] = []
+
+    def greet(self) -> None:
+        self.send(Frame(frames.HELLO, 0, messages.dump({"version": 1, "nonce": "n"})))
+
+    def request(self, stream: int, method: str, **message: Any) -> None:
+        self.send(Frame(frames.REQUEST, stream, messages.dump({"method": method} | message)))
+
+    def send(self, *sent: Frame) -> None:
+        self.session.receive(b"".join(map(encode, sent)))
+
+    def input(self, stream: int, data: bytes) -> int:
+        """Send as much input as there is credit for; how much that was."""
+        window = self.windows.setdefault(stream, SendWindow())
+        size = min(len(data), window.available, frames.MAX_PAYLOAD)
+        if size:
+            window.use(size)
+            self.send(Frame(frames.DATA, stream, data[:size]))
+        return size
+
+    def grant(self) -> None:
+        """Send the credit that is owed."""
+        owed, self._owed = self._owed, []
+        if owed:
+            self.send(*owed)
+
+    def of(self, stream: int, kind: int) -> list[Frame]:
+        return [frame for frame in self.frames if frame.stream == stream and frame.kind == kind]
+
+    def output(self, stream: int, channel: int = frames.STDOUT) -> bytes:
+        return b"".join(each.payload for each in self.of(stream, frames.DATA) if each.channel == channel)
+
+    def answer(self, stream: int, kind: int = frames.RESPONSE) -> dict[str, Any]:
+        (frame,) = self.of(stream, kind)
+        return messages.parse(frame.payload)
+
+    def exit_code(self, stream: int) -> int:
+        return messages.get(self.answer(stream, frames.END), "exitCode", int)
+
+    def _take(self, data: bytes) -> None:
+        for frame in self._decoder.feed(data):
+            self.frames.append(frame)
+            if frame.kind == frames.CREDIT:
+                self.windows.setdefault(frame.stream, SendWindow()).grant(frame)
+            if frame.kind == frames.DATA:
+                key = frame.stream, frame.channel
+                window = self._received.setdefault(key, ReceiveWindow(*key))
+                window.received(len(frame.payload))
+                if credit := window.consumed(len(frame.payload)):
+                    self._owed.append(credit)
+
+
+class DirectCrun:
+    """Does what `crun exec --detach` does, without a container: starts the process, and ends."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.pids: list[int] = []
+        self.calls: list[list[str]] = []
+        self.delay = 0.0
+        self._loop = loop
+
+    def run(
+        self,
+        arguments: list[str],
+        ended: Callable[[str | None], None],
+        *,
+        log: str,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+    ) -> None:
+        self.calls.append(arguments)
+        options = dict(word[2:].split("=", 1) for word in arguments if "=" in word)
+        with open(options["process"]) as file:
+            settings = json.load(file)
+        try:
+            if settings["terminal"]:
+                pid = _on_terminal(settings, options["console-socket"])
+            else:
+                assert stdin is not None
+                assert stdout is not None
+                assert stderr is not None
+                pid = _spawn(
+                    settings,
+                    [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))],
+                )
+        except FileNotFoundError:
+            self._loop.call_later(self.delay, lambda: ended("executable file not found in $PATH"))
+            return
+        except PermissionError:
+            self._loop.call_later(self.delay, lambda: ended("open executable: Permission denied"))
+            return
+        self.pids.append(pid)
+        with open(options["pid-file"], "w") as file:
+            file.write(str(pid))
+        self._loop.call_later(self.delay, lambda: ended(None))
+
+
+def _spawn(settings: dict[str, Any], actions: list[Any]) -> int:
+    env = dict(word.split("=", 1) for word in settings["env"])
+    return os.posix_spawnp(
+        settings["args"][0],
+        settings["args"],
+        env,
+        file_actions=actions,
+        setsid=True,
+        setsigdef=[signal.SIGPIPE],
+    )
+
+
+def _on_terminal(settings: dict[str, Any], console: str) -> int:
+    master, slave = os.openpty()
+    try:
+        size = settings["consoleSize"]
+        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", size["height"], size["width"], 0, 0))
+        # The first terminal that a session leader opens is its controlling one.
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0),
+            (os.POSIX_SPAWN_DUP2, 0, 1),
+            (os.POSIX_SPAWN_DUP2, 0, 2),
+        ]
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(console)
+            socket.send_fds(connection, [b"tty"], [master])
+        return _spawn(settings, actions)
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+class StandInRun:
+    """A container that runs, as far as exec asks."""
+
+    def __init__(self) -> None:
+        self.id = "c-0"
+        self.user = User(0, 0, [], "/root")
+        self.spec = {"cwd": "/"}
+
+    def environment(self) -> list[str]:
+        return ["PATH=/usr/bin:/bin"]
+
+
+class StandInServices:
+    """What Exec needs of the agent."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.reaper = Reaper(loop)
+        self.crun = DirectCrun(loop)
+
+    def kill_all(self) -> None:
+        for pid in self.crun.pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def start(reaper: Reaper, *argv: str) -> int:
+    """A child that nobody has adopted."""
+    fd = os.open("/dev/null", os.O_RDWR)
+    try:
+        return spawn(list(argv), stdin=fd, stdout=fd, stderr=fd)
+    finally:
+        os.close(fd)
