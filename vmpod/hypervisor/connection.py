@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from types import TracebackType
 
 import libvirt
@@ -45,6 +46,7 @@ class LibvirtHypervisor:
             # Paused, so that a taken port is found before the guest has run an instruction.
             domain = self._connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
             try:
+                _end_by_itself(domain)
                 for forward in machine.forwards:
                     self._forward(domain, forward)
                 pid = _process_id(machine)
@@ -81,6 +83,21 @@ class LibvirtHypervisor:
                 f"host port {forward.host_port} ({forward.protocol}) is taken, or this user may not bind it",
                 hint="choose another port; ports below 1024 need root",
             )
+
+
+def _end_by_itself(domain: libvirt.virDomain) -> None:
+    """Let QEMU end when the guest turns itself off, or crashes.
+
+    libvirt has it stop and wait to be ended, even where the domain says 'destroy'; but nobody may be there
+    to do that. Source: QEMU, QMP reference, set-action.
+    """
+    actions = {"shutdown": "poweroff", "reboot": "shutdown", "panic": "shutdown"}
+    command = json.dumps({"execute": "set-action", "arguments": actions})
+    answer = json.loads(libvirt_qemu.qemuMonitorCommand(domain, command, 0))
+    if "error" in answer:
+        raise HypervisorError(
+            f"QEMU refuses set-action: {answer['error']}", hint="QEMU 6.0 or later is needed"
+        )
 
 
 def _process_id(machine: Machine) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmpod.errors import UsageError
+from vmpod.hypervisor.child import ChildHypervisor
 
 if TYPE_CHECKING:
     from vmpod.hypervisor.base import Hypervisor
@@ -38,12 +39,21 @@ def hypervisor(uri: str, *, root: Path, cache: Path) -> Iterator[Hypervisor]:
     """
     # libvirt tells its own mind on stderr, unless it is asked to; errors are raised anyway.
     os.environ.setdefault("LIBVIRT_DEBUG", "4")
+    if uri == EMBEDDED or uri.startswith("qemu:///embed"):
+        yield ChildHypervisor(lambda: _embedded(uri, root, cache))
+    else:
+        from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415 - takes time to import
+
+        with LibvirtHypervisor(uri) as found:
+            yield found
+
+
+@contextmanager
+def _embedded(uri: str, root: Path, cache: Path) -> Iterator[Hypervisor]:
     from vmpod.hypervisor import embedded  # noqa: PLC0415 - importing libvirt takes time
     from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415
 
-    if uri == EMBEDDED:
-        uri = embedded.prepare_root(root, cache)
-    if uri.startswith("qemu:///embed"):
-        embedded.start_event_loop()
+    uri = uri or embedded.prepare_root(root, cache)
+    embedded.start_event_loop()
     with LibvirtHypervisor(uri) as found:
         yield found
