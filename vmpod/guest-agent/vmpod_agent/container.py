@@ -6,7 +6,7 @@ import os
 
 from vmpod.wire.messages import dump
 from vmpod_agent import layout, ociconfig, prepare, syscalls
-from vmpod_agent.crun import Crun, start_failure_code
+from vmpod_agent.crun import Crun, start_failure_code, start_failure_message
 from vmpod_agent.operations import Mount, WriteFile
 from vmpod_agent.output import Capture
 from vmpod_agent.process import null, pipe, spawn
@@ -188,7 +188,9 @@ class Run:
 
     def _crun_ended(self, message: str | None) -> None:
         if message is not None:
-            self._failed(StartError(message, start_failure_code(message)))
+            command = self.spec["argv"][0]
+            told = start_failure_message(message, command) if isinstance(command, str) else message
+            self._failed(StartError(told, start_failure_code(message)))
             return
         with open(f"{self._bundle}/pid") as file:
             self.pid = int(file.read())

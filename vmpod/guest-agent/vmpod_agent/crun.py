@@ -88,3 +88,8 @@ def start_failure_code(message: str) -> int:
     if "permission denied" in lowered or "exec format error" in lowered:
         return 126
     return 128
+
+
+def start_failure_message(message: str, command: str) -> str:
+    """What crun says, with the command's name where crun left it out."""
+    return message if command in message else f"{command}: {message}"

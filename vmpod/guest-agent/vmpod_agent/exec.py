@@ -16,7 +16,7 @@ from vmpod.wire import frames, messages
 from vmpod.wire.messages import dump
 from vmpod_agent import layout, ociconfig
 from vmpod_agent.console_socket import ConsoleSocket
-from vmpod_agent.crun import start_failure_code
+from vmpod_agent.crun import start_failure_code, start_failure_message
 from vmpod_agent.loop import HANGUP, READ, WRITE
 from vmpod_agent.operations import WriteFile
 from vmpod_agent.process import null, pipe
@@ -54,6 +54,7 @@ class Exec(StreamHandler):
         self._stream = stream
         self._run = run
         self._services = services
+        self._command = argv[0]
         self._pid = 0
         self._status: ExitStatus | None = None
         self._responded = False
@@ -131,7 +132,8 @@ class Exec(StreamHandler):
         if message is not None:
             self._close()
             code = {127: messages.NOT_FOUND, 126: messages.NOT_EXECUTABLE}
-            self._stream.fail(code.get(start_failure_code(message), messages.FAILED), message)
+            told = start_failure_message(message, self._command)
+            self._stream.fail(code.get(start_failure_code(message), messages.FAILED), told)
             return
         self._stream.respond({"started": True})
         self._responded = True
