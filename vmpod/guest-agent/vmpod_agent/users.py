@@ -92,6 +92,8 @@ def _read(root: str, path: str) -> bytes:
     child = os.fork()
     if child == 0:
         try:
+            # Or we would wait for ourselves to read, once the parent has read enough.
+            os.close(receive)
             os.chroot(root)
             fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
             # A pipe holds less than a big passwd file, so that the parent must read while we write.

@@ -1,0 +1,213 @@
+"""What the agent does to make the machine ready, as lists to read; and what it tells crun."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.documents import boot_container, boot_document
+from tests.unit.golden import compare_json
+from vmpod.wire.boot import check
+from vmpod_agent import container, layout, network, ociconfig, prepare
+from vmpod_agent.container import StartError
+from vmpod_agent.operations import Directory, WriteFile
+from vmpod_agent.secrets import Secrets
+from vmpod_agent.users import User
+
+
+def volume(name: str, kind: str, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "size": 0, "tag": "", "files": []} | fields
+
+
+def described(operations: Any) -> list[str]:
+    return [operation.describe() for operation in operations]
+
+
+def test_the_machine() -> None:
+    document = boot_document(images=[{"start": 4096, "length": 8192}, {"start": 12288, "length": 512}])
+    assert described(prepare.machine(check(document))) == [
+        "set the host name p",
+        "configure lo with 127.0.0.1/8",
+        "configure eth0 with 10.0.2.15/24",
+        "write /run/vmpod/etc/resolv.conf",
+        "write /run/vmpod/etc/hosts",
+        "write /run/vmpod/etc/hostname",
+        "mount ext4 /dev/vdd on /run/vmpod/scratch",
+        "make partition 1 of /dev/vdc: 8192 bytes at 4096",
+        "mount squashfs /dev/vdc1 on /run/vmpod/images/0",
+        "make partition 2 of /dev/vdc: 512 bytes at 12288",
+        "mount squashfs /dev/vdc2 on /run/vmpod/images/1",
+    ]
+
+
+def test_a_machine_without_network() -> None:
+    steps = described(prepare.machine(check(boot_document(network=None))))
+    assert not [step for step in steps if "eth0" in step]
+    assert "write /run/vmpod/etc/resolv.conf" in steps
+
+
+def test_volumes() -> None:
+    document = boot_document(
+        volumes=[
+            volume("data", "disk"),
+            volume("shm", "memory"),
+            volume("small", "memory", size=1048576),
+            volume("host", "share", tag="volume3"),
+            volume(
+                "conf",
+                "files",
+                files=[
+                    {"path": "a/b", "mode": 0o600, "base64": base64.b64encode(b"plain").decode()},
+                    {"path": "key", "mode": 0o400, "base64": {"secret": "file/conf/key"}},
+                ],
+            ),
+        ]
+    )
+    secrets = Secrets({"file/conf/key": base64.b64encode(b"hidden").decode()})
+    operations: list[Any] = list(prepare.volumes(check(document), secrets))
+    assert described(operations) == [
+        "make directory /run/vmpod/scratch/volumes/data with mode 777",
+        "mount tmpfs tmpfs on /run/vmpod/volumes/shm",
+        "mount tmpfs tmpfs on /run/vmpod/volumes/small",
+        "mount 9p volume3 on /run/vmpod/volumes/host",
+        "mount tmpfs tmpfs on /run/vmpod/volumes/conf",
+        "write /run/vmpod/volumes/conf/a/b",
+        "write /run/vmpod/volumes/conf/key",
+    ]
+    assert [operation.options for operation in operations[1:3]] == ["mode=1777", "mode=1777,size=1048576"]
+    assert [(each.content, each.mode) for each in operations[5:]] == [(b"plain", 0o600), (b"hidden", 0o400)]
+    assert "version=9p2000.L" in operations[3].options
+
+
+def test_a_secret_that_was_not_sent_is_an_error() -> None:
+    files = [{"path": "key", "mode": 0o400, "base64": {"secret": "file/conf/key"}}]
+    document = check(boot_document(volumes=[volume("conf", "files", files=files)]))
+    with pytest.raises(KeyError):
+        list(prepare.volumes(document, Secrets({})))
+
+
+def test_the_files_in_etc() -> None:
+    assert network.resolv_conf(["10.0.2.3"], ["a.org", "b.org"], ["ndots:5"]) == (
+        b"nameserver 10.0.2.3\nsearch a.org b.org\noptions ndots:5\n"
+    )
+    assert network.resolv_conf([], [], []) == b""
+    assert network.hosts("web", "10.0.2.15", [["10.0.2.2", "host.vmpod.internal"]]) == (
+        b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
+        b"10.0.2.15\tweb\n10.0.2.2\thost.vmpod.internal\n"
+    )
+
+
+def test_files_and_directories_have_exactly_their_mode(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        WriteFile(f"{tmp_path}/sub/file", b"x", 0o444).execute()
+        Directory(f"{tmp_path}/open", 0o777).execute()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "sub/file").stat().st_mode) == 0o444
+    assert stat.S_IMODE((tmp_path / "open").stat().st_mode) == 0o777
+    assert (tmp_path / "sub/file").read_bytes() == b"x"
+
+
+# OCI configurations.
+
+
+@pytest.mark.parametrize(
+    ("name", "user", "terminal", "limits"),
+    [
+        ("root", User(0, 0, [], "/root"), None, (0, 0, 0)),
+        ("limited", User(1000, 100, [1, 50], "/home/app"), None, (64 << 20, 500, 250)),
+        ("terminal", User(0, 0, [], "/root"), (80, 24), (0, 0, 0)),
+    ],
+)
+def test_oci_configuration(
+    name: str, user: User, terminal: tuple[int, int] | None, limits: tuple[int, int, int]
+) -> None:
+    process = ociconfig.process(["/bin/x", "-y"], env=["A=b"], cwd="", user=user, terminal=terminal)
+    mounts = [ociconfig.bind("/run/vmpod/volumes/v", "/v", read_only=True), ociconfig.bind("/a", "/b")]
+    memory, cpu, request = limits
+    found = ociconfig.container(
+        process,
+        mounts,
+        cgroup="/vmpod/c-0",
+        resources=ociconfig.resources(memory=memory, cpu=cpu, cpu_request=request),
+    )
+    compare_json(f"oci/{name}.json", found)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "quota"), [(1, 1000), (9, 1000), (10, 1000), (11, 1100), (500, 50_000), (2500, 250_000)]
+)
+def test_a_cpu_limit_is_never_less_than_the_kernel_takes(cpu: int, quota: int) -> None:
+    assert ociconfig.resources(memory=0, cpu=cpu, cpu_request=0)["cpu"] == {"period": 100_000, "quota": quota}
+
+
+@pytest.mark.parametrize(("request_", "shares"), [(1, 2), (100, 102), (1000, 1024), (4000, 4096)])
+def test_cpu_shares_are_the_kubelets(request_: int, shares: int) -> None:
+    assert ociconfig.resources(memory=0, cpu=0, cpu_request=request_)["cpu"] == {"shares": shares}
+
+
+def test_only_root_has_capabilities_in_effect() -> None:
+    for uid, has in ((0, True), (1, False)):
+        found = ociconfig.process(["x"], env=[], cwd="/", user=User(uid, 0, [], "/"))["capabilities"]
+        assert bool(found["effective"]) is has
+        assert bool(found["permitted"]) is has
+        assert "CAP_SYS_ADMIN" not in found["bounding"]
+
+
+# Mounts of a container.
+
+
+def test_a_sub_path_is_made_and_stays_inside(tmp_path: Path) -> None:
+    volume_directory = tmp_path / "volume"
+    volume_directory.mkdir()
+    assert container._inside(str(volume_directory), "") == str(volume_directory)
+    made = container._inside(str(volume_directory), "a/b")
+    assert made == f"{volume_directory}/a/b"
+    assert Path(made).is_dir()
+    (volume_directory / "file").write_text("x")
+    assert container._inside(str(volume_directory), "file") == f"{volume_directory}/file"
+    (volume_directory / "in").symlink_to("a")
+    assert container._inside(str(volume_directory), "in/b") == f"{volume_directory}/a/b"
+
+
+@pytest.mark.parametrize("target", ["/", "..", "../beside", "/etc/passwd"])
+@pytest.mark.parametrize("rest", ["", "/new"])
+def test_a_sub_path_that_leads_out_is_refused_and_makes_nothing(
+    target: str, rest: str, tmp_path: Path
+) -> None:
+    volume_directory = tmp_path / "volume"
+    volume_directory.mkdir()
+    (volume_directory / "link").symlink_to(target)
+    with pytest.raises(StartError, match="leads out of its volume"):
+        container._inside(str(volume_directory), f"link{rest}")
+    assert list(tmp_path.iterdir()) == [volume_directory]
+
+
+def test_mounts_of_a_container() -> None:
+    document = check(
+        boot_document(
+            boot_container(
+                mounts=[
+                    {"volume": "data", "path": "/data", "sub_path": "", "read_only": False},
+                    {"volume": "conf", "path": "/conf", "sub_path": "", "read_only": False},
+                    {"volume": "data", "path": "/again", "sub_path": "", "read_only": True},
+                ]
+            ),
+            volumes=[volume("data", "disk"), volume("conf", "files")],
+        )
+    )
+    services: Any = None
+    volumes = {each["name"]: each for each in document["volumes"]}
+    run = container.Run(document["containers"][0], 3, volumes, services)
+    assert run.id == "c-3"
+    assert [(each["source"], each["destination"], each["options"][-1]) for each in run._mounts()] == [
+        (f"{layout.SCRATCH}/volumes/data", "/data", "rw"),
+        (f"{layout.VOLUMES}/conf", "/conf", "ro"),
+        (f"{layout.SCRATCH}/volumes/data", "/again", "ro"),
+    ]
