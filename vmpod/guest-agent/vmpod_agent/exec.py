@@ -178,7 +178,9 @@ class Exec(StreamHandler):
             self._early.append(number)
         elif self._status is None:
             try:
-                os.killpg(self._pid, number)
+                # Without a terminal the process is in crun's group, whose leader is gone; with one, or if
+                # it has seen to that itself, it leads its own. It is never in ours: see process.spawn().
+                os.killpg(os.getpgid(self._pid), number)
             except ProcessLookupError:
                 pass  # it has ended, and is about to be reaped
 
