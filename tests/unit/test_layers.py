@@ -79,7 +79,9 @@ def _imports(module: str, body: list[ast.stmt], known: set[str], *, run_time: bo
         else:
             later = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _for_types(node)
             for _, value in ast.iter_fields(node):
-                inner = [each for each in value if isinstance(each, ast.stmt)] if isinstance(value, list) else []
+                inner = (
+                    [each for each in value if isinstance(each, ast.stmt)] if isinstance(value, list) else []
+                )
                 yield from _imports(module, inner, known, run_time=run_time and not later)
             for handler in getattr(node, "handlers", []):
                 yield from _imports(module, handler.body, known, run_time=run_time)

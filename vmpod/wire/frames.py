@@ -79,17 +79,20 @@ def encode(frame: Frame) -> bytes:
 
 
 class Decoder:
-    """Turns bytes, cut anywhere, into frames. Holds at most one frame's bytes and the last chunk fed."""
+    """Turns bytes, cut anywhere, into frames. Holds at most a break's bytes and the last chunk fed."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._lost = False
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """Yield the frames that are complete now.
 
-        Raises FrameError on anything that is no frame; the decoder is then of no further use.
+        Raises FrameError on anything that is no frame; after that, wait_for_break() is all that helps.
         """
         self._buffer += data
+        if self._lost and not self._find_break():
+            return
         start = 0
         try:
             while True:
@@ -106,6 +109,17 @@ class Decoder:
                 yield Frame(kind, stream, payload, channel)
         finally:
             del self._buffer[:start]
+
+    def wait_for_break(self) -> None:
+        """Drop everything up to the next break, also of what has been fed already."""
+        self._lost = True
+
+    def _find_break(self) -> bool:
+        """Go on behind the break, if there is one; no frame can hold as many NUL bytes."""
+        place = self._buffer.find(BREAK)
+        self._lost = place < 0
+        del self._buffer[: 1 - len(BREAK) if self._lost else place + len(BREAK)]
+        return not self._lost
 
     def _skip_padding(self, start: int) -> int:
         buffer = self._buffer

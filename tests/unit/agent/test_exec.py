@@ -226,9 +226,7 @@ def test_a_signal_of_its_own_shows_in_the_exit_code(host: Host, loop: Loop) -> N
     assert host.exit_code(1) == 128 + 9
 
 
-def test_signals_reach_the_process_also_early_ones(
-    host: Host, loop: Loop, services: StandInServices
-) -> None:
+def test_signals_reach_the_process_also_early_ones(host: Host, loop: Loop, services: StandInServices) -> None:
     services.crun.delay = 0.1
     host.request(1, "exec", argv=["sleep", "1000"])
     host.send(Frame(frames.CONTROL, 1, messages.dump({"signal": int(signal.SIGTERM)})))

@@ -41,7 +41,9 @@ def test_a_document_of_this_version_passes() -> None:
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The way to every value inside a document."""
-    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
     return [found for key, member in members for found in [(*path, key), *places(member, (*path, key))]]
 
 

@@ -54,6 +54,38 @@ def test_a_break_after_a_frame_cut_at_any_byte_is_followed_in_step(dead: Frame, 
     assert len(found) <= 2
 
 
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4), FRAMES)
+def test_a_break_puts_a_decoder_that_is_lost_in_step(garbage: bytes, cuts: list[int], new: Frame) -> None:
+    decoder = Decoder()
+    places = [0, *sorted(cut % (len(garbage) + 1) for cut in cuts), len(garbage)]
+    pieces = [garbage[start:end] for start, end in zip(places, places[1:], strict=False)]
+    found = [frame for piece in [*pieces, BREAK + encode(new)] for frame in stubborn(decoder, piece)]
+    assert found[-1] == new
+    assert len(decoder._buffer) == 0
+
+
+def stubborn(decoder: Decoder, data: bytes) -> list[Frame]:
+    """What comes out if every fault is followed by waiting for a break."""
+    found = []
+    while True:
+        try:
+            for frame in decoder.feed(data):
+                found.append(frame)  # noqa: PERF402 - those before a fault count as well
+        except FrameError:
+            decoder.wait_for_break()
+            data = b""
+        else:
+            return found
+
+
+def test_a_lost_decoder_holds_less_than_a_break() -> None:
+    decoder = Decoder()
+    decoder.wait_for_break()
+    for _ in range(100):
+        assert list(decoder.feed(b"\xff" + bytes(10_000))) == []
+        assert len(decoder._buffer) < len(BREAK)
+
+
 def test_a_break_ends_the_longest_frame() -> None:
     dead = encode(Frame(frames.DATA, 7, bytes([0xFF]) * MAX_PAYLOAD))
     new = Frame(frames.HELLO, 0, b"{}")

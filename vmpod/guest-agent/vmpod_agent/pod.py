@@ -307,11 +307,20 @@ class PodController:
 
 
 def _signal_number(name: str) -> int:
-    """The number of a stop signal: 'SIGTERM', 'TERM' or '15'; SIGTERM for anything else."""
-    if name.isdecimal():
-        return int(name) if 0 < int(name) < signal.NSIG else signal.SIGTERM
-    full = name if name.startswith("SIG") else f"SIG{name}"
-    return int(getattr(signal, full, signal.SIGTERM))
+    """The number of a stop signal: 'SIGTERM', 'TERM', '15' or 'SIGRTMIN+3'; SIGTERM for anything else."""
+    base, _, offset = name.partition("+")
+    number = _small(base) or _by_name(base if base.startswith("SIG") else f"SIG{base}")
+    number += _small(offset)
+    return number if 0 < number < signal.NSIG else signal.SIGTERM
+
+
+def _by_name(name: str) -> int:
+    # SIG_DFL and the like are no signals.
+    return 0 if "_" in name else int(getattr(signal, name, 0))
+
+
+def _small(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) <= 2 else 0
 
 
 def _now() -> str:

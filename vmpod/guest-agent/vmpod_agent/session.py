@@ -156,14 +156,18 @@ class Session:
             self._write(frames.encode(frame))
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the client. What breaks the protocol ends the session."""
-        try:
-            for frame in self._decoder.feed(data):
-                self._guarded_take(frame)
-        except FrameError as error:
-            report(f"session ended: {error}")
-            self.reset()
-            self._decoder = Decoder()
+        """Take bytes from the client. What breaks the protocol ends the session, until a break comes."""
+        while True:
+            try:
+                for frame in self._decoder.feed(data):
+                    self._guarded_take(frame)
+            except FrameError as error:
+                report(f"session ended: {error}")
+                self.reset()
+                self._decoder.wait_for_break()
+                data = b""  # it is in the decoder, and may hold the break
+            else:
+                return
 
     def writable(self) -> None:
         """The way to the client is free again."""

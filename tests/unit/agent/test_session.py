@@ -1,0 +1,427 @@
+"""The agent's side of a session, frame by frame, with the agent's own methods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.agent.harness import Host
+from vmpod.wire import PROTOCOL_VERSION, frames, messages
+from vmpod.wire.flow import INITIAL_CREDIT
+from vmpod.wire.frames import BREAK, Frame, encode
+from vmpod_agent import methods
+from vmpod_agent.session import RequestError, Session, Stream, StreamHandler
+
+HELLO = Frame(frames.HELLO, 0, messages.dump({"version": 1, "nonce": "n"}))
+
+
+class Recorder(StreamHandler):
+    """Keeps what happens to a stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.seen: list[Any] = []
+
+    def data(self, data: bytes) -> None:
+        self.seen.append(data)
+
+    def eof(self) -> None:
+        self.seen.append("eof")
+
+    def control(self, message: dict[str, Any]) -> None:
+        self.seen.append(message)
+
+    def writable(self) -> None:
+        self.seen.append("writable")
+
+    def cancel(self) -> None:
+        self.seen.append("cancel")
+
+
+class Agent:
+    """The agent as its methods see it."""
+
+    def __init__(self) -> None:
+        self.started: list[dict[str, str]] = []
+        self.stopped: list[int | None] = []
+        self.clock: list[int] = []
+        self.clock_error: OSError | None = None
+        self.pod: Any = None
+        self.recorders: list[Recorder] = []
+        table = methods.table(
+            start=self._start,
+            set_clock=self._set_clock,
+            pod=lambda: self.pod,
+            services=lambda: None,  # type: ignore[arg-type,return-value]
+            stop=self.stopped.append,
+        )
+        table |= {"record": self._record, "echo": self._echo, "refuse": self._refuse, "break": self._break}
+        self.host = Host(table)
+
+    def _start(self, secrets: dict[str, str]) -> None:
+        self.started.append(secrets)
+        self.pod = StandInPod()
+
+    def _set_clock(self, nanoseconds: int) -> None:
+        if self.clock_error:
+            raise self.clock_error
+        self.clock.append(nanoseconds)
+
+    def _record(self, stream: Stream, _message: dict[str, Any]) -> StreamHandler:
+        self.recorders.append(Recorder(stream))
+        return self.recorders[-1]
+
+    def _echo(self, stream: Stream, message: dict[str, Any]) -> None:
+        stream.respond(message)
+
+    def _refuse(self, _stream: Stream, _message: dict[str, Any]) -> None:
+        raise RequestError(messages.NOT_RUNNING, "not now")
+
+    def _break(self, _stream: Stream, _message: dict[str, Any]) -> None:
+        raise OSError(24, "Too many open files")
+
+
+class StandInPod:
+    """A pod of as many containers as are asked for."""
+
+    def __init__(self, containers: int = 1) -> None:
+        self._containers = containers
+
+    def status(self) -> list[Any]:
+        return [{"kind": "container", "name": "c" * 60, "number": n} for n in range(self._containers)]
+
+    def find(self, name: str) -> Any:
+        member = StandInMember()
+        return member if name in ("", member.name) else None
+
+
+class StandInMember:
+    name = "c"
+    running = False
+    run = None
+
+
+@pytest.fixture
+def agent() -> Agent:
+    return Agent()
+
+
+@pytest.fixture
+def host(agent: Agent) -> Host:
+    agent.host.greet()
+    return agent.host
+
+
+def error(host: Host, stream: int) -> tuple[str, str]:
+    answer = host.answer(stream, frames.ERROR)
+    return answer["code"], answer["message"]
+
+
+# Greeting.
+
+
+def test_a_hello_is_welcomed(host: Host) -> None:
+    (welcome,) = host.frames
+    assert (welcome.kind, welcome.stream) == (frames.WELCOME, 0)
+    assert messages.parse(welcome.payload) == {"version": PROTOCOL_VERSION, "nonce": "n"}
+
+
+def test_before_a_hello_nothing_is_said(agent: Agent) -> None:
+    agent.host.request(1, "echo")
+    agent.host.send(Frame(frames.DATA, 1, b"x"))
+    assert agent.host.frames == []
+
+
+def test_a_long_nonce_is_cut(agent: Agent) -> None:
+    agent.host.send(Frame(frames.HELLO, 0, messages.dump({"nonce": "n" * 1000})))
+    assert messages.parse(agent.host.frames[0].payload)["nonce"] == "n" * 64
+
+
+def test_a_new_hello_cancels_what_the_last_client_asked_for(agent: Agent, host: Host) -> None:
+    host.request(1, "record")
+    old = agent.recorders[0]
+    host.greet()
+    assert old.seen == ["cancel"]
+    host.request(1, "record")
+    before = len(host.frames)
+    old.stream.respond({})
+    old.stream.send_eof(frames.STDOUT)
+    old.stream.consumed(INITIAL_CREDIT)
+    old.stream.end(0)
+    old.stream.fail("x", "y")
+    assert len(host.frames) == before, "the dead client's stream speaks to the new one"
+    host.send(Frame(frames.DATA, 1, b"x"))
+    assert agent.recorders[1].seen == [b"x"], "the end of the old stream took the new one away"
+
+
+@pytest.mark.parametrize(
+    "dead",
+    [
+        Frame(frames.REQUEST, 1, messages.dump({"method": "echo"})),
+        Frame(frames.DATA, 1, b"\xff" * frames.MAX_PAYLOAD),
+        Frame(frames.CONTROL, 1, messages.dump({"resize": [80, 24]})),
+        Frame(frames.CREDIT, 1, b"\0\0\0\1", frames.STDOUT),
+        Frame(frames.CANCEL, 1),
+        HELLO,
+    ],
+    ids=lambda frame: str(frame.kind),
+)
+def test_a_client_that_died_in_a_frame_does_not_harm_the_next(dead: Frame) -> None:
+    whole = encode(dead)
+    for cut in {1, 5, 11, 12, 13, len(whole) // 2, len(whole) - 1}:
+        agent = Agent()
+        agent.host.greet()
+        agent.host.request(1, "record")
+        greeting = encode(Frame(frames.HELLO, 0, messages.dump({"version": 1, "nonce": "new"})))
+        ask = encode(Frame(frames.REQUEST, 1, messages.dump({"method": "echo", "a": "b"})))
+        # All in one piece: nothing behind what the dead client left may be lost.
+        agent.host.session.receive(whole[:cut] + greeting + BREAK + greeting + ask)
+        assert messages.parse(agent.host.frames[-1].payload) == {"method": "echo", "a": "b"}, cut
+        assert messages.parse(agent.host.frames[-2].payload)["nonce"] == "new"
+
+
+def test_a_client_that_goes_takes_its_half_frame_along(agent: Agent, host: Host) -> None:
+    host.session.receive(encode(Frame(frames.DATA, 1, b"x" * 1000))[:100])
+    host.session.client_gone()
+    host.greet()
+    assert [frame.kind for frame in host.frames] == [frames.WELCOME, frames.WELCOME]
+
+
+# Requests.
+
+
+def test_a_request_is_answered_on_its_stream(host: Host) -> None:
+    host.request(7, "echo", text="é")
+    assert host.answer(7) == {"method": "echo", "text": "é"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "message"),
+    [
+        (b'{"method": "nonsense"}', messages.NO_METHOD, "no method 'nonsense'"),
+        (b"{}", messages.BAD_REQUEST, "attribute 'method' is missing"),
+        (b'{"method": 1}', messages.BAD_REQUEST, "attribute 'method' must be str, not int"),
+        (b"[]", messages.BAD_REQUEST, "not a JSON object"),
+        (b"\xff", messages.BAD_REQUEST, "not JSON"),
+        (b'{"method": "refuse"}', messages.NOT_RUNNING, "not now"),
+        (b'{"method": "break"}', messages.FAILED, "Too many open files"),
+        (b'{"method": "exec"}', messages.NO_CONTAINER, "the pod has no container None"),
+        (b'{"method": "start"}', messages.BAD_REQUEST, "attribute 'time' is missing"),
+        (b'{"method": "stop", "grace": "soon"}', messages.BAD_REQUEST, "attribute 'grace' must be int"),
+    ],
+)
+def test_what_cannot_be_served_is_refused_and_the_session_goes_on(
+    payload: bytes, code: str, message: str, host: Host
+) -> None:
+    host.send(Frame(frames.REQUEST, 1, payload))
+    assert error(host, 1)[0] == code
+    assert message in error(host, 1)[1]
+    host.request(1, "echo")
+    assert host.of(1, frames.RESPONSE)
+
+
+def test_there_is_a_limit_of_streams(host: Host) -> None:
+    for stream in range(1, 65):
+        host.request(stream, "record")
+    host.request(65, "record")
+    assert error(host, 65)[0] == messages.BUSY
+    host.send(Frame(frames.CANCEL, 3))
+    host.request(66, "record")
+    assert not host.of(66, frames.ERROR)
+
+
+def test_an_answer_longer_than_a_frame_is_an_error_not_the_end(agent: Agent, host: Host) -> None:
+    agent.pod = StandInPod(1000)
+    host.request(1, "status")
+    assert error(host, 1)[0] == messages.FAILED
+    agent.pod = StandInPod(3)
+    host.request(2, "status")
+    assert len(host.answer(2)["events"]) == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Frame(frames.REQUEST, 0, b"{}"),
+        Frame(frames.REQUEST, 1, b"{}"),
+        Frame(frames.CONTROL, 1, b"nonsense"),
+        Frame(frames.CREDIT, 1, b"\0\0\0\1", frames.STDIN),
+        Frame(frames.CREDIT, 1, b"\0\0\0\1", frames.STDOUT),
+        Frame(frames.CREDIT, 1, b"", frames.STDOUT),
+        Frame(frames.HELLO, 0, b"{}"),
+        Frame(frames.HELLO, 0, b"nonsense"),
+    ],
+    ids=repr,
+)
+def test_a_breach_ends_the_session_and_a_new_hello_begins_another(
+    bad: Frame, agent: Agent, host: Host
+) -> None:
+    host.request(1, "record")
+    host.send(bad)
+    assert agent.recorders[0].seen[-1] == "cancel"
+    host.request(2, "echo")
+    assert not host.of(2, frames.RESPONSE)
+    host.greet()
+    host.request(2, "echo")
+    assert host.of(2, frames.RESPONSE)
+
+
+def test_more_data_than_was_granted_ends_the_session(agent: Agent, host: Host) -> None:
+    host.request(1, "record")
+    host.send(*[Frame(frames.DATA, 1, bytes(frames.MAX_PAYLOAD))] * (INITIAL_CREDIT // frames.MAX_PAYLOAD))
+    assert "cancel" not in agent.recorders[0].seen
+    host.send(Frame(frames.DATA, 1, b"x"))
+    assert agent.recorders[0].seen[-1] == "cancel"
+
+
+def test_frames_of_ended_streams_are_late_not_wrong(host: Host) -> None:
+    host.request(1, "echo")
+    for kind in (frames.DATA, frames.EOF, frames.CONTROL, frames.CREDIT, frames.CANCEL):
+        host.send(Frame(kind, 1, b"x"))
+    host.request(2, "echo")
+    assert host.of(2, frames.RESPONSE)
+
+
+@given(st.lists(st.binary(max_size=100), max_size=5))
+def test_hostile_bytes_raise_nothing_and_a_break_helps(pieces: list[bytes]) -> None:
+    host = Agent().host
+    host.greet()
+    for piece in pieces:
+        host.session.receive(piece)
+    host.session.receive(BREAK)
+    host.frames.clear()
+    host.greet()
+    host.request(1, "echo")
+    assert [frame.kind for frame in host.frames] == [frames.WELCOME, frames.RESPONSE]
+
+
+def test_room_is_limited_by_credit_frame_and_congestion(agent: Agent, host: Host) -> None:
+    host.request(1, "record")
+    stream = agent.recorders[0].stream
+    assert stream.room(frames.STDOUT) == frames.MAX_PAYLOAD
+    host.congested = True
+    assert stream.room(frames.STDOUT) == 0
+    host.congested = False
+    for _ in range(INITIAL_CREDIT // frames.MAX_PAYLOAD):
+        stream.send(frames.STDOUT, bytes(frames.MAX_PAYLOAD))
+    assert stream.room(frames.STDOUT) == 0
+    assert stream.room(frames.STDERR) == frames.MAX_PAYLOAD
+
+
+# START.
+
+
+def start(host: Host, body: bytes, stream: int = 1, **message: Any) -> None:
+    host.request(stream, messages.START, **({"time": 5} | message))
+    for at in range(0, len(body), 1000):
+        while not host.input(stream, body[at : at + 1000]):
+            host.grant()
+    host.send(Frame(frames.EOF, stream))
+
+
+def test_start_takes_secrets_of_any_size(agent: Agent, host: Host) -> None:
+    secrets = {f"file/v/{number}": "x" * 50_000 for number in range(40)}
+    start(host, messages.dump(secrets))
+    assert agent.started == [secrets]
+    assert agent.clock == [5]
+    assert host.answer(1) == {"started": True}
+
+
+def test_start_twice_starts_once(agent: Agent, host: Host) -> None:
+    start(host, b"{}")
+    start(host, b'{"a": "b"}', stream=2)
+    assert agent.started == [{}]
+    assert host.answer(2) == {"started": True}
+
+
+def test_two_clients_that_start_at_once_start_once(agent: Agent, host: Host) -> None:
+    host.request(1, messages.START, time=1)
+    host.request(2, messages.START, time=1)
+    for stream in (1, 2):
+        host.input(stream, b"{}")
+        host.send(Frame(frames.EOF, stream))
+    assert agent.started == [{}]
+    assert host.answer(2) == {"started": True}
+
+
+@pytest.mark.parametrize("body", [b"[]", b"nonsense", b'{"a": 1}', b'{"a": null}', b"\xff", b'{"a": "b"'])
+def test_secrets_that_are_none_are_refused_without_being_told(body: bytes, agent: Agent, host: Host) -> None:
+    start(host, body)
+    assert agent.started == []
+    code, message = error(host, 1)
+    assert code == messages.BAD_REQUEST
+    assert message.startswith("secrets: ")
+    start(host, b"{}", stream=2)
+    assert agent.started == [{}]
+
+
+def test_the_value_of_a_secret_is_not_in_an_error(agent: Agent, host: Host) -> None:
+    start(host, b'{"env/c/A": "hunter2", "b": ["hunter2"]}')
+    start(host, b'{"env/c/A": "hunter2" "b"}', stream=2)
+    for stream in (1, 2):
+        assert "hunter2" not in error(host, stream)[1]
+
+
+def test_too_many_secrets_are_refused(host: Host, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "_MAX_SECRETS", 100_000)
+    start(host, b'{"a": "' + b"x" * 150_000 + b'"}')
+    assert error(host, 1) == (messages.BAD_REQUEST, "more than 100000 bytes of secrets")
+    assert agent.started == []
+
+
+def test_a_clock_that_cannot_be_set_is_told(host: Host, agent: Agent) -> None:
+    agent.clock_error = OSError(22, "Invalid argument")
+    host.request(1, messages.START, time=-1)
+    assert error(host, 1)[0] == messages.FAILED
+
+
+def test_a_start_whose_client_died_starts_nothing(agent: Agent, host: Host) -> None:
+    host.request(1, messages.START, time=1)
+    host.input(1, b"{}")
+    host.greet()
+    assert agent.started == []
+    start(host, b"{}")
+    assert agent.started == [{}]
+
+
+# Others.
+
+
+@pytest.mark.parametrize(("grace", "told"), [(None, None), (0, 0), (30, 30), (-1, None)])
+def test_stop(grace: int | None, told: int | None, agent: Agent, host: Host) -> None:
+    host.request(1, messages.STOP, grace=grace)
+    assert agent.stopped == [told]
+    assert host.answer(1) == {"stopping": True}
+
+
+def test_exec_in_what_does_not_run(agent: Agent, host: Host) -> None:
+    agent.pod = StandInPod()
+    host.request(1, messages.EXEC, container="c", argv=["true"])
+    host.request(2, messages.EXEC, container="d", argv=["true"])
+    assert error(host, 1) == (messages.NOT_RUNNING, "container c is not running")
+    assert error(host, 2) == (messages.NO_CONTAINER, "the pod has no container 'd'")
+
+
+def test_status_before_the_start_is_empty(host: Host) -> None:
+    host.request(1, messages.STATUS)
+    assert host.answer(1) == {"events": []}
+
+
+@pytest.mark.parametrize(
+    ("size", "terminal"),
+    [([], (80, 24)), ([100, 50], (100, 50)), ([0, 0], (1, 1)), ([70000, -1], (4464, 65535))],
+)
+def test_sizes_of_terminals(size: list[int], terminal: tuple[int, int]) -> None:
+    assert methods._terminal(size) == terminal
+
+
+def test_a_session_writes_nothing_before_it_is_greeted() -> None:
+    written: list[bytes] = []
+    session = Session({}, written.append, lambda: False)
+    session.send(Frame(frames.DATA, 1, b"x"))
+    session.writable()
+    session.reset()
+    assert written == []
