@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -52,6 +53,8 @@ _SESSION = pytest.StashKey[Vmpod]()
 @pytest.fixture(scope="session")
 def vmpod(request: pytest.FixtureRequest) -> Iterator[Vmpod]:
     """The command, with a home for the session. At the end no pod may be left."""
+    # A shell ignores SIGINT for what it runs in the background, and programs inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Short, because it holds sockets.
     with tempfile.TemporaryDirectory(prefix="vt", dir="/tmp", ignore_cleanup_errors=True) as name:
         home = Path(name)

@@ -1,0 +1,92 @@
+"""The same on libvirtd, where machines are the system's and QEMU runs as a user of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.machine.harness import Vmpod, eventually, free_port, processes
+from tests.machine.manifests import container, mount, pod
+from tests.machine.pods import Pods
+
+URI = "qemu:///system"
+_DAEMONS = (("virtlogd", "/run/libvirt/virtlogd-sock"), ("libvirtd", "/run/libvirt/libvirt-sock"))
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can start libvirtd"),
+    pytest.mark.skipif(shutil.which("libvirtd") is None, reason="libvirtd is not installed"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """virtlogd and libvirtd: those that run, or our own."""
+    started: list[subprocess.Popen[bytes]] = []
+    directory = tmp_path_factory.mktemp("daemons")
+    try:
+        for name, path in _DAEMONS:
+            if not _answers(path):
+                with (directory / name).open("wb") as log:
+                    started.append(subprocess.Popen([name], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+                eventually(lambda path=path: _answers(path), name)  # type: ignore[misc]
+        yield
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def _domains() -> list[str]:
+    argv = ["virsh", "--quiet", "--connect", URI, "list", "--all", "--name"]
+    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
+
+
+def test_a_pod_on_libvirtd(vmpod: Vmpod, pods: Pods) -> None:
+    """It runs, libvirt knows it, all channels work, and it leaves nothing."""
+    vmpod.home.chmod(0o755)  # QEMU's user has to reach the disks
+    share, port = vmpod.home / "system-share", free_port()
+    share.mkdir(mode=0o777)
+    share.chmod(0o777)
+    serve = "echo served > /share/page; echo up; trap 'exit 3' TERM; httpd -p 80 -h /share; while :; do sleep 1; done"
+    name = pods.start(
+        pod(
+            "system",
+            container("main", serve, volumeMounts=[mount("share", "/share")]),
+            volumes=[{"name": "share", "hostPath": {"path": str(share)}}],
+        ),
+        options=("--connect", URI, "--publish", f"127.0.0.1:{port}:80"),
+    )
+    assert _domains() == ["vmpod-system"]
+    eventually((share / "page").exists, "the page")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/page", timeout=60) as answer:
+        assert answer.read() == b"served\n"
+    assert vmpod("exec", "-i", name, "--", "cat", input=b"through").out == b"through"
+    assert vmpod("logs", name).text == "up\n"
+    vmpod("stop", name)
+    assert vmpod.status(name, "main")["state"]["terminated"]["exitCode"] == 3
+    eventually(lambda: not _domains(), "libvirt to notice the end")
+    vmpod("rm", name)
+    assert processes(str(vmpod.home)) == []
+    assert vmpod.leftovers() == []
+
+
+def test_removed_by_force(vmpod: Vmpod, pods: Pods) -> None:
+    """Also while it runs."""
+    name = pods.start(pod("system", container("main", "sleep 3600")), options=("--connect", URI))
+    uid = vmpod.record(name)["uid"]
+    vmpod("rm", "--force", name)
+    eventually(lambda: not _domains(), "libvirt to notice the end")
+    assert processes(uid) == []
+    assert not Path(f"/var/run/libvirt/qemu/vmpod-{name}.pid").exists()
