@@ -96,7 +96,7 @@ IMPORTS = [found for name, path in MODULES.items() for found in imports(name, pa
 
 def part(module: str) -> str:
     """The package or top module that a module belongs to."""
-    return (module.split(".") + ["__init__"])[1]
+    return ([*module.split("."), "__init__"])[1]
 
 
 def test_every_part_has_a_layer() -> None:

@@ -127,7 +127,7 @@ def test_no_data_comes_before_the_response(host: Host, loop: Loop, services: Sta
             host.session.writable()
             turn(loop)
         run_until(loop, ended(host, stream))
-        assert [frame.kind for frame in host.frames if frame.stream == stream][0] == frames.RESPONSE
+        assert next(frame.kind for frame in host.frames if frame.stream == stream) == frames.RESPONSE
         assert host.output(stream).split() == [b"early"]
 
 

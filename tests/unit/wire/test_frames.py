@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +23,7 @@ FRAMES = st.builds(
 def feed(decoder: Decoder, data: bytes, cuts: list[int]) -> list[Frame]:
     """Everything that comes out when the data comes in pieces."""
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in itertools.pairwise(places)]
     return [frame for piece in pieces for frame in decoder.feed(piece)]
 
 
@@ -58,7 +60,7 @@ def test_a_break_after_a_frame_cut_at_any_byte_is_followed_in_step(dead: Frame, 
 def test_a_break_puts_a_decoder_that_is_lost_in_step(garbage: bytes, cuts: list[int], new: Frame) -> None:
     decoder = Decoder()
     places = [0, *sorted(cut % (len(garbage) + 1) for cut in cuts), len(garbage)]
-    pieces = [garbage[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [garbage[start:end] for start, end in itertools.pairwise(places)]
     found = [frame for piece in [*pieces, BREAK + encode(new)] for frame in stubborn(decoder, piece)]
     assert found[-1] == new
     assert len(decoder._buffer) == 0
