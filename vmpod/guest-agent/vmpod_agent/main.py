@@ -102,6 +102,8 @@ class Agent:
 
     def _say(self, reason: str, message: str) -> None:
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+        # The kernel is told to be quiet; who looks at the console should see that something lives.
+        report(f"{uptime:.3f} s: {reason} {message}".rstrip())
         self._events.event(
             {"kind": "agent", "reason": reason, "message": clipped(message, 4096), "uptime": round(uptime, 3)}
         )
