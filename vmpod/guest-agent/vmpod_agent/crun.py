@@ -85,7 +85,8 @@ def start_failure_code(message: str) -> int:
     lowered = message.lower()
     if "not found" in lowered or "no such file" in lowered:
         return 127
-    if "permission denied" in lowered or "exec format error" in lowered:
+    # What execve(2) says of files without the permission, of directories, and of no program at all.
+    if any(each in lowered for each in ("permission denied", "operation not permitted", "exec format error")):
         return 126
     return 128
 
