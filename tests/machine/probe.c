@@ -32,8 +32,8 @@ static int udp_echo(int port)
 
 static int shared_memory(int key, const char *text)
 {
-    int id = shmget(key, SIZE, text ? IPC_CREAT | IPC_EXCL | 0600 : 0);
-    char *memory = id < 0 ? (void *)-1 : shmat(id, NULL, 0);
+    int id = shmget(key, SIZE, text ? IPC_CREAT | IPC_EXCL | 0644 : 0);
+    char *memory = id < 0 ? (void *)-1 : shmat(id, NULL, text ? 0 : SHM_RDONLY);
     if (memory == (void *)-1) {
         perror("shared memory");
         return 1;

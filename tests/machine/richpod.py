@@ -39,6 +39,7 @@ def prepare(vmpod: Vmpod, probe: Path) -> tuple[RichPod, list[Json], tuple[str, 
     """The pod to be, its documents, and the options to run it with."""
     share, data = vmpod.home / "share", probe.parent
     share.mkdir()
+    share.chmod(0o777)
     (share / "theirs").write_text("from the host\n")
     if os.geteuid() == 0:
         os.chown(share / "theirs", 1234, 4321)

@@ -66,8 +66,8 @@ def test_where_and_as_what_it_runs(vmpod: Vmpod, subject: str) -> None:
     """In the first container unless told; with its environment and directory."""
     assert vmpod.exec(subject, "sh", "-c", "echo $WHO; pwd").lines == ["first", "/tmp"]
     assert vmpod("exec", "-c", "second", subject, "--", "sh", "-c", "echo $WHO; pwd").lines == ["second", "/"]
-    # Options after the pod's name are the command's.
-    assert vmpod("exec", subject, "echo", "-c", "x").out == b"-c x\n"
+    # Options may follow the pod's name; what follows the two dashes is the command's.
+    assert vmpod("exec", subject, "-c", "second", "--", "echo", "-c", "x").out == b"-c x\n"
 
 
 def test_without_i_the_input_is_empty(vmpod: Vmpod, subject: str) -> None:

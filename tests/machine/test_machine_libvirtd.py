@@ -59,7 +59,10 @@ def test_a_pod_on_libvirtd(vmpod: Vmpod, pods: Pods) -> None:
     share, port = vmpod.home / "system-share", free_port()
     share.mkdir(mode=0o777)
     share.chmod(0o777)
-    serve = "echo served > /share/page; echo up; trap 'exit 3' TERM; httpd -p 80 -h /share; while :; do sleep 1; done"
+    serve = (
+        "echo served > /share/page; echo up; httpd -p 80 -h /share; "
+        "trap 'exit 3' TERM; while :; do sleep 1; done"
+    )
     name = pods.start(
         pod(
             "system",

@@ -51,7 +51,7 @@ def test_lists(vmpod: Vmpod, rich: RichPod) -> None:
     """The table, the wide one, names, and JSON."""
     row = vmpod("ps").lines[1]
     assert row.split()[:4] == [NAME, "2/2", "Running", "0"]
-    assert f"127.0.0.1:{rich.tcp}->80/tcp" in row
+    assert f"127.0.0.1:{rich.tcp}->80," in row
     assert str(vmpod.qemu(NAME)) in vmpod("get", NAME, "-o", "wide").text.split()
     assert vmpod("ps", "-q").lines == [NAME]
     assert json.loads(vmpod("ps", "-o", "json").out)["items"][0]["metadata"]["name"] == NAME
@@ -123,8 +123,9 @@ def test_names_and_resolver(vmpod: Vmpod, rich: RichPod) -> None:
 def test_containers_share_network_and_ipc_but_not_processes(vmpod: Vmpod, rich: RichPod) -> None:
     """localhost, /dev/shm and System V memory are common; process tables and roots are not."""
     assert shell(vmpod, "wget -q -O - http://localhost/", "side") == "<h1>It works</h1>\n"
-    shell(vmpod, "/probe/probe shm-put 77 'left by main'; chmod 666 /dev/shm; echo x > /dev/shm/common")
-    assert shell(vmpod, "ls /dev/shm", "side") == "common\n"
+    shell(vmpod, "/probe/probe shm-put 77 'left by main'; echo common > /dev/shm/file")
+    assert shell(vmpod, "cat /dev/shm/file", "side") == "common\n"
+    assert shell(vmpod, "/probe/probe shm-get 77", "side") == "left by main\n"
     namespaces = [
         shell(vmpod, "for each in net ipc uts pid mnt; do readlink /proc/self/ns/$each; done", each).split()
         for each in ("main", "side")
@@ -135,12 +136,6 @@ def test_containers_share_network_and_ipc_but_not_processes(vmpod: Vmpod, rich: 
     assert "httpd" not in shell(vmpod, "ps", "side")
     shell(vmpod, "touch /only-main")
     assert "only-main" not in shell(vmpod, "ls /", "side")
-
-
-def test_system_v_memory_is_shared(vmpod: Vmpod, rich: RichPod) -> None:
-    """A segment that one container made is there for the other."""
-    shell(vmpod, "/probe/probe shm-put 78 'left by main'")
-    assert "78 " in shell(vmpod, "cat /proc/sysvipc/shm", "side")
 
 
 def test_environment(vmpod: Vmpod, rich: RichPod) -> None:
@@ -224,7 +219,7 @@ def test_empty_directories(vmpod: Vmpod, rich: RichPod) -> None:
     """On disk, and in memory with a limit; shared, read-only and in part where the mount says so."""
     assert shell(vmpod, "mount | grep ' /work/memory '").split()[4] == "tmpfs"
     assert int(shell(vmpod, "df -k /work/memory | tail -n 1").split()[1]) == 8 * 1024
-    full = vmpod.exec(NAME, "sh", "-c", "head -c 9m /dev/zero > /work/memory/big", status=1)
+    full = vmpod.exec(NAME, "sh", "-c", "dd if=/dev/zero of=/work/memory/big bs=1M count=9", status=1)
     assert "No space" in full.errors
     shell(vmpod, "rm /work/memory/big; echo shared > /work/disk/file; mkdir -p /work/disk/below/here")
     assert shell(vmpod, "cat /read/file", "side") == "shared\n"
@@ -246,7 +241,6 @@ def test_host_path_keeps_owners(vmpod: Vmpod, rich: RichPod) -> None:
     )
     denied = vmpod("exec", "-c", "side", NAME, "--", "cat", "/share/theirs", status=1)
     assert "Permission denied" in denied.errors
-    rich.share.chmod(0o777)
     shell(vmpod, "umask 027; echo mine > /share/mine; mkdir /share/box; ln -s mine /share/link", "side")
     status = (rich.share / "mine").stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o777) == (1000, 1001, 0o640)
@@ -301,7 +295,7 @@ def test_console(vmpod: Vmpod, rich: RichPod) -> None:
         vmpod("console", NAME, input=b"\x1d").out == (vmpod.pod_directory(NAME) / "console.log").read_bytes()
     )
     shown = vmpod("console", "--log", NAME).out
-    assert b"Linux version" in shown or b"vmpod" in shown
+    assert b"Booted" in shown
     assert vmpod.exec(NAME, "true").out == b""
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,7 +32,6 @@ class User:
     uid: int
     home: Path
     vmpod: Vmpod
-    extra: list[Path] = field(default_factory=list)
 
     def left(self) -> list[str]:
         """What is there of pods."""
@@ -71,7 +70,16 @@ def user(vmpod: Vmpod) -> Iterator[User]:
 
 def _add_user(name: str, home: Path) -> None:
     """With a range of subordinate ids, as every user of a Debian system has."""
-    argv = ["useradd", "--create-home", "--home-dir", home, "--shell", "/bin/sh", "--user-group", name]
+    argv: list[str | Path] = [
+        "useradd",
+        "--create-home",
+        "--home-dir",
+        home,
+        "--shell",
+        "/bin/sh",
+        "--user-group",
+        name,
+    ]
     subprocess.run(argv, check=True)
     assert f"{name}:" in Path("/etc/subuid").read_text()
 
