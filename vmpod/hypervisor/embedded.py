@@ -40,7 +40,8 @@ def prepare_root(root: Path, cache: Path) -> str:
     cache: shared by all roots, for what libvirt learns about QEMU by asking it for seconds.
     Raises HostError if paths below the root would be too long for sockets.
     """
-    check_socket_path(root / "lib/domain-1-vmpod-0123456789ab/monitor.sock")
+    # libvirt takes at most 20 characters of the machine's name.
+    check_socket_path(root / "lib/qemu/domain-1-vmpod-0123456789abcd/monitor.sock")
     (root / "etc").mkdir(parents=True, exist_ok=True)
     settings = _SETTINGS.format(user=os.geteuid(), group=os.getegid())
     (root / "etc/qemu.conf").write_text(settings)

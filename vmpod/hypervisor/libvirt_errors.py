@@ -10,6 +10,8 @@ import libvirt
 from vmpod.errors import ConflictError, HypervisorError, VmpodError
 from vmpod.log import logger
 
+_CONFLICTS = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_DOM_EXIST)
+
 
 def silence() -> None:
     """Keep libvirt from printing errors: they are raised, too."""
@@ -28,7 +30,7 @@ def translated(what: str) -> Iterator[None]:
 def translate(error: libvirt.libvirtError, what: str) -> VmpodError:
     """Our error for one of libvirt's."""
     code, message = error.get_error_code(), error.get_error_message()
-    if code in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_DOM_EXIST) and "already" in message:
+    if code in _CONFLICTS and "already" in message:
         return ConflictError(f"{what}: {message}", hint="`vmpod ps` lists what runs")
     hints = {
         libvirt.VIR_ERR_NO_CONNECT: "is the URI right, and does libvirtd run?",

@@ -94,7 +94,13 @@ class Client:
             for pipe in pipes:
                 os.set_blocking(pipe.fileno(), False)
             try:
-                run_until(loop, lambda: (self._read(), meanwhile(services), ends)[2])
+
+                def ended() -> bool:
+                    self._read()
+                    meanwhile(services)
+                    return bool(ends)
+
+                run_until(loop, ended)
                 self._read()
             finally:
                 if not ends:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.unit.agent.harness import agent_loop, run_until
-from tests.unit.client.hostile import answering, played, read_nonce, repeating, saying, welcome
+from tests.unit.client.hostile import Part, answering, played, read_nonce, repeating, saying, welcome
 from vmpod import wire
 from vmpod.client import session as client
 from vmpod.client.session import AgentError, Session, session
@@ -179,10 +179,23 @@ def test_endless_talk_instead_of_a_welcome(piece: bytes, kind: type[VmpodError])
         found.greet(0.5)
 
 
+def until(done: threading.Event) -> Part:
+    """Neither read nor write."""
+
+    def part(_connection: socket.socket) -> None:
+        done.wait(60)
+
+    return part
+
+
+def listen_once(connection: socket.socket) -> None:
+    connection.recv(100)
+
+
 def test_an_agent_that_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_GREETINGS", (0.01, 0.01))
     done = threading.Event()
-    with played(lambda _: None if done.wait(60) else None) as found:
+    with played(until(done)) as found:
         with pytest.raises(TimeoutExpiredError, match=r"within 0\.5 seconds"):
             found.greet(0.5)
         done.set()
@@ -284,7 +297,7 @@ def test_a_refusal_in_the_middle_of_a_body() -> None:
 
 
 def test_the_machine_goes_away_before_it_answers() -> None:
-    with played(answering(lambda connection: None if connection.recv(100) else None)) as found:
+    with played(answering(listen_once)) as found:
         found.greet(30.0)
         with pytest.raises(MachineError, match="is not running"):
             found.request(messages.STATUS, {}, timeout=30.0)

@@ -1,0 +1,131 @@
+"""Opening hypervisors: the embedded driver's root, URIs, and libvirt's errors in our words."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+import libvirt
+import pytest
+
+from vmpod.errors import ConflictError, HostError, HypervisorError, UsageError
+from vmpod.hypervisor import libvirt_errors
+from vmpod.hypervisor.connection import LibvirtHypervisor
+from vmpod.hypervisor.embedded import check_socket_path, prepare_root
+from vmpod.hypervisor.libvirt_errors import translate, translated
+from vmpod.hypervisor.open import check_uri
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A directory whose path leaves room for sockets."""
+    with tempfile.TemporaryDirectory(prefix="vmpod-") as directory:
+        yield Path(directory)
+
+
+def test_an_embedded_root_is_prepared_and_may_be_again(short: Path) -> None:
+    root, cache = short / "v", short / "cache"
+    assert prepare_root(root, cache) == prepare_root(root, cache) == f"qemu:///embed?root={root}"
+    settings = (root / "etc/qemu.conf").read_text()
+    assert f'user = "+{os.geteuid()}"' in settings
+    assert "seccomp_sandbox = 1" in settings
+    assert (root / "cache").resolve() == cache
+    assert cache.is_dir()
+
+
+def test_a_root_with_odd_characters_is_quoted(short: Path) -> None:
+    root = short / "a b&c?d"
+    uri = prepare_root(root, short / "cache")
+    assert "?d" not in uri.partition("root=")[2]
+    assert unquote(uri.partition("root=")[2]) == str(root)
+
+
+def test_a_root_whose_sockets_would_have_too_long_paths_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / ("x" * 80)
+    with pytest.raises(HostError, match="is too long for a socket: 107 bytes") as error:
+        prepare_root(root, tmp_path / "cache")
+    assert "VMPOD_HOME" in str(error.value.hint)
+    assert not root.exists()
+
+
+def test_the_limit_of_socket_paths_is_the_kernels() -> None:
+    import socket  # noqa: PLC0415
+
+    longest = "/tmp/" + "x" * 102
+    check_socket_path(Path(longest))
+    with pytest.raises(HostError):
+        check_socket_path(Path(longest + "x"))
+    with pytest.raises(HostError):
+        check_socket_path(Path("/tmp/" + "é" * 52))
+    with socket.socket(socket.AF_UNIX) as probe:
+        # The kernel's own word: nobody listens there, but the path is no error.
+        with pytest.raises(FileNotFoundError):
+            probe.connect(longest)
+        with pytest.raises(OSError, match="too long"):
+            probe.connect(longest + "x")
+
+
+@pytest.mark.parametrize("uri", ["", "qemu:///system", "qemu:///session", "qemu:///embed?root=/x"])
+def test_uris_of_this_host(uri: str) -> None:
+    assert check_uri(uri) == uri
+
+
+@pytest.mark.parametrize(
+    "uri", ["qemu+ssh://host/system", "xen:///", "test:///default", "qemu://host/system"]
+)
+def test_other_uris_are_refused(uri: str) -> None:
+    with pytest.raises(UsageError, match="not a QEMU driver of this host"):
+        check_uri(uri)
+
+
+def test_a_connection_that_cannot_be_opened() -> None:
+    with pytest.raises(HypervisorError, match="could not open nonsense:///x"):
+        LibvirtHypervisor("nonsense:///x")
+
+
+def test_libvirts_errors_are_raised_as_ours(capfd: pytest.CaptureFixture[str]) -> None:
+    libvirt_errors.silence()
+    connection = libvirt.open("test:///default")
+    with (
+        pytest.raises(HypervisorError, match="could not look: Domain not found") as error,
+        translated("could not look"),
+    ):
+        connection.lookupByName("no-such")
+    assert isinstance(error.value.__cause__, libvirt.libvirtError)
+    connection.close()
+    assert capfd.readouterr() == ("", ""), "libvirt's own words have to be kept back"
+
+
+def raised(connection: libvirt.virConnect, xml: str) -> libvirt.libvirtError:
+    with pytest.raises(libvirt.libvirtError) as error:
+        connection.createXML(xml, 0)
+    return error.value
+
+
+def test_a_machine_that_runs_already_is_a_conflict() -> None:
+    libvirt_errors.silence()
+    connection = libvirt.open("test:///default")
+    xml = "<domain type='test'><name>{}</name><memory>1024</memory><os><type>hvm</type></os></domain>"
+    domain = connection.createXML(xml.format("one"), 0)
+    error = translate(raised(connection, xml.format("one")), "could not start")
+    assert isinstance(error, ConflictError)
+    assert error.hint
+    domain.destroy()
+    other = translate(raised(connection, "<domain/>"), "could not start")
+    assert isinstance(other, HypervisorError)
+    connection.close()
+
+
+def test_a_missing_machine_is_not_destroyed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.unit.hypervisor.test_domain import machine  # noqa: PLC0415
+
+    with LibvirtHypervisor("test:///default") as found:
+        found.destroy(machine("hello"))
+
+
+def test_an_error_of_another_kind_passes() -> None:
+    with pytest.raises(KeyError), translated("could not"):
+        raise KeyError
