@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import xml.etree.ElementTree as ET
 from types import TracebackType
 
 import libvirt
@@ -29,6 +31,7 @@ class LibvirtHypervisor:
         libvirt_errors.silence()
         with translated(f"could not open {uri}"):
             self._connection = libvirt.open(uri)
+        self._embedded = uri.startswith("qemu:///embed")
 
     def __enter__(self) -> LibvirtHypervisor:
         return self
@@ -40,9 +43,9 @@ class LibvirtHypervisor:
 
     def start(self, machine: Machine) -> int:
         """See Hypervisor.start."""
-        xml = domain_xml(machine)
-        logger.debug("domain:\n%s", xml)
         with translated(f"could not start the machine {machine.name}"):
+            xml = domain_xml(machine, labels=self._labels())
+            logger.debug("domain:\n%s", xml)
             # Paused, so that a taken port is found before the guest has run an instruction.
             domain = self._connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
             try:
@@ -71,6 +74,19 @@ class LibvirtHypervisor:
         """See Hypervisor.close."""
         with contextlib.suppress(libvirt.libvirtError):
             self._connection.close()
+
+    def _labels(self) -> dict[str, str]:
+        """Labels with which QEMU runs as the user of this program, as it does on the embedded driver.
+
+        So the files that it needs, images that belong to other pods too and hostPath volumes among them,
+        need not change hands.
+        """
+        if self._embedded:
+            return {}  # its settings say so already
+        told = ET.fromstring(self._connection.getCapabilities())  # noqa: S314 - from libvirt itself
+        models = told.iterfind("host/secmodel/model")
+        own = {"dac": f"+{os.geteuid()}:+{os.getegid()}"}
+        return {model.text: own.get(model.text, "") for model in models if model.text}
 
     def _forward(self, domain: libvirt.virDomain, forward: Forward) -> None:
         address = "" if forward.host_ip == "0.0.0.0" else forward.host_ip  # noqa: S104 - QEMU's word for it is ''

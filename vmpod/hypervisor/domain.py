@@ -8,7 +8,7 @@ Source of the format: libvirt, Domain XML format.
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vmpod import wire
@@ -28,15 +28,19 @@ SLOW_WHEN_EMULATED = ("erms", "la57")
 assert _SLOT_SHARES + MAX_SHARES <= 0x1F
 
 
-def domain_xml(machine: Machine) -> str:
-    """The whole domain, indented."""
+def domain_xml(machine: Machine, *, labels: Mapping[str, str] | None = None) -> str:
+    """The whole domain, indented.
+
+    labels: for each of the hypervisor's security models the label, '' for none, as in {'dac': '+0:+0'};
+    without labels no model labels anything.
+    """
     ET.register_namespace("qemu", QEMU_NAMESPACE)
     ET.register_namespace("vmpod", METADATA_NAMESPACE)
     domain = ET.Element("domain", {"type": "kvm" if machine.accelerator == "kvm" else "qemu"})
     domain.extend(_identity(machine))
     domain.extend(_hardware(machine))
     domain.append(_devices(machine))
-    domain.append(_element("seclabel", type="none"))
+    domain.extend(_labels(labels or {}))
     domain.append(_qemu_capabilities())
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
@@ -201,6 +205,16 @@ def _share(share: Share, index: int) -> ET.Element:
         element.append(_element("readonly"))
     element.append(_slot(_SLOT_SHARES + index))
     return element
+
+
+def _labels(labels: Mapping[str, str]) -> Iterator[ET.Element]:
+    if not labels:
+        yield _element("seclabel", type="none")
+    for model, label in sorted(labels.items()):
+        if label:
+            yield _parent("seclabel", _element("label", label), type="static", model=model, relabel="no")
+        else:
+            yield _element("seclabel", type="none", model=model)
 
 
 def _qemu_capabilities() -> ET.Element:
