@@ -77,7 +77,7 @@ def load(directory: Path) -> Record | None:
         return _from_json(content)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise HostError(
             f"{path} is damaged: {error}", hint=f"`vmpod rm --force {directory.name}` removes the pod"
         ) from error

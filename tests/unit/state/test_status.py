@@ -1,0 +1,261 @@
+"""The state of a pod, from its events and whether its machine lives."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.state.records import MOMENT, RUNNING, agent, ended, keep, one, record, store, whole
+from vmpod.process import Process
+from vmpod.runtime.follow import exit_code
+from vmpod.state.status import PodStatus, derive, to_kubernetes
+
+RUNS = Process(1, 1)
+STARTED = record(qemu=RUNS)
+WELL = [one(name, ended(0, "Completed")) for name in ("i", "a", "b")] + [whole("Succeeded")]
+DIED = ("Failed", False, "MachineDied")
+UP = [agent(), agent("Prepared"), one("i", ended(0, "Completed")), one("a", RUNNING), one("b", RUNNING)]
+
+
+def status(*events: Any, alive: bool, starting: bool = False, kept: Any = STARTED) -> PodStatus:
+    return derive(kept, [(MOMENT, event) for event in events], alive=alive, starting=starting)
+
+
+def codes(found: PodStatus) -> dict[str, int | None]:
+    return {each.name: each.exit_code for each in found.containers}
+
+
+TABLE: list[tuple[str, list[Any], Any, bool, tuple[str, bool, str]]] = [
+    ("boots", [], STARTED, True, ("Pending", False, "")),
+    ("booted", [agent()], STARTED, True, ("Pending", False, "")),
+    ("runs", [*UP, whole("Running", ready=True)], STARTED, True, ("Running", True, "")),
+    ("partly runs", [*UP, whole("Running")], STARTED, True, ("Running", False, "")),
+    ("ends well", WELL, STARTED, True, ("Succeeded", False, "")),
+    ("ended well", WELL, STARTED, False, ("Succeeded", False, "")),
+    ("failed", [*UP, whole("Failed")], STARTED, False, ("Failed", False, "")),
+    ("died at boot", [], STARTED, False, DIED),
+    (
+        "died while it ran",
+        [*UP, whole("Running", ready=True)],
+        STARTED,
+        False,
+        ("Failed", False, "MachineDied"),
+    ),
+    ("stopped without a word", [*UP, agent("Stopped")], STARTED, False, DIED),
+    ("was killed", UP, record(qemu=RUNS, stopped=True), False, ("Failed", False, "Killed")),
+    (
+        "was killed after its end",
+        WELL,
+        record(qemu=RUNS, stopped=True),
+        False,
+        ("Succeeded", False, ""),
+    ),
+    ("was not started", [], record(), False, ("Failed", False, "StartFailed")),
+    ("is broken", [agent(), agent("Broken", "no disk")], STARTED, True, ("Failed", False, "MachineFailed")),
+    (
+        "is broken, whatever it says after",
+        [agent("Broken", "no disk"), whole("Succeeded")],
+        STARTED,
+        False,
+        ("Failed", False, "MachineFailed"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("events", "kept", "alive", "told"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
+)
+def test_phases(events: list[Any], kept: Any, alive: bool, told: tuple[str, bool, str]) -> None:
+    found = status(*events, alive=alive, kept=kept)
+    assert (found.phase, found.ready, found.reason) == told
+    assert (exit_code(found) == 0) is (found.phase == "Succeeded") or not found.ended
+
+
+def test_a_pod_that_is_being_started_is_pending() -> None:
+    found = status(alive=False, starting=True, kept=record())
+    assert (found.phase, found.reason, found.ended) == ("Pending", "", False)
+    assert [each.reason for each in found.containers] == ["PodInitializing"] * 3
+
+
+def test_what_a_broken_machine_said_is_the_message() -> None:
+    assert status(agent("Broken", "no disk"), alive=True).message == "no disk"
+
+
+def test_in_a_machine_that_died_nothing_runs_and_nothing_succeeded() -> None:
+    found = status(*UP, whole("Running", ready=True), alive=False)
+    assert codes(found) == {"i": 0, "a": 137, "b": 137}
+    assert [each.reason for each in found.ordinary()] == ["ContainerStatusUnknown"] * 2
+    assert exit_code(found) == 137
+
+
+def test_the_last_event_counts() -> None:
+    found = status(
+        *UP,
+        one("a", ended(3), restarts=0),
+        one(
+            "a",
+            {"waiting": {"reason": "CrashLoopBackOff", "message": "m"}},
+            restarts=4,
+            last=ended(3)["terminated"],
+        ),
+        alive=True,
+    )
+    container = found.ordinary()[0]
+    assert (container.reason, container.restarts, container.ready) == ("CrashLoopBackOff", 4, False)
+    assert container.last is not None
+    assert container.last["exitCode"] == 3
+    assert found.restarts == 4
+
+
+@pytest.mark.parametrize(
+    ("events", "code"),
+    [
+        (WELL, 0),
+        ([whole("Succeeded")], 137),
+        ([one("a", ended(0)), one("b", ended(7)), whole("Failed")], 7),
+        (
+            [
+                one("a", ended(5, finishedAt="2026-02-02")),
+                one("b", ended(7, finishedAt="2026-02-01")),
+                whole("Failed"),
+            ],
+            7,
+        ),
+        ([one("i", ended(9)), whole("Failed")], 9),
+        ([one("a", ended(256)), one("b", ended(0)), whole("Failed")], 1),
+        ([whole("Failed")], 137),
+    ],
+)
+def test_what_run_exits_with(events: list[Any], code: int) -> None:
+    assert exit_code(status(*events, alive=False)) == code
+
+
+def test_a_failure_without_a_failed_container_is_ours() -> None:
+    assert exit_code(status(one("i", ended(0)), one("a", ended(0)), one("b", ended(0)), alive=False)) == 125
+
+
+# Hostile guests.
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+PLAUSIBLE = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(["container", "pod", "agent", "x"]) | JSON,
+        "name": st.sampled_from(["a", "b", "i", "z"]) | JSON,
+        "phase": st.sampled_from(["Pending", "Running", "Failed", "succeeded"]) | JSON,
+        "ready": JSON,
+        "reason": st.sampled_from(["Broken", "Booted"]) | JSON,
+        "message": JSON,
+        "restarts": st.integers() | JSON,
+        "state": st.dictionaries(
+            st.sampled_from(["waiting", "running", "terminated", "x"]),
+            st.dictionaries(st.sampled_from(["exitCode", "reason", "startedAt", "finishedAt"]), JSON) | JSON,
+            max_size=2,
+        )
+        | JSON,
+        "last": st.dictionaries(st.sampled_from(["exitCode", "reason"]), JSON) | JSON,
+    },
+)
+EVENTS = st.lists(PLAUSIBLE | st.dictionaries(st.text(max_size=5), JSON, max_size=4), max_size=8)
+
+
+@given(EVENTS, st.booleans(), st.booleans())
+def test_hostile_events_break_nothing_and_never_mean_success(
+    events: list[Any], alive: bool, starting: bool
+) -> None:
+    succeeded = any(event.get("kind") == "pod" and event.get("phase") == "Succeeded" for event in events)
+    found = status(*events, alive=alive, starting=starting)
+    if not succeeded:
+        assert found.phase != "Succeeded"
+        assert not found.ended or exit_code(found) != 0
+    if not alive:
+        assert not found.ready
+    shown = to_kubernetes(STARTED, found)
+    assert json.loads(json.dumps(shown, indent=2)) == shown
+    assert len(found.containers) == 3
+    for each in found.containers:
+        assert isinstance(each.reason, str)
+        assert 0 <= each.restarts < 2**31
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        one("z", RUNNING),
+        one("a", {}),
+        one("a", RUNNING | ended(0)),
+        one("a", {"sleeping": {}}),
+        one("a", {"terminated": {}}),
+        one("a", {"terminated": {"exitCode": "0"}}),
+        one("a", {"terminated": {"exitCode": True}}),
+        one("a", {"terminated": {"exitCode": -1}}),
+        one("a", {"terminated": {"exitCode": 2**40}}),
+        one("a", {"terminated": None}),
+        one("a", RUNNING) | {"restarts": True},
+        one("a", RUNNING) | {"restarts": None},
+        {"kind": "container"},
+        {"kind": "pod", "phase": "Great"},
+        {"kind": ["pod"]},
+        {},
+    ],
+)
+def test_an_event_that_makes_no_sense_changes_nothing(event: dict[str, Any]) -> None:
+    assert status(event, alive=True) == status(alive=True)
+
+
+def test_deep_trees_of_a_guest_are_not_kept() -> None:
+    deep: Any = "x"
+    for _ in range(500):
+        deep = [deep]
+    event = one("a", {"waiting": {"reason": "r", "deep": deep, "message": deep}})
+    (found,) = [each for each in status(event, alive=True).containers if each.name == "a"]
+    assert found.state == {"waiting": {"reason": "r"}}
+
+
+def test_a_journal_of_deep_json_is_read(tmp_path: Path) -> None:
+    from vmpod.wire.journal import Entry, encode  # noqa: PLC0415
+
+    pods = store(tmp_path)
+    entry = keep(pods, record(qemu=RUNS))
+    lines = [
+        encode(Entry(MOMENT, "-", "event", content, partial=False))
+        for content in (b"[" * 16000, b"{}", b"x", b"[]")
+    ]
+    entry.events.write_bytes(b"".join(lines))
+    assert pods.status(entry).reason == "MachineDied"
+
+
+# As Kubernetes shows it.
+
+
+def test_as_a_kubernetes_object() -> None:
+    found = status(*UP, whole("Running", ready=True), alive=True)
+    shown = to_kubernetes(STARTED, found)
+    assert (shown["apiVersion"], shown["kind"]) == ("v1", "Pod")
+    assert shown["metadata"]["labels"] == {"x": "y"}
+    assert shown["metadata"]["uid"] == STARTED.uid
+    assert shown["status"]["phase"] == "Running"
+    assert [each["type"] for each in shown["status"]["conditions"] if each["status"] == "True"] == [
+        "Initialized",
+        "ContainersReady",
+        "Ready",
+    ]
+    (init,) = shown["status"]["initContainerStatuses"]
+    assert (init["name"], init["ready"], init["state"]["terminated"]["exitCode"]) == ("i", True, 0)
+    assert shown["status"]["containerStatuses"][0] == {
+        "name": "a",
+        "ready": True,
+        "restartCount": 0,
+        "state": RUNNING,
+        "lastState": {},
+    }
+    assert STARTED.document["metadata"] == {"name": "web", "labels": {"x": "y"}}, "the record was changed"
