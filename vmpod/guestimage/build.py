@@ -28,7 +28,7 @@ def build_into(recipe: Recipe, directory: Path, progress: Progress) -> str:
         root = rootfs.root_tree(recipe, packages)
         rootfs.write_disk(root, directory / ROOT, recipe.squashfs_options)
         (directory / KERNEL).write_bytes(kernel.extract(packages[f"boot/vmlinuz-{release}"].data))
-        (directory / INITRD).write_bytes(base_initrd(recipe, packages))
+        (directory / INITRD).write_bytes(base_initrd(recipe, packages, root))
         (directory / "contents").write_text(rootfs.contents(root))
         description = {
             "kernel_release": release,

@@ -20,7 +20,15 @@ _ALL = _NOSUID | _NODEV | _NOEXEC
 # The kernel opens the console as 0, 1 and 2, so every file that is opened here, one at a time, is 3.
 _FD = 3
 
-_NEW = "/root"
+NEW = "/root"
+"""Where the new root is put together, in the initrd."""
+
+DISK = "/disk"
+"""Where the root disk is mounted in the initrd."""
+
+WARM = "/warm"
+"""Files in the initrd that are laid over the root disk."""
+
 # Source, path below the new root, type, flags, options. The directories of the first level are on the root
 # disk or in the kernel; those of the second are made.
 _MOUNTS = (
@@ -47,11 +55,12 @@ def init_steps(modules: Iterable[str]) -> list[Step]:
     return [
         *(step for path in modules for step in _load(path)),
         _mount("devtmpfs", "/dev", "devtmpfs", _NOSUID),
-        _mount("/dev/vda", _NEW, "squashfs", _RDONLY),
-        _mount("/dev", f"{_NEW}/dev", "", _MOVE),
+        _mount("/dev/vda", DISK, "squashfs", _RDONLY),
+        _mount("overlay", NEW, "overlay", _RDONLY, f"lowerdir={WARM}:{DISK}"),
+        _mount("/dev", f"{NEW}/dev", "", _MOVE),
         *_mounts(),
-        _mount(f"/{AGENT}", f"{_NEW}/run/vmpod/agent", "", _BIND),
-        # Nobody else frees the memory that they take. What is left of the initrd is the agent.
+        _mount(f"/{AGENT}", f"{NEW}/run/vmpod/agent", "", _BIND),
+        # Nobody else frees the memory that they take. What is left of the initrd is in use.
         *(Step(_UNLINK, (path,)) for path in modules),
         *_enter(),
         Step(_EXECVE, (PYTHON[0], PYTHON, _ENVIRONMENT), f"cannot start {PYTHON[0]}"),
@@ -70,20 +79,20 @@ def _mounts() -> Iterator[Step]:
         if path in made:
             yield _mkdir(path)
             made.remove(path)
-        yield _mount(source, _NEW + path, kind, flags, options)
+        yield _mount(source, NEW + path, kind, flags, options)
     yield from (_mkdir(path) for path in made)
 
 
 def _enter() -> Iterator[Step]:
     """Make the new root the root. Source: what util-linux's switch_root(8) does, without its deleting."""
-    yield Step(_CHDIR, (_NEW,), f"cannot enter {_NEW}")
+    yield Step(_CHDIR, (NEW,), f"cannot enter {NEW}")
     yield _mount(".", "/", "", _MOVE)
     yield Step(_CHROOT, (".",), "cannot change the root directory")
     yield Step(_CHDIR, ("/",), "cannot enter the new root directory")
 
 
 def _mkdir(path: str) -> Step:
-    return Step(_MKDIR, (_NEW + path, 0o755), f"cannot make {path}")
+    return Step(_MKDIR, (NEW + path, 0o755), f"cannot make {path}")
 
 
 def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -> Step:

@@ -29,6 +29,7 @@ class Recipe:
     directories: tuple[str, ...]
     links: Mapping[str, str]
     files: Mapping[str, str]
+    warm: tuple[str, ...]
     boot_modules: tuple[str, ...]
     root_modules: tuple[str, ...]
     squashfs_options: tuple[str, ...]
@@ -82,6 +83,7 @@ def _recipe(directory: Path, data: Mapping[str, Any]) -> Recipe:
         directories=tuple(root["directories"]),
         links=root["links"],
         files=root["files"],
+        warm=tuple(data["initrd"]["warm"]),
         boot_modules=tuple(modules["boot"]),
         root_modules=tuple(modules["root"]),
         squashfs_options=tuple(data["squashfs"]["options"]),

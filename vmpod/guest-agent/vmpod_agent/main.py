@@ -18,7 +18,7 @@ from vmpod_agent.container import Services
 from vmpod_agent.journal import Journal
 from vmpod_agent.loop import Loop
 from vmpod_agent.methods import table
-from vmpod_agent.operations import Modules, Mount
+from vmpod_agent.operations import Mount
 from vmpod_agent.pod import PodController
 from vmpod_agent.reaper import Reaper
 from vmpod_agent.secrets import Secrets
@@ -47,7 +47,7 @@ class Agent:
 
     def run(self) -> None:
         """Boot, serve, and return when the machine is to be turned off."""
-        _execute([_MODULES, Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])
+        _execute([Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])
         self._document = _read_boot_document()
         self._serve_control_ports()
         # The host starts to talk when it sees this, and finds the ports open.
@@ -109,8 +109,6 @@ class Agent:
         )
 
 
-# What every pod needs; the initrd holds only what leads to the root disk and to the host.
-_MODULES = Modules("isofs", "ext4", "virtio_net")
 _JOURNALS = (wire.EVENTS_PORT_NAME, wire.OUTPUT_PORT_NAME)
 
 

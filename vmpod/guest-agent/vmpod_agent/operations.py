@@ -6,11 +6,9 @@ failed by its description.
 
 from __future__ import annotations
 
-import errno
 import os
 
 from vmpod_agent import network, syscalls
-from vmpod_agent.process import spawn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,23 +20,6 @@ if TYPE_CHECKING:
 
         def execute(self) -> None:
             """Do it. Raises OSError."""
-
-
-class Modules:
-    """Load kernel modules, all with one modprobe: the kernel would start one for each."""
-
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-    def describe(self) -> str:
-        return f"load the kernel modules {' '.join(self.names)}"
-
-    def execute(self) -> None:
-        console = 2
-        pid = spawn(["/usr/sbin/modprobe", "-a", *self.names], stdin=console, stdout=console, stderr=console)
-        _, status = os.waitpid(pid, 0)
-        if status != 0:
-            raise OSError(errno.ENODEV, "modprobe failed")
 
 
 class Mount:
