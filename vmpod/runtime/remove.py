@@ -83,7 +83,9 @@ def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
             raise
         entry = None
     if entry is None:
-        # Only a directory, from a start that was cut off before it wrote its record or a damaged record.
+        # A start that was cut off before it wrote its record, or a damaged record. QEMU knows its name.
+        if process := find_by_argument(f"guest=vmpod-{key},"):
+            process.end()
         shutil.rmtree(runtime.pods.directory(key), ignore_errors=True)
         return
     if not force and not runtime.pods.status(entry).ended and entry.alive():

@@ -175,8 +175,8 @@ def test_after_garbage_the_next_client_works(joined: Joined, monkeypatch: pytest
     ids=["garbage", "nul", "stale", "another nonce"],
 )
 def test_endless_talk_instead_of_a_welcome(piece: bytes, kind: type[VmpodError]) -> None:
-    with played(repeating(piece)) as found, pytest.raises(kind, match=r"within 0\.5 seconds"):
-        found.greet(0.5)
+    with played(repeating(piece)) as found, pytest.raises(kind, match=r"within 0\.2 seconds"):
+        found.greet(0.2)
 
 
 def until(done: threading.Event) -> Part:
@@ -196,8 +196,8 @@ def test_an_agent_that_never_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_GREETINGS", (0.01, 0.01))
     done = threading.Event()
     with played(until(done)) as found:
-        with pytest.raises(TimeoutExpiredError, match=r"within 0\.5 seconds"):
-            found.greet(0.5)
+        with pytest.raises(TimeoutExpiredError, match=r"within 0\.2 seconds"):
+            found.greet(0.2)
         done.set()
 
 
@@ -264,7 +264,7 @@ def test_talk_without_an_answer_ends_in_time(piece: bytes) -> None:
     with played(answering(repeating(piece, after_a_request=True))) as found:
         found.greet(30.0)
         with pytest.raises(TimeoutExpiredError, match="does not answer"):
-            found.request(messages.STATUS, {}, timeout=0.5)
+            found.request(messages.STATUS, {}, timeout=0.2)
 
 
 def test_no_answer_at_all_ends_in_time() -> None:
@@ -285,7 +285,7 @@ def test_a_body_whose_reader_grants_nothing_ends_in_time() -> None:
     with played(saying()) as found:
         found.greet(30.0)
         with pytest.raises(TimeoutExpiredError):
-            found.request(messages.START, {}, body=bytes(1024 * 1024), timeout=0.5)
+            found.request(messages.START, {}, body=bytes(1024 * 1024), timeout=0.2)
 
 
 def test_a_refusal_in_the_middle_of_a_body() -> None:

@@ -45,7 +45,7 @@ def test_a_callback_that_raises_is_reported_and_nothing_else(
     run_until(loop, lambda: called)
     said = capfd.readouterr().err
     assert "internal error: KeyError: 'lost'" in said
-    assert "test_loop.py" in said
+    assert "test_agent_loop.py" in said
 
 
 def test_a_descriptor_is_watched_until_it_is_forgotten(loop: Loop) -> None:

@@ -120,7 +120,7 @@ def test_a_machine_that_runs_already_is_a_conflict() -> None:
 
 
 def test_a_missing_machine_is_not_destroyed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.unit.hypervisor.test_domain import machine  # noqa: PLC0415
+    from tests.unit.hypervisor.test_hypervisor_domain import machine  # noqa: PLC0415
 
     with LibvirtHypervisor("test:///default") as found:
         found.destroy(machine("hello"))

@@ -1,0 +1,133 @@
+"""Commands that read manifests, up to where they would act."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.cli.conftest import Vmpod
+from tests.unit.golden import DIRECTORY
+from tests.unit.spec.manifests import container, pod
+
+FAULTY = """\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: p
+spec:
+  containres: []
+  containers:
+    - name: c
+      image: i
+      imagePullPolicy: Sometimes
+"""
+
+
+def written(tmp_path: Path, *documents: Any) -> Path:
+    path = tmp_path / "pod.yaml"
+    path.write_text("\n---\n".join(each if isinstance(each, str) else json.dumps(each) for each in documents))
+    return path
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_every_fault_is_told_with_its_place(command: str, vmpod: Vmpod, tmp_path: Path) -> None:
+    path = written(tmp_path, FAULTY)
+    result = vmpod(command, path)
+    assert (result.status, result.out) == (125, "")
+    first, second, last = result.err.splitlines()
+    assert first.startswith(f"{path}:6: spec.containres: ")
+    assert "containers" in first
+    assert second.startswith(f"{path}:10: spec.containers[0].imagePullPolicy: ")
+    assert last == "vmpod: the manifest has 2 faults; nothing was started"
+    assert not (tmp_path / "home").exists()
+
+
+def test_standard_input_is_called_so(vmpod: Vmpod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(FAULTY.encode())))
+    assert "<stdin>:6: spec.containres: " in vmpod("plan", "-").err
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"", "holds no Pod"),
+        (b"a: [", "pod.yaml:"),
+        (b"x" * (16 * 1024 * 1024 + 1), "is larger than any manifest can be"),
+    ],
+)
+def test_what_is_no_manifest(content: bytes, text: str, vmpod: Vmpod, tmp_path: Path) -> None:
+    path = tmp_path / "pod.yaml"
+    path.write_bytes(content)
+    result = vmpod("plan", path)
+    assert result.status == 125
+    assert text in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--name", "a", "{two}"], "has 2 pods, and they cannot share a name"),
+        (["--name", "Upper", "{one}"], "--name Upper: "),
+        (["--name", "../x", "{one}"], "--name ../x: "),
+        (["-p", "80", "{one}"], "--publish 80: must be [IP:]HOST:POD[/tcp|/udp]"),
+        (["--connect", "qemu+ssh://x/system", "{one}"], "not a QEMU driver of this host"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_options_that_cannot_be(
+    command: str, words: list[str], text: str, vmpod: Vmpod, tmp_path: Path
+) -> None:
+    one = written(tmp_path, pod())
+    two = tmp_path / "two.yaml"
+    two.write_text("\n---\n".join(json.dumps(pod() | {"metadata": {"name": name}}) for name in "ab"))
+    result = vmpod(command, *(word.format(one=one, two=two) for word in words))
+    assert (result.status, result.out) == (125, "")
+    assert text in result.err
+    assert not (tmp_path / "home").exists()
+
+
+def test_ports_cannot_be_published_for_several_pods(vmpod: Vmpod, tmp_path: Path) -> None:
+    path = written(tmp_path, *(pod() | {"metadata": {"name": name}} for name in "ab"))
+    assert "has 2 pods, and they cannot share a port" in vmpod("run", "-p", "1:1", path).err
+
+
+def test_a_plan_shows_all_and_writes_nothing(vmpod: Vmpod, tmp_path: Path) -> None:
+    path = DIRECTORY / "pods/web.yaml"
+    shown = vmpod("plan", "--accel", "tcg", path)
+    assert (shown.status, shown.err) == (0, "")
+    plan = yaml.safe_load(shown.out)
+    assert plan == json.loads(vmpod("plan", "--accel", "tcg", "-o", "json", path).out)
+    (item,) = plan["items"]
+    assert item["pod"]["name"] == "web"
+    assert item["machine"]["accelerator"] == "tcg"
+    assert vmpod("plan", "--accel", "tcg", path) == shown
+    assert vmpod("plan", "--accel", "tcg", "-o", "xml", path).out.startswith("<domain ")
+    assert not (tmp_path / "home").exists()
+
+
+def test_secrets_are_not_in_what_plan_prints(vmpod: Vmpod, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (DIRECTORY / "pods/secrets.yaml").read_text().replace("/srv/media", "/tmp")
+    for output in ("yaml", "json", "xml"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        result = vmpod("plan", "-o", output, "-")
+        assert result.status == 0, result.err
+        assert "correct-horse" not in result.out
+        assert "deadbeefcafe" not in result.out
+
+
+def test_published_ports_and_other_names_are_planned(vmpod: Vmpod, tmp_path: Path) -> None:
+    path = written(tmp_path, pod(container()))
+    shown = vmpod("plan", "-p", "127.0.0.1:8080:80", "-p", "53:53/udp", "--name", "other", "-o", "json", path)
+    (item,) = json.loads(shown.out)["items"]
+    assert item["pod"]["name"] == "other"
+    assert [each["host_port"] for each in item["machine"]["forwards"]] == [53, 8080]
+    clash = vmpod("plan", "-p", "8080:80", "-p", "127.0.0.1:8080:81", path)
+    assert clash.status == 125
+    assert "host port 8080 is asked for twice" in clash.err

@@ -1,0 +1,227 @@
+"""Waiting for machines, and ending them: with processes in their place."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.unit.state.records import RUNNING, agent, ended, keep, one, output_line, record, whole
+from vmpod.errors import ConflictError, MachineError, NotFoundError, TimeoutExpiredError
+from vmpod.paths import Paths
+from vmpod.process import Process
+from vmpod.runtime import remove
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.follow import explanation, output, wait_until
+from vmpod.runtime.foreground import Foreground, check_distinct
+from vmpod.runtime.wait import console_tail, wait_for
+from vmpod.wire.journal import Entry
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    return Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in the place of a machine's QEMU, with the uid of record() in its arguments."""
+    argv = [sys.executable, "-c", "import time; time.sleep(1000)", "-uuid", record().uid]
+    with subprocess.Popen(argv) as process:
+        yield process
+        process.kill()
+
+
+def process_of(machine: subprocess.Popen[bytes]) -> Process:
+    found = Process.of(machine.pid)
+    assert found is not None
+    return found
+
+
+# Waiting.
+
+
+def test_waiting_ends_when_it_is_ready(tmp_path: Path) -> None:
+    answers = iter([False, False, True])
+    wait_for(lambda: next(answers), alive=lambda: True, timeout=60.0, what="it", console=tmp_path / "log")
+
+
+def test_a_machine_that_ends_meanwhile_shows_its_last_words(tmp_path: Path) -> None:
+    console = tmp_path / "console.log"
+    console.write_bytes(b"".join(b"line %d\r\n\r\n" % n for n in range(100)) + b"\x1b[31mpanic\xff")
+    with pytest.raises(MachineError, match="the machine ended while waiting for the agent") as error:
+        wait_for(lambda: False, alive=lambda: False, timeout=60.0, what="the agent", console=console)
+    hint = str(error.value.hint)
+    assert str(console) in hint
+    assert hint.splitlines()[-1] == "  | ?[31mpanic\N{REPLACEMENT CHARACTER}".replace(
+        "\N{REPLACEMENT CHARACTER}", "\ufffd"
+    )
+    assert "  | line 99" in hint
+    assert "  | line 80" not in hint
+
+
+def test_a_machine_that_ends_ready_is_ready(tmp_path: Path) -> None:
+    answers = iter([False, True])
+    wait_for(lambda: next(answers), alive=lambda: False, timeout=60.0, what="it", console=tmp_path / "log")
+
+
+def test_time_runs_out(tmp_path: Path) -> None:
+    with pytest.raises(TimeoutExpiredError, match=r"gave up after 0\.01 seconds of waiting for it") as error:
+        wait_for(lambda: False, alive=lambda: True, timeout=0.01, what="it", console=tmp_path / "log")
+    assert "wrote no console log" in str(error.value.hint)
+
+
+def test_the_tail_of_a_console_is_short_whatever_it_holds(tmp_path: Path) -> None:
+    console = tmp_path / "console.log"
+    console.write_bytes(b"")
+    assert console_tail(console) == f"the console log is empty: {console}"
+    console.write_bytes(b"x" * 10_000_000)
+    assert len(console_tail(console)) < 20_000
+
+
+def test_a_state_is_waited_for(runtime: Runtime, machine: subprocess.Popen[bytes]) -> None:
+    entry = keep(runtime.pods, record(qemu=process_of(machine)), agent(), whole("Running", ready=True))
+    assert wait_until(runtime, entry, lambda status: status.ready, timeout=60.0).ready
+    assert not wait_until(runtime, entry, lambda status: status.ended, timeout=0.0).ended
+    machine.kill()
+    assert wait_until(runtime, entry, lambda _: False, timeout=60.0).reason == "MachineDied"
+
+
+def test_failures_are_explained(runtime: Runtime) -> None:
+    entry = keep(runtime.pods, record(qemu=Process(1, 1)))
+    assert "the machine ended without the pod having ended" in explanation(entry, runtime.pods.status(entry))
+    entry = keep(
+        runtime.pods,
+        record("said"),
+        one("a", ended(127, "StartError", message="no such thing")),
+        whole("Failed"),
+    )
+    assert explanation(entry, runtime.pods.status(entry)) == "container a: no such thing"
+    well = [one(name, ended(0)) for name in ("i", "a", "b")]
+    entry = keep(runtime.pods, record("well"), *well, whole("Succeeded"))
+    assert explanation(entry, runtime.pods.status(entry)) == ""
+
+
+# Output in the foreground.
+
+
+def test_output_is_followed_to_its_end(runtime: Runtime) -> None:
+    lines = output_line("a/0", b"one") + output_line("-", b"{}", stream="event") + output_line("b/0", b"two")
+    entry = keep(runtime.pods, record(qemu=Process(1, 1)), output=lines)
+    assert [each.content for each in output(entry, follow=True)] == [b"one", b"two"]
+    assert [each.content for each in output(entry, follow=False, containers=frozenset("b"))] == [b"two"]
+
+
+def test_an_interruption_loses_no_output(runtime: Runtime, machine: subprocess.Popen[bytes]) -> None:
+    lines = b"".join(output_line("a/0", b"%d" % n) for n in range(10))
+    entry = keep(runtime.pods, record(qemu=process_of(machine)), output=lines)
+    seen: list[bytes] = []
+
+    def show(_entry: object, each: Entry) -> None:
+        seen.append(each.content)
+        if each.content == b"3":
+            raise KeyboardInterrupt
+
+    watched = Foreground(runtime, [entry], show)
+    with pytest.raises(KeyboardInterrupt):
+        watched.watch()
+    watched.kill()
+    assert watched.watch()
+    assert seen == [b"%d" % n for n in range(10)]
+    assert runtime.pods.status(entry).ended
+
+
+def test_a_deadline_leaves_the_pod_running(runtime: Runtime, machine: subprocess.Popen[bytes]) -> None:
+    entry = keep(runtime.pods, record(qemu=process_of(machine)))
+    assert not Foreground(runtime, [entry], lambda *_: None).watch(deadline=0.0)
+    assert entry.alive()
+
+
+def test_pods_of_one_manifest_have_names_of_their_own() -> None:
+    check_distinct(["a", "b", "shop_a"])
+    with pytest.raises(ConflictError, match="two pods called a"):
+        check_distinct(["a", "b", "a"])
+
+
+# Stopping and removing.
+
+
+def test_a_pod_that_runs_is_removed_by_force_alone(
+    runtime: Runtime, machine: subprocess.Popen[bytes]
+) -> None:
+    sockets = runtime.pods.sockets(record().uid)
+    sockets.mkdir(parents=True)
+    entry = keep(runtime.pods, record(qemu=process_of(machine), sockets=sockets), agent(), one("a", RUNNING))
+    with pytest.raises(ConflictError, match="the pod web is running"):
+        remove.remove_pod(runtime, "web")
+    assert entry.alive()
+    remove.remove_pod(runtime, "web", force=True)
+    assert machine.wait() == -9
+    assert not entry.directory.exists()
+    assert not sockets.exists()
+    with pytest.raises(NotFoundError):
+        remove.remove_pod(runtime, "web", force=True)
+
+
+def test_a_machine_that_was_not_written_down_yet_is_ended_too(
+    runtime: Runtime, machine: subprocess.Popen[bytes]
+) -> None:
+    process_of(machine)
+    while record().uid.encode() not in Path(f"/proc/{machine.pid}/cmdline").read_bytes():
+        pass
+    keep(runtime.pods, record())
+    remove.remove_pod(runtime, "web", force=True)
+    assert machine.wait() == -9
+
+
+def test_a_machine_that_does_not_answer_is_ended_in_the_end(
+    runtime: Runtime, machine: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remove, "_MARGIN", 0.1)
+    entry = keep(runtime.pods, record(qemu=process_of(machine), sockets=Path("/nonexistent")), agent())
+    remove.stop_pod(runtime, "web", grace=0)
+    assert machine.wait() == -9
+    found = runtime.pods.find("web")
+    assert found.record == replace(entry.record, stopped=True)
+    assert runtime.pods.status(found).reason == "Killed"
+
+
+def test_a_machine_whose_record_is_damaged_is_ended_too(runtime: Runtime) -> None:
+    entry = keep(runtime.pods, record())
+    (entry.directory / "pod.json").write_text("{")
+    argv = [
+        sys.executable,
+        "-c",
+        "import time; time.sleep(1000)",
+        "-name",
+        "guest=vmpod-web,debug-threads=on",
+    ]
+    with subprocess.Popen(argv) as other:
+        while b"guest=" not in Path(f"/proc/{other.pid}/cmdline").read_bytes():
+            pass
+        remove.remove_pod(runtime, "web", force=True)
+        assert other.wait() == -9
+    assert not entry.directory.exists()
+
+
+def test_while_another_command_works_on_a_pod_it_waits(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vmpod import lock  # noqa: PLC0415
+
+    entry = keep(runtime.pods, record(qemu=Process(1, 1)))
+    real = lock.locked
+    monkeypatch.setattr("vmpod.lock.locked", lambda path, what: real(path, what, timeout=0.1))
+    with runtime.pods.locked("web"), pytest.raises(ConflictError, match="is working on the pod web"):
+        remove.remove_pod(runtime, "web")
+    assert entry.directory.exists()
+
+
+def test_images_in_use_are_those_of_all_pods(runtime: Runtime) -> None:
+    keep(runtime.pods, record("a", images=("sha256:1", "sha256:2")))
+    keep(runtime.pods, record("b", images=("sha256:2",)))
+    assert runtime.images_in_use() == {"sha256:1", "sha256:2"}
