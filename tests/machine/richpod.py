@@ -56,7 +56,8 @@ def prepare(vmpod: Vmpod, probe: Path) -> tuple[RichPod, list[Json], tuple[str, 
 
 
 def compile_probe(directory: Path) -> Path:
-    """Build probe.c for the guest."""
+    """Build probe.c for the guest, in a directory that every user there may enter."""
+    directory.chmod(0o755)
     target = directory / "probe"
     source = Path(__file__).with_name("probe.c")
     subprocess.run(["gcc", "-O", "-Wall", "-Werror", "-static", source, "-o", target], check=True)
