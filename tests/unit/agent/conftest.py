@@ -5,10 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.agent.harness import StandInServices, agent_loop
+from tests.unit.agent.harness import Host, StandInServices, agent_loop
+from tests.unit.agent.standins import Agent
+from tests.unit.agent.world import Make, World
+from tests.unit.documents import boot_container, boot_document
 from vmpod_agent import layout
 from vmpod_agent.loop import Loop
 
@@ -39,3 +43,28 @@ def _no_internal_errors(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """The loop reports what a callback raises and goes on: here that is a failure."""
     yield
     assert "internal error" not in capfd.readouterr().err
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Make:
+    def made(*names: str, inits: tuple[str, ...] = (), policy: str = "Always", **fields: Any) -> World:
+        document = boot_document(
+            *(boot_container(name=name) for name in names),
+            init_containers=[boot_container(name=name) for name in inits],
+            restart_policy=policy,
+            **fields,
+        )
+        return World(document, monkeypatch)
+
+    return made
+
+
+@pytest.fixture
+def agent() -> Agent:
+    return Agent()
+
+
+@pytest.fixture
+def host(agent: Agent) -> Host:
+    agent.host.greet()
+    return agent.host

@@ -1,123 +1,20 @@
-"""The agent's side of a session, frame by frame, with the agent's own methods."""
+"""The agent's side of a session, frame by frame."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.agent.harness import Host
+from tests.unit.agent.standins import Agent, StandInPod, error
 from vmpod.wire import PROTOCOL_VERSION, frames, messages
 from vmpod.wire.flow import INITIAL_CREDIT
 from vmpod.wire.frames import BREAK, Frame, encode
 from vmpod_agent import methods
-from vmpod_agent.session import RequestError, Session, Stream, StreamHandler
+from vmpod_agent.session import Session
 
 HELLO = Frame(frames.HELLO, 0, messages.dump({"version": 1, "nonce": "n"}))
-
-
-class Recorder(StreamHandler):
-    """Keeps what happens to a stream."""
-
-    def __init__(self, stream: Stream) -> None:
-        self.stream = stream
-        self.seen: list[Any] = []
-
-    def data(self, data: bytes) -> None:
-        self.seen.append(data)
-
-    def eof(self) -> None:
-        self.seen.append("eof")
-
-    def control(self, message: dict[str, Any]) -> None:
-        self.seen.append(message)
-
-    def writable(self) -> None:
-        self.seen.append("writable")
-
-    def cancel(self) -> None:
-        self.seen.append("cancel")
-
-
-class Agent:
-    """The agent as its methods see it."""
-
-    def __init__(self) -> None:
-        self.started: list[dict[str, str]] = []
-        self.stopped: list[int | None] = []
-        self.clock: list[int] = []
-        self.clock_error: OSError | None = None
-        self.pod: Any = None
-        self.recorders: list[Recorder] = []
-        table = methods.table(
-            start=self._start,
-            set_clock=self._set_clock,
-            pod=lambda: self.pod,
-            services=lambda: None,  # type: ignore[arg-type,return-value]
-            stop=self.stopped.append,
-        )
-        table |= {"record": self._record, "echo": self._echo, "refuse": self._refuse, "break": self._break}
-        self.host = Host(table)
-
-    def _start(self, secrets: dict[str, str]) -> None:
-        self.started.append(secrets)
-        self.pod = StandInPod()
-
-    def _set_clock(self, nanoseconds: int) -> None:
-        if self.clock_error:
-            raise self.clock_error
-        self.clock.append(nanoseconds)
-
-    def _record(self, stream: Stream, _message: dict[str, Any]) -> StreamHandler:
-        self.recorders.append(Recorder(stream))
-        return self.recorders[-1]
-
-    def _echo(self, stream: Stream, message: dict[str, Any]) -> None:
-        stream.respond(message)
-
-    def _refuse(self, _stream: Stream, _message: dict[str, Any]) -> None:
-        raise RequestError(messages.NOT_RUNNING, "not now")
-
-    def _break(self, _stream: Stream, _message: dict[str, Any]) -> None:
-        raise OSError(24, "Too many open files")
-
-
-class StandInPod:
-    """A pod of as many containers as are asked for."""
-
-    def __init__(self, containers: int = 1) -> None:
-        self._containers = containers
-
-    def status(self) -> list[Any]:
-        return [{"kind": "container", "name": "c" * 60, "number": n} for n in range(self._containers)]
-
-    def find(self, name: str) -> Any:
-        member = StandInMember()
-        return member if name in ("", member.name) else None
-
-
-class StandInMember:
-    name = "c"
-    running = False
-    run = None
-
-
-@pytest.fixture
-def agent() -> Agent:
-    return Agent()
-
-
-@pytest.fixture
-def host(agent: Agent) -> Host:
-    agent.host.greet()
-    return agent.host
-
-
-def error(host: Host, stream: int) -> tuple[str, str]:
-    answer = host.answer(stream, frames.ERROR)
-    return answer["code"], answer["message"]
 
 
 # Greeting.
@@ -309,82 +206,6 @@ def test_room_is_limited_by_credit_frame_and_congestion(agent: Agent, host: Host
         stream.send(frames.STDOUT, bytes(frames.MAX_PAYLOAD))
     assert stream.room(frames.STDOUT) == 0
     assert stream.room(frames.STDERR) == frames.MAX_PAYLOAD
-
-
-# START.
-
-
-def start(host: Host, body: bytes, stream: int = 1, **message: Any) -> None:
-    host.request(stream, messages.START, **({"time": 5} | message))
-    for at in range(0, len(body), 1000):
-        while not host.input(stream, body[at : at + 1000]):
-            host.grant()
-    host.send(Frame(frames.EOF, stream))
-
-
-def test_start_takes_secrets_of_any_size(agent: Agent, host: Host) -> None:
-    secrets = {f"file/v/{number}": "x" * 50_000 for number in range(40)}
-    start(host, messages.dump(secrets))
-    assert agent.started == [secrets]
-    assert agent.clock == [5]
-    assert host.answer(1) == {"started": True}
-
-
-def test_start_twice_starts_once(agent: Agent, host: Host) -> None:
-    start(host, b"{}")
-    start(host, b'{"a": "b"}', stream=2)
-    assert agent.started == [{}]
-    assert host.answer(2) == {"started": True}
-
-
-def test_two_clients_that_start_at_once_start_once(agent: Agent, host: Host) -> None:
-    host.request(1, messages.START, time=1)
-    host.request(2, messages.START, time=1)
-    for stream in (1, 2):
-        host.input(stream, b"{}")
-        host.send(Frame(frames.EOF, stream))
-    assert agent.started == [{}]
-    assert host.answer(2) == {"started": True}
-
-
-@pytest.mark.parametrize("body", [b"[]", b"nonsense", b'{"a": 1}', b'{"a": null}', b"\xff", b'{"a": "b"'])
-def test_secrets_that_are_none_are_refused_without_being_told(body: bytes, agent: Agent, host: Host) -> None:
-    start(host, body)
-    assert agent.started == []
-    code, message = error(host, 1)
-    assert code == messages.BAD_REQUEST
-    assert message.startswith("secrets: ")
-    start(host, b"{}", stream=2)
-    assert agent.started == [{}]
-
-
-def test_the_value_of_a_secret_is_not_in_an_error(agent: Agent, host: Host) -> None:
-    start(host, b'{"env/c/A": "hunter2", "b": ["hunter2"]}')
-    start(host, b'{"env/c/A": "hunter2" "b"}', stream=2)
-    for stream in (1, 2):
-        assert "hunter2" not in error(host, stream)[1]
-
-
-def test_too_many_secrets_are_refused(host: Host, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "_MAX_SECRETS", 100_000)
-    start(host, b'{"a": "' + b"x" * 150_000 + b'"}')
-    assert error(host, 1) == (messages.BAD_REQUEST, "more than 100000 bytes of secrets")
-    assert agent.started == []
-
-
-def test_a_clock_that_cannot_be_set_is_told(host: Host, agent: Agent) -> None:
-    agent.clock_error = OSError(22, "Invalid argument")
-    host.request(1, messages.START, time=-1)
-    assert error(host, 1)[0] == messages.FAILED
-
-
-def test_a_start_whose_client_died_starts_nothing(agent: Agent, host: Host) -> None:
-    host.request(1, messages.START, time=1)
-    host.input(1, b"{}")
-    host.greet()
-    assert agent.started == []
-    start(host, b"{}")
-    assert agent.started == [{}]
 
 
 # Others.
