@@ -51,7 +51,7 @@ class Interruption(KeyboardInterrupt):
     "--publish",
     multiple=True,
     metavar="[IP:]HOST:POD[/udp]",
-    help="Bind a port of the host to one of the pod.",
+    help="Bind a port of the host to one of the pod; takes the place of a hostPort that leads to the same one.",
 )
 @click.option(
     "--timeout",

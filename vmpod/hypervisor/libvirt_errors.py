@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import libvirt
 
-from vmpod.errors import ConflictError, HypervisorError, VmpodError
+from vmpod.errors import ConflictError, HostError, HypervisorError, VmpodError
 from vmpod.log import logger
 
 _CONFLICTS = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_DOM_EXIST)
@@ -32,6 +32,13 @@ def translate(error: libvirt.libvirtError, what: str) -> VmpodError:
     code, message = error.get_error_code(), error.get_error_message()
     if code in _CONFLICTS and "already" in message:
         return ConflictError(f"{what}: {message}", hint="`vmpod ps` lists what runs")
+    if "libvirt-qemu" in message:
+        # Root's driver insists on its default user, whatever user its settings name.
+        return HostError(
+            "libvirt wants the system user libvirt-qemu to exist, and it does not",
+            hint="Debian's package libvirt-daemon-system makes it; or: "
+            "useradd --system --user-group --home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu",
+        )
     hints = {
         libvirt.VIR_ERR_NO_CONNECT: "is the URI right, and does libvirtd run?",
         libvirt.VIR_ERR_AUTH_FAILED: "add the user to the group libvirt",

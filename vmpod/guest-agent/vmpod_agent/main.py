@@ -20,6 +20,7 @@ from vmpod_agent.loop import Loop
 from vmpod_agent.methods import table
 from vmpod_agent.operations import Mount
 from vmpod_agent.pod import PodController
+from vmpod_agent.process import null, spawn
 from vmpod_agent.reaper import Reaper
 from vmpod_agent.secrets import Secrets
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from vmpod.wire.boot import BootDocument
     from vmpod_agent.operations import Operation
+    from vmpod_agent.reaper import ExitStatus
 
 
 class Agent:
@@ -89,6 +91,14 @@ class Agent:
             return
         self._pod = PodController(self._document, self._services, self._events.event, self._finished)
         self._pod.start()
+        self._loop.call_later(_IDLE_AFTER, self._return_memory)
+
+    def _return_memory(self) -> None:
+        """Load the driver that tells the host which memory is free, now that nobody waits for us."""
+        nowhere = null()
+        pid = spawn(["/usr/sbin/modprobe", "virtio_balloon"], stdin=nowhere, stdout=nowhere, stderr=nowhere)
+        os.close(nowhere)
+        self._reaper.adopt(pid, _note_balloon)
 
     def _stop(self, grace: int | None) -> None:
         self._say(events.STOPPING, "")
@@ -109,6 +119,7 @@ class Agent:
         )
 
 
+_IDLE_AFTER = 3.0  # seconds after the start of the pod
 _JOURNALS = (wire.EVENTS_PORT_NAME, wire.OUTPUT_PORT_NAME)
 
 
@@ -128,6 +139,13 @@ def _execute(operations: Iterable[Operation]) -> None:
             operation.execute()
         except OSError as error:
             raise OSError(error.errno, f"could not {operation.describe()}: {error.strerror}") from error
+
+
+def _note_balloon(status: ExitStatus) -> None:
+    if status.code != 0:
+        report(
+            f"the memory balloon's driver was not loaded (modprobe: {status.code}): memory is not returned"
+        )
 
 
 def _set_clock(nanoseconds: int) -> None:
