@@ -51,7 +51,7 @@ def test_lists(vmpod: Vmpod, rich: RichPod) -> None:
     """The table, the wide one, names, and JSON."""
     row = vmpod("ps").lines[1]
     assert row.split()[:4] == [NAME, "2/2", "Running", "0"]
-    assert f"127.0.0.1:{rich.tcp}->80," in row
+    assert f"127.0.0.1:{rich.tcp}->80" in row
     assert str(vmpod.qemu(NAME)) in vmpod("get", NAME, "-o", "wide").text.split()
     assert vmpod("ps", "-q").lines == [NAME]
     assert json.loads(vmpod("ps", "-o", "json").out)["items"][0]["metadata"]["name"] == NAME

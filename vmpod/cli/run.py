@@ -51,7 +51,7 @@ class Interruption(KeyboardInterrupt):
     "--publish",
     multiple=True,
     metavar="[IP:]HOST:POD[/udp]",
-    help="Bind a port of the host to one of the pod; takes the place of a hostPort that leads to the same one.",
+    help="Bind a port of the host to one of the pod, in place of a hostPort that leads to the same one.",
 )
 @click.option(
     "--timeout",
@@ -104,7 +104,8 @@ def command(  # noqa: PLR0917 - click passes options by name
             with ExitStack() as undo:
                 entries = _start(found, manifest, options, progress(quiet=quiet), undo)
                 if detach:
-                    _wait_ready(found, entries, deadline)
+                    with progress(quiet=quiet).phase("Starting the containers"):
+                        _wait_ready(found, entries, deadline)
                 undo.pop_all()
             if detach:
                 return _detached(entries)

@@ -36,8 +36,8 @@ def translate(error: libvirt.libvirtError, what: str) -> VmpodError:
         # Root's driver insists on its default user, whatever user its settings name.
         return HostError(
             "libvirt wants the system user libvirt-qemu to exist, and it does not",
-            hint="Debian's package libvirt-daemon-system makes it; or: "
-            "useradd --system --user-group --home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu",
+            hint="Debian's package libvirt-daemon-system makes it; or: useradd --system --user-group "
+            "--home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu",
         )
     hints = {
         libvirt.VIR_ERR_NO_CONNECT: "is the URI right, and does libvirtd run?",

@@ -18,7 +18,7 @@ from vmpod.plan.host import Request
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator, Planned
 from vmpod.process import Process
-from vmpod.progress import SILENT, Phase, Progress
+from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_disks
 from vmpod.runtime.facts import host_facts
@@ -75,8 +75,7 @@ def start_pod(
         planned = make_plan(pod, request, source=options.source)
         _replace_old(runtime, key)
         check_free(planned.plan.machine.forwards)
-        with progress.phase("Starting the machine") as phase:
-            return _start(runtime, pod, planned, options, phase)
+        return _start(runtime, pod, planned, options, progress)
 
 
 def _check_name(runtime: Runtime, key: str, options: Options) -> None:
@@ -102,18 +101,18 @@ def _ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[st
     return found
 
 
-def _start(runtime: Runtime, pod: Pod, planned: Planned, options: Options, phase: Phase) -> PodEntry:
+def _start(runtime: Runtime, pod: Pod, planned: Planned, options: Options, progress: Progress) -> PodEntry:
     plan = planned.plan
     with ExitStack() as undo:
         undo.callback(_undo, runtime, plan.pod.key)
         entry = runtime.pods.save(PodEntry(_record(pod, planned, options), plan.machine.disks.boot.parent))
-        phase.update("disks")
-        _make_files(pod, planned)
-        phase.update("machine")
-        entry = _start_machine(runtime, entry, planned, options)
-        phase.update("kernel")
-        _wait_for_agent(entry, options.accelerator)
-        _hand_over(runtime, entry, planned)
+        with progress.phase("Making disks"):
+            _make_files(pod, planned)
+        with progress.phase("Starting the machine"):
+            entry = _start_machine(runtime, entry, planned, options)
+        with progress.phase("Booting the guest"):
+            _wait_for_agent(entry, options.accelerator)
+            _hand_over(runtime, entry, planned)
         undo.pop_all()
     return entry
 

@@ -129,3 +129,22 @@ def test_a_missing_machine_is_not_destroyed_twice(monkeypatch: pytest.MonkeyPatc
 def test_an_error_of_another_kind_passes() -> None:
     with pytest.raises(KeyError), translated("could not"):
         raise KeyError
+
+
+class NoUserError(libvirt.libvirtError):
+    """What root's driver raises on a system without its default user."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def get_error_code(self) -> int:
+        return int(libvirt.VIR_ERR_INVALID_ARG)
+
+    def get_error_message(self) -> str:
+        return "Failed to parse user 'libvirt-qemu'"
+
+
+def test_the_user_that_libvirt_wants_is_named() -> None:
+    error = translate(NoUserError(), "could not open qemu:///embed")
+    assert isinstance(error, HostError)
+    assert "useradd" in (error.hint or "")
