@@ -1,4 +1,4 @@
-"""Locks between processes: one file each, gone when the last holder lets go.
+"""Locks between processes: one file each.
 
 flock(2) locks end with the process, however it ends, so that none is ever left behind.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,24 @@ def locked(path: Path, what: str, *, timeout: float = 60.0) -> Iterator[None]:
     finally:
         # Before it is released: whoever waits for this file finds it gone and makes a new one.
         path.unlink(missing_ok=True)
+        os.close(fd)
+
+
+@contextmanager
+def exclusive(path: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock of a file that stays (made if missing), however long it takes to get.
+
+    waiting: called once if somebody else has it.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
         os.close(fd)
 
 

@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from vmpod.lock import exclusive, held
 from vmpod.oci import record
-from vmpod.oci.locks import is_locked, locked
 from vmpod.oci.record import NameEntry, Record
 
 DISK = "disk.squashfs"
@@ -59,7 +59,7 @@ class Shelf:
         """The names index, to be changed; written back when the block ends well. Nobody else changes
         names or disks meanwhile."""
         self._make()
-        with locked(self._root / "lock"):
+        with exclusive(self._root / "lock"):
             names = self.names()
             before = dict(names)
             yield names
@@ -70,16 +70,16 @@ class Shelf:
         """Be the only one who makes this image. waiting: called once if somebody else is at it."""
         self._make()
         # A few hundred lock files at most, whatever comes and goes.
-        return locked(self._locks / _hex(digest)[:2], waiting=waiting)
+        return exclusive(self._locks / _hex(digest)[:2], waiting=waiting)
 
     @contextmanager
     def workspace(self) -> Iterator[Path]:
         """An empty directory that is removed in the end, whatever happens."""
         self._make()
-        with locked(self._root / "lock"):
+        with exclusive(self._root / "lock"):
             self._sweep()
             directory = Path(tempfile.mkdtemp(dir=self._staging, prefix=""))
-            lock = locked(directory / "lock")
+            lock = exclusive(directory / "lock")
             lock.__enter__()
         try:
             work = directory / "work"
@@ -110,7 +110,7 @@ class Shelf:
 
     def _sweep(self) -> None:
         for directory in self._staging.iterdir():
-            if directory.is_dir() and not is_locked(directory / "lock"):
+            if directory.is_dir() and not held(directory / "lock"):
                 shutil.rmtree(directory, ignore_errors=True)
 
     def _directory(self, digest: str) -> Path:

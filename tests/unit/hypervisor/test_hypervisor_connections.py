@@ -131,7 +131,7 @@ def test_an_error_of_another_kind_passes() -> None:
         raise KeyError
 
 
-class NoUserError(libvirt.libvirtError):
+class NoUserError(libvirt.libvirtError):  # type: ignore[misc] # libvirt has no types
     """What root's driver raises on a system without its default user."""
 
     def __init__(self) -> None:
