@@ -76,7 +76,9 @@ def rm(names: tuple[str, ...]) -> int:
 
 
 def _row(image: Image, name: str) -> list[str]:
-    created = f"{render.age(image.created)} ago" if image.created else "-"
+    # A reproducible build has no time of its own, and says so by the epoch's.
+    dated = image.created and not image.created.startswith("1970-")
+    created = f"{render.age(image.created)} ago" if dated else "-"
     return [name, image.digest.removeprefix("sha256:")[:12], created, render.size(image.disk_size)]
 
 
