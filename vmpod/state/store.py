@@ -7,13 +7,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableSequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmpod import lock
-from vmpod.errors import NotFoundError
+from vmpod.errors import HostError, NotFoundError
 from vmpod.paths import Paths, private_dir
 from vmpod.plan.forward import pod_key
 from vmpod.state import journal, record
@@ -71,9 +71,9 @@ class PodStore:
         private_dir(self._paths.runtime)
         return lock.locked(self._lock(key), f"the pod {key}")
 
-    def list(self) -> list[PodEntry]:
-        """Every pod, by key."""
-        return sorted(self._entries(), key=lambda entry: entry.record.key)
+    def list(self, *, problems: MutableSequence[HostError] | None = None) -> list[PodEntry]:
+        """Every pod, by key. A record that cannot be read goes to problems; without that, it is raised."""
+        return sorted(self._entries(problems), key=lambda entry: entry.record.key)
 
     def find(self, name: str) -> PodEntry:
         """The pod of that name, 'NAME' or 'NAMESPACE/NAME'. Raises NotFoundError."""
@@ -112,11 +112,19 @@ class PodStore:
         events = journal.events(journal.Reader(entry.events).read())
         return derive(entry.record, events, alive=alive, starting=starting)
 
-    def _entries(self) -> Iterator[PodEntry]:
-        if self._paths.pods.is_dir():
-            for directory in self._paths.pods.iterdir():
-                if found := record.load(directory):
-                    yield PodEntry(found, directory)
+    def _entries(self, problems: MutableSequence[HostError] | None) -> Iterator[PodEntry]:
+        if not self._paths.pods.is_dir():
+            return
+        for directory in self._paths.pods.iterdir():
+            try:
+                found = record.load(directory)
+            except HostError as error:
+                if problems is None:
+                    raise
+                problems.append(error)
+                continue
+            if found:
+                yield PodEntry(found, directory)
 
     def _lock(self, key: str) -> Path:
         return self._paths.runtime / "locks" / key

@@ -132,7 +132,7 @@ def test_what_others_wrote_cannot_control_the_terminal(capsys: pytest.CaptureFix
 
 
 def test_an_operating_system_error_is_an_error_of_ours(vmpod: Vmpod, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_named: object) -> None:
         raise PermissionError(13, "Permission denied", "/state")
 
     monkeypatch.setattr("vmpod.state.store.PodStore.list", fail)
@@ -141,7 +141,7 @@ def test_an_operating_system_error_is_an_error_of_ours(vmpod: Vmpod, monkeypatch
 
 
 def test_an_interrupt_is_130(vmpod: Vmpod, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("vmpod.state.store.PodStore.list", interrupt)

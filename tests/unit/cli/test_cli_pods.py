@@ -113,6 +113,17 @@ def test_a_pod_as_an_object(output: str, read: Any, vmpod: Vmpod, pods: PodStore
     assert listed == found
 
 
+def test_a_damaged_record_hides_no_other_pod(vmpod: Vmpod, pods: PodStore) -> None:
+    keep(pods, record(qemu=ourselves()), *UP)
+    broken = pods.directory("broken")
+    broken.mkdir()
+    (broken / "pod.json").write_text("{")
+    result = vmpod("ps")
+    assert "web" in columns(result.out)
+    assert "broken/pod.json is damaged" in result.err
+    assert result.status == 125
+
+
 def test_a_damaged_record_is_told(vmpod: Vmpod, pods: PodStore) -> None:
     entry = keep(pods, record())
     (entry.directory / "pod.json").write_text("{")
