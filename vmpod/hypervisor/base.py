@@ -19,7 +19,7 @@ class Hypervisor(Protocol):
         On failure nothing of the machine is left.
         """
 
-    def destroy(self, machine: Machine) -> None:
+    def destroy(self, uuid: str, name: str) -> None:
         """End a machine at once, without asking it; no error if there is none."""
 
     def close(self) -> None:

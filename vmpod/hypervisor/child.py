@@ -41,12 +41,12 @@ class ChildHypervisor:
 
         return in_child(work)
 
-    def destroy(self, machine: Machine) -> None:
+    def destroy(self, uuid: str, name: str) -> None:
         """See Hypervisor.destroy."""
 
         def work() -> None:
             with self._connect() as found:
-                found.destroy(machine)
+                found.destroy(uuid, name)
 
         in_child(work)
 

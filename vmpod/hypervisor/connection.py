@@ -61,11 +61,11 @@ class LibvirtHypervisor:
         logger.debug("machine %s runs as process %d", machine.name, pid)
         return pid
 
-    def destroy(self, machine: Machine) -> None:
+    def destroy(self, uuid: str, name: str) -> None:
         """See Hypervisor.destroy."""
-        with translated(f"could not end the machine {machine.name}"):
+        with translated(f"could not end the machine {name}"):
             try:
-                self._connection.lookupByUUIDString(machine.uuid).destroy()
+                self._connection.lookupByUUIDString(uuid).destroy()
             except libvirt.libvirtError as error:
                 if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                     raise

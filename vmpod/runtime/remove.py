@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from vmpod.client.session import session
 from vmpod.errors import ConflictError, NotFoundError, VmpodError
+from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.log import logger
 from vmpod.process import find_by_argument
 from vmpod.runtime.context import Runtime
@@ -50,8 +51,9 @@ def request_stop(entry: PodEntry, grace: int | None) -> None:
 def kill(runtime: Runtime, entry: PodEntry) -> None:
     """End the pod's machine at once."""
     runtime.pods.save(replace(entry, record=replace(entry.record, stopped=True)))
-    # The embedded driver keeps nothing outside of the pod's own directories, and libvirtd notices by
-    # itself: so the process is all there is to end, and that cannot hang on a lock in libvirt.
+    _forget_domain(runtime, entry)
+    # The embedded driver keeps nothing outside of the pod's own directories, so the process is all there is
+    # to end, and that cannot hang on a lock in libvirt.
     process = entry.record.qemu or find_by_argument(entry.record.uid)
     if process and not process.end():
         raise ConflictError(
@@ -94,10 +96,26 @@ def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
     runtime.pods.delete(key, entry.record.sockets)
 
 
+def _forget_domain(runtime: Runtime, entry: PodEntry) -> None:
+    """Have libvirtd end the machine: of one that was only killed it would keep the name for a moment."""
+    record = entry.record
+    if record.uri == EMBEDDED:
+        return
+    try:
+        cache = runtime.paths.data / "libvirt-cache"
+        with hypervisor(record.uri, root=record.sockets / "v", cache=cache) as found:
+            found.destroy(record.uid, record.machine_name)
+    except VmpodError as error:
+        # The daemon may be gone; its machine is not, and is ended as a process.
+        logger.debug("libvirt: %s", error)
+
+
 def kill_if_there(runtime: Runtime, entry: PodEntry) -> None:
     """End the machine if there is one, also one that was started but not yet written down."""
     if entry.alive() or find_by_argument(entry.record.uid):
         kill(runtime, entry)
+    else:
+        _forget_domain(runtime, entry)
 
 
 def _patience(entry: PodEntry, grace: int | None) -> float:

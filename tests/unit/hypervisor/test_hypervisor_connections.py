@@ -119,11 +119,9 @@ def test_a_machine_that_runs_already_is_a_conflict() -> None:
     connection.close()
 
 
-def test_a_missing_machine_is_not_destroyed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.unit.hypervisor.test_hypervisor_domain import machine  # noqa: PLC0415
-
+def test_a_missing_machine_is_not_destroyed_twice() -> None:
     with LibvirtHypervisor("test:///default") as found:
-        found.destroy(machine("hello"))
+        found.destroy("12345678-1234-5678-1234-567812345678", "vmpod-hello")
 
 
 def test_an_error_of_another_kind_passes() -> None:
