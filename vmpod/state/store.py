@@ -11,6 +11,7 @@ from collections.abc import Iterator, MutableSequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vmpod import lock
 from vmpod.errors import HostError, NotFoundError
@@ -109,8 +110,11 @@ class PodStore:
         # In this order: a machine that ends in between has told its end before.
         alive = entry.alive()
         starting = entry.record.qemu is None and lock.held(self._lock(entry.record.key))
-        events = journal.events(journal.Reader(entry.events).read())
-        return derive(entry.record, events, alive=alive, starting=starting)
+        return derive(entry.record, self.events(entry), alive=alive, starting=starting)
+
+    def events(self, entry: PodEntry) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(timestamp, event) of all that its agent has reported so far, in order. Not trusted."""
+        return journal.events(journal.Reader(entry.events).read())
 
     def _entries(self, problems: MutableSequence[HostError] | None) -> Iterator[PodEntry]:
         if not self._paths.pods.is_dir():
