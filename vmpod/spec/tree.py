@@ -26,6 +26,7 @@ MAX_PATH = 300
 """The longest field path that a message shows; keys may be of any length."""
 
 _MAX_DEPTH = 64
+_TOO_DEEP = f"is nested deeper than {_MAX_DEPTH} levels"
 # With every alias unfolded: characters, plus a flat charge a node.
 _MAX_WEIGHT = 4 * MAX_SIZE
 _NODE_WEIGHT = 64
@@ -110,6 +111,9 @@ def _events(text: str, report: Report) -> Iterator[yaml.Event]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
+        if "maximum nesting depth" in (error.problem or ""):
+            # libyaml's newer releases have a limit of their own, and look ahead until they meet it.
+            raise report.fatal(line, _TOO_DEEP) from None
         said = ", ".join(part for part in (error.context, error.problem) if part)
         raise report.fatal(line, f"is not YAML: {said}{_tab_hint(text, line)}") from None
     # The parser in pure Python lets chr() speak where an escape names no character.
@@ -167,7 +171,7 @@ class _Builder:
 
     def _open(self, event: yaml.SequenceStartEvent | yaml.MappingStartEvent, line: int) -> None:
         if len(self.stack) >= _MAX_DEPTH:
-            raise self.report.fatal(line, f"is nested deeper than {_MAX_DEPTH} levels")
+            raise self.report.fatal(line, _TOO_DEEP)
         mapping = type(event).__name__.startswith("Mapping")
         if event.tag not in {None, "!", _TAG + ("map" if mapping else "seq")}:
             self._wrong(line, f"the YAML tag {event.tag} has no meaning in a manifest")
@@ -176,7 +180,7 @@ class _Builder:
     def _close(self, node: Node, *, cost: int, anchor: str | None = None) -> None:
         """Put a complete node into its place; cost is what it adds to the unfolded whole."""
         if len(self.stack) + node.depth > _MAX_DEPTH:
-            raise self.report.fatal(node.line, f"is nested deeper than {_MAX_DEPTH} levels")
+            raise self.report.fatal(node.line, _TOO_DEEP)
         self.weight += cost
         if self.weight > _MAX_WEIGHT:
             raise self.report.fatal(node.line, "unfolds to too much data")
