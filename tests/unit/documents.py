@@ -8,6 +8,7 @@ from typing import Any
 def boot_container(**fields: Any) -> dict[str, Any]:
     return {
         "name": "c",
+        "first_run": 0,
         "image": 0,
         "argv": ["/bin/true"],
         "env": [],
@@ -24,6 +25,7 @@ def boot_container(**fields: Any) -> dict[str, Any]:
 def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
         "version": 1,
+        "boot": 1,
         "pod": {"name": "p", "namespace": "default", "uid": "u", "hostname": "p"},
         "network": {
             "address": "10.0.2.15",

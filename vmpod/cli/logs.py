@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from vmpod.cli.common import runtime
+from vmpod.cli.moments import since_options
 from vmpod.cli.output import Printer
 from vmpod.errors import NotFoundError
 from vmpod.state.record import Record
@@ -16,27 +17,44 @@ from vmpod.state.record import Record
 @click.option(
     "-c", "--container", multiple=True, metavar="NAME", help="Only this container; may be repeated."
 )
+@click.option("-p", "--previous", is_flag=True, help="Of the run before a container's present one.")
+@click.option(
+    "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only the last lines of each container."
+)
+@since_options
 @click.option("--timestamps", is_flag=True, help="Say when each line was written.")
-def command(pod: str, follow: bool, container: tuple[str, ...], timestamps: bool) -> None:
+def command(  # noqa: PLR0917 - click passes options by name
+    pod: str,
+    follow: bool,
+    container: tuple[str, ...],
+    previous: bool,
+    tail: int | None,
+    since: str,
+    timestamps: bool,
+) -> None:
     """Show what the containers of a POD wrote: stdout on stdout, stderr on stderr.
 
     Logs are there as long as the pod is, whether it runs or not. With several containers each line has
-    its container's name.
+    its container's name. Of a container that was started again the present run is shown; --previous
+    shows the one before. `vmpod run --log-max-size` says how much is kept.
     """
-    from vmpod.runtime.follow import output  # noqa: PLC0415
+    from vmpod.runtime.follow import Selection, output  # noqa: PLC0415
 
-    entry = runtime().pods.find(pod)
-    names = [*entry.record.init_containers, *entry.record.containers]
-    _check(container, names, entry.record)
+    found = runtime()
+    entry = found.pods.find(pod)
+    names = entry.record.all_containers
+    _check(container, entry.record)
     printer = Printer(prefix=len(container or names) > 1, timestamps=timestamps)
-    for each in output(entry, follow=follow, containers=frozenset(container) or None):
+    wanted = Selection(frozenset(container) or None, previous=previous, since=since, tail=tail)
+    for each in output(found, entry, wanted, follow=follow):
         printer.show(each)
     printer.finish()
 
 
-def _check(wanted: tuple[str, ...], names: list[str], record: Record) -> None:
+def _check(wanted: tuple[str, ...], record: Record) -> None:
     for name in wanted:
-        if name not in names:
+        if name not in record.all_containers:
             raise NotFoundError(
-                f"the pod {record.key} has no container {name!r}", hint=f"it has {', '.join(names)}"
+                f"the pod {record.key} has no container {name!r}",
+                hint=f"it has {', '.join(record.all_containers)}",
             )

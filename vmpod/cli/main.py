@@ -26,6 +26,8 @@ _COMMANDS = {
     "logs": "Show what a pod's containers wrote.",
     "exec": "Run a command in a container.",
     "stop": "Stop pods, gracefully.",
+    "start": "Start pods again that have ended.",
+    "restart": "Stop pods and start them again.",
     "rm": "Remove pods and all that is kept of them.",
     "console": "Connect to the serial console of a pod's machine.",
     "plan": "Show what running a manifest would do, and do nothing.",

@@ -46,13 +46,11 @@ def _read(path: Path) -> bytes:
 
 
 def _renamed(manifest: Manifest, name: str, source: str) -> Manifest:
-    from vmpod.spec.names import default_hostname, dns_subdomain  # noqa: PLC0415
+    from vmpod.runtime.documents import renamed  # noqa: PLC0415
+    from vmpod.spec.names import dns_subdomain  # noqa: PLC0415
 
     if len(manifest.pods) != 1:
         raise UsageError(f"--name: {source} has {len(manifest.pods)} pods, and they cannot share a name")
     if fault := dns_subdomain(name):
         raise UsageError(f"--name {name}: {fault}")
-    (pod,) = manifest.pods
-    derived = pod.hostname == default_hostname(pod.name)
-    hostname = default_hostname(name) if derived else pod.hostname
-    return replace(manifest, pods=(replace(pod, name=name, hostname=hostname),))
+    return replace(manifest, pods=(renamed(manifest.pods[0], name),))

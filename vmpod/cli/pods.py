@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from vmpod.cli import render
-from vmpod.state.status import PodStatus, to_kubernetes
+from vmpod.state.kubernetes import to_kubernetes
+from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.text import printable
 

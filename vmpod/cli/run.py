@@ -2,42 +2,38 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
 from vmpod.cli.common import accelerator_option, connect_option, runtime
+from vmpod.cli.interrupt import Interruption, interruptible
+from vmpod.cli.main import show_error
 from vmpod.cli.manifest import read
+from vmpod.cli.moments import Quantity
 from vmpod.cli.output import Printer
 from vmpod.cli.progress import progress
-from vmpod.errors import MachineError, UsageError
+from vmpod.errors import UsageError
 from vmpod.hypervisor.accelerator import choose
 from vmpod.hypervisor.open import check_uri
 from vmpod.plan.forward import pod_key
+from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.network import parse_publish
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.follow import exit_code, explanation, wait_until
+from vmpod.runtime.follow import NotReadyError, exit_code, explanation, wait_ready
 from vmpod.runtime.foreground import Foreground, check_distinct
 from vmpod.runtime.remove import remove_pod
 from vmpod.runtime.start import Options, start_pod
 from vmpod.spec.model import Manifest
 from vmpod.state.store import PodEntry
 from vmpod.text import printable_lines
+from vmpod.wire import logdisk
 
 TIMED_OUT = 124
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class Interruption(KeyboardInterrupt):
-    """The user, or the system, wants us to end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.status = 128 + number
 
 
 @click.command("run")
@@ -59,6 +55,22 @@ class Interruption(KeyboardInterrupt):
     metavar="SECONDS",
     help="Stop the pod and exit with 124 after so long; with -d: if it is not ready by then.",
 )
+@click.option(
+    "--log-max-size",
+    type=Quantity(logdisk.MIN_SIZE, logdisk.MAX_SIZE),
+    default=DEFAULT.size,
+    envvar="VMPOD_LOG_MAX_SIZE",
+    metavar="SIZE",
+    help="Start a new file of a container's log after so much, as 10Mi. [default: 10Mi]",
+)
+@click.option(
+    "--log-max-files",
+    type=click.IntRange(logdisk.MIN_FILES, logdisk.MAX_FILES),
+    default=DEFAULT.files,
+    envvar="VMPOD_LOG_MAX_FILES",
+    show_default=True,
+    help="Keep so many files of the log of each run.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @accelerator_option
 @connect_option
@@ -70,6 +82,8 @@ def command(  # noqa: PLR0917 - click passes options by name
     replace: bool,
     publish: tuple[str, ...],
     timeout: float | None,
+    log_max_size: int,
+    log_max_files: int,
     quiet: bool,
     accel: str,
     uri: str,
@@ -97,9 +111,11 @@ def command(  # noqa: PLR0917 - click passes options by name
         publish=forwards,
         replace=replace,
         source=source,
+        file=None if file == "-" else Path(file),
+        logs=LogLimits(log_max_size, log_max_files),
     )
     found = runtime()
-    with _interruptible():
+    with interruptible():
         try:
             with ExitStack() as undo:
                 entries = _start(found, manifest, options, progress(quiet=quiet), undo)
@@ -112,28 +128,9 @@ def command(  # noqa: PLR0917 - click passes options by name
             return _Watch(found, entries, deadline, remove=remove).run()
         except Interruption as interruption:
             return interruption.status
-        except _TimedOutError:
-            click.echo(f"vmpod: not ready after {timeout:g} seconds; stopped", err=True)
+        except NotReadyError as error:
+            show_error(error)
             return TIMED_OUT
-
-
-class _TimedOutError(Exception):
-    pass
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Turn signals into Interruption for the time of the block."""
-
-    def interrupt(number: int, _frame: object) -> None:
-        raise Interruption(number)
-
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _start(
@@ -151,17 +148,9 @@ def _start(
 
 
 def _wait_ready(runtime: Runtime, entries: Sequence[PodEntry], deadline: float | None) -> None:
-    """Raises MachineError if a pod ends badly instead, _TimedOutError after the deadline."""
     for entry in entries:
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        status = wait_until(runtime, entry, lambda status: status.ready, timeout=timeout)
-        if not status.ready and not status.ended:
-            raise _TimedOutError
-        if status.ended and exit_code(status) != 0:
-            raise MachineError(
-                f"the pod {entry.record.key} ended before it was ready: {status.reason or status.phase}",
-                hint=explanation(entry, status) or "run it without -d to see what its containers say",
-            )
+        wait_ready(runtime, entry, timeout=timeout)
 
 
 def _detached(entries: Sequence[PodEntry]) -> int:

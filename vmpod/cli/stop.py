@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import click
 
 from vmpod.cli.common import for_each, runtime
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def grace_option(command: F) -> F:
+    """`--time`."""
+    return click.option(
+        "-t",
+        "--time",
+        "grace",
+        type=click.IntRange(min=0),
+        metavar="SECONDS",
+        help="Wait so long for containers to end before they are killed. [default: the pod's own]",
+    )(command)
+
 
 @click.command("stop")
 @click.argument("pods", nargs=-1, required=True, metavar="POD...")
-@click.option(
-    "-t",
-    "--time",
-    "grace",
-    type=click.IntRange(min=0),
-    metavar="SECONDS",
-    help="Wait so long for containers to end before they are killed. [default: the pod's own]",
-)
+@grace_option
 def command(pods: tuple[str, ...], grace: int | None) -> int:
     """Stop PODs: ask their containers to end, wait, turn the machines off. Pods and logs are kept."""
     from vmpod.runtime.remove import stop_pod  # noqa: PLC0415

@@ -22,7 +22,7 @@ _SLOT_NETWORK = 0x02
 _SLOT_SERIAL = 0x03
 _SLOT_BALLOON = 0x04
 _SLOT_DISKS = 0x08
-_SLOT_SHARES = 0x0C
+_SLOT_SHARES = 0x0D
 
 SLOW_WHEN_EMULATED = ("erms", "la57")
 assert _SLOT_SHARES + MAX_SHARES <= 0x1F
@@ -122,17 +122,24 @@ def _disks(machine: Machine) -> Iterator[ET.Element]:
     yield _disk(disks.boot, 1, read_only=True)
     yield _disk(disks.images, 2, read_only=True, format_="vmdk")
     yield _disk(disks.scratch, 3, read_only=False)
+    # Without room on the host the pod loses output, not its life.
+    yield _disk(disks.journal, 4, read_only=False, error_policy="report")
 
 
-def _disk(path: Path, index: int, *, read_only: bool, format_: str = "raw") -> ET.Element:
-    # The scratch disk is thrown away with the pod, so nothing has to wait for the platter.
+def _disk(
+    path: Path, index: int, *, read_only: bool, format_: str = "raw", error_policy: str | None = None
+) -> ET.Element:
+    # What is written is thrown away with the pod, so nothing has to wait for the platter.
     cache = "writeback" if read_only else "unsafe"
+    driver = _element("driver", name="qemu", type=format_, cache=cache, discard="unmap", detect_zeroes="off")
+    if error_policy:
+        driver.set("error_policy", error_policy)
     disk = _parent(
         "disk",
-        _element("driver", name="qemu", type=format_, cache=cache, discard="unmap", detect_zeroes="off"),
+        driver,
         _element("source", file=str(path)),
         _element("backingStore"),
-        _element("target", dev=f"vd{'abcd'[index]}", bus="virtio"),
+        _element("target", dev=f"vd{'abcde'[index]}", bus="virtio"),
         type="file",
         device="disk",
     )
@@ -166,21 +173,14 @@ def _console(machine: Machine) -> ET.Element:
 
 
 def _channels(machine: Machine) -> Iterator[ET.Element]:
-    yield _file_channel(machine.events, wire.EVENTS_PORT_NAME, 1)
-    yield _file_channel(machine.output, wire.OUTPUT_PORT_NAME, 2)
     for number in range(wire.CONTROL_PORTS):
         yield _parent(
             "channel",
             _element("source", mode="bind", path=str(machine.control_socket(number))),
             _channel_target(wire.CONTROL_PORT_NAME.format(number)),
-            _port(3 + number),
+            _port(1 + number),
             type="unix",
         )
-
-
-def _file_channel(path: Path, name: str, port: int) -> ET.Element:
-    source = _element("source", path=str(path), append="on")
-    return _parent("channel", source, _channel_target(name), _port(port), type="file")
 
 
 def _channel_target(name: str) -> ET.Element:

@@ -33,6 +33,7 @@ def boot_container(
     resources = container.resources
     return {
         "name": container.name,
+        "first_run": request.runs.get(container.name, 0),
         "image": image,
         "argv": _argv(container, config, variables, secrets),
         "env": _env(container, config, variables, pod, secrets),

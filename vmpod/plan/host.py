@@ -13,6 +13,7 @@ from typing import Literal
 from vmpod.guestimage.model import GuestImage
 from vmpod.oci.model import Image
 from vmpod.plan.forward import Forward
+from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.model import Accelerator
 from vmpod.spec.model import Manifest
 
@@ -47,6 +48,7 @@ class Request:
 
     images: by the name that the manifest gives; None for one that is not on this host yet.
     state, sockets: the pod's directories. publish: forwards that the command line adds.
+    boot: the number of the pod's machine. runs: by container, how often it has run before.
     """
 
     manifest: Manifest
@@ -57,3 +59,6 @@ class Request:
     state: Path
     sockets: Path
     publish: tuple[Forward, ...] = ()
+    logs: LogLimits = DEFAULT
+    boot: int = 1
+    runs: Mapping[str, int] = field(default_factory=dict)

@@ -38,6 +38,7 @@ def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:
         machine=_machine(pod, request),
         images=images,
         scratch_size=size.SCRATCH_SIZE,
+        logs=request.logs,
         boot=_boot(pod, request, images, secrets),
         notes=pod.notes + _notes(pod, request),
     )
@@ -69,11 +70,15 @@ def _machine(pod: Pod, request: Request) -> Machine:
         kernel=guest.kernel,
         initrd=guest.initrd,
         command_line=guest.command_line[host.accelerator],
-        disks=Disks(guest.root, state / "boot.iso", state / "images.vmdk", state / "scratch.raw"),
+        disks=Disks(
+            root=guest.root,
+            boot=state / "boot.iso",
+            images=state / "images.vmdk",
+            scratch=state / "scratch.raw",
+            journal=state / "journal.raw",
+        ),
         mac=network.mac_address(request.uid),
         sockets=request.sockets,
-        events=state / "events.log",
-        output=state / "output.log",
         console_log=state / "console.log",
         forwards=network.forwards(pod, request.publish),
         shares=volumes.shares(pod, host),
@@ -92,6 +97,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
 
     return {
         "version": BOOT_VERSION,
+        "boot": request.boot,
         "pod": {
             "name": pod.name,
             "namespace": pod.namespace,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vmpod.plan.forward import Forward, pod_key
+from vmpod.plan.loglimits import LogLimits
 
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 Accelerator = Literal["kvm", "tcg"]
 
 
-MAX_SHARES = 19
+MAX_SHARES = 18
 """As many places as a machine has for shares."""
 
 
@@ -37,12 +38,13 @@ class Share:
 
 @dataclass(frozen=True)
 class Disks:
-    """The machine's disks, in the fixed order in which every machine has them: vda, vdb, vdc, vdd."""
+    """The machine's disks, in the fixed order in which every machine has them: vda to vde."""
 
     root: Path
     boot: Path
     images: Path
     scratch: Path
+    journal: Path
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,6 @@ class Machine:
     disks: Disks
     mac: str
     sockets: Path
-    events: Path
-    output: Path
     console_log: Path
     forwards: tuple[Forward, ...] = ()
     shares: tuple[Share, ...] = ()
@@ -101,12 +101,13 @@ class Identity:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that running a pod takes. scratch_size: bytes, of a sparse file."""
+    """Everything that running a pod takes. scratch_size: bytes, of a sparse file; logs: what is kept."""
 
     pod: Identity
     machine: Machine
     images: tuple[ImageUse, ...]
     scratch_size: int
+    logs: LogLimits
     boot: BootDocument
     notes: tuple[str, ...] = ()
 

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vmpod.paths import Paths
-from vmpod.state.store import PodStore
+from vmpod.state.store import PodEntry, PodStore
 
 if TYPE_CHECKING:
     from vmpod.guestimage.store import GuestStore
     from vmpod.oci.store import ImageStore
+
+
+def _ask(entry: PodEntry) -> list[dict[str, Any]] | None:
+    """Ask a pod's agent where it stands."""
+    from vmpod.runtime.ask import ask  # noqa: PLC0415 - hardly ever needed
+
+    return ask(entry)
 
 
 class Runtime:
@@ -22,7 +29,7 @@ class Runtime:
     @cached_property
     def pods(self) -> PodStore:
         """Pods, running or not."""
-        return PodStore(self.paths)
+        return PodStore(self.paths, _ask)
 
     @cached_property
     def images(self) -> ImageStore:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmpod import wire
+from vmpod.plan.loglimits import LogLimits
 from vmpod.plan.make import IMAGES_START
 from vmpod.plan.model import ImageUse, Plan
 from vmpod.run import run
+from vmpod.wire.logdisk import Layout
 
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument
@@ -35,14 +37,18 @@ _MKFS = [
 
 
 def make_disks(plan: Plan) -> None:
-    """Write the boot disk, the images disk and the scratch disk of a plan.
+    """Write the boot disk and the images disk of a plan, and make its other disks where there are none.
 
     Raises CommandError, OSError.
     """
     disks = plan.machine.disks
     write_boot_disk(plan.boot, disks.boot)
     write_images_disk(plan.images, disks.images)
-    make_scratch_disk(disks.scratch, plan.scratch_size)
+    # A pod that is started again goes on with what it has.
+    if not disks.scratch.exists():
+        make_scratch_disk(disks.scratch, plan.scratch_size)
+    if not disks.journal.exists():
+        make_journal_disk(disks.journal, _containers(plan.boot), plan.logs)
 
 
 def write_boot_disk(document: BootDocument, path: Path) -> None:
@@ -83,6 +89,19 @@ def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:
 def _extent(file: Path) -> str:
     # 'RW' is all that QEMU understands; the disk itself is opened read-only.
     return f'RW {file.stat().st_size // _SECTOR} FLAT "{file}" 0\n'
+
+
+def _containers(document: BootDocument) -> int:
+    return len(document["init_containers"]) + len(document["containers"])
+
+
+def make_journal_disk(path: Path, containers: int, logs: LogLimits) -> None:
+    """A sparse file for what the agent reports, with its header."""
+    layout = Layout(containers, logs.size, logs.files)
+    with path.open("xb") as file:
+        file.write(layout.header())
+        file.truncate(layout.total)
+    path.chmod(0o600)
 
 
 def make_scratch_disk(path: Path, size: int) -> None:

@@ -2,28 +2,99 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
+from vmpod.errors import MachineError, TimeoutExpiredError
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.wait import console_tail
 from vmpod.state import journal
+from vmpod.state.journal import OutputReader
 from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.wire.journal import Entry
 
 _POLL = 0.02
+_AT_ONCE = 1_000_000
+"""Entries that are looked at for the last lines: what comes faster than it is read has no last line."""
 
 
-def output(entry: PodEntry, *, follow: bool, containers: frozenset[str] | None = None) -> Iterator[Entry]:
-    """What the containers wrote, in the order in which it came.
+@dataclass(frozen=True)
+class Selection:
+    """Which output of a pod.
 
-    follow: go on until the machine has ended. containers: only these; None for all.
+    containers: names, None for all. previous: of the run before the present one. since: an RFC 3339
+    moment in UTC, '' for all. tail: so many last lines of each container, None for all.
     """
-    ended = (lambda: not entry.alive()) if follow else (lambda: True)
-    for each in journal.follow(entry.output, ended, poll=_POLL):
-        if each.stream != "event" and (containers is None or each.source.partition("/")[0] in containers):
-            yield each
+
+    containers: frozenset[str] | None = None
+    previous: bool = False
+    since: str = ""
+    tail: int | None = None
+
+
+def output(runtime: Runtime, entry: PodEntry, wanted: Selection, *, follow: bool = False) -> Iterator[Entry]:
+    """What the containers wrote in their present run, in the order of time.
+
+    follow: go on until the machine has ended, with the runs to come as well.
+    """
+    reader = OutputReader(entry.journal, entry.record.all_containers, chosen=wanted.containers, follow=follow)
+    runs = _runs(runtime, entry, wanted)
+
+    def chosen(entries: Iterable[Entry]) -> Iterator[Entry]:
+        for each in entries:
+            name, _, run = each.source.partition("/")
+            there = int(run) == runs[name] if wanted.previous else int(run) >= runs[name]
+            if there and each.timestamp >= wanted.since:
+                yield each
+
+    first = itertools.islice(reader.read(), _AT_ONCE) if follow else reader.read()
+    yield from chosen(first) if wanted.tail is None else _last_lines(chosen(first), wanted.tail)
+    while follow:
+        # In this order: what was written before the end must be read after it is known.
+        follow = entry.alive()
+        yield from chosen(reader.read())
+        if follow:
+            time.sleep(_POLL)
+
+
+def _runs(runtime: Runtime, entry: PodEntry, wanted: Selection) -> Mapping[str, int]:
+    """For each container the run to show: the present one is the newest that has written or may have."""
+    disk = entry.journal
+    newest = {
+        name: journal.newest_run(disk, number) or 0 for number, name in enumerate(entry.record.all_containers)
+    }
+    if not wanted.previous:
+        return newest
+    # While it waits to be started again, the run that ended last is the previous one, as for kubectl.
+    waiting = {
+        each.name for each in runtime.pods.status(entry).containers if "waiting" in each.state and each.last
+    }
+    return {name: run if name in waiting else run - 1 for name, run in newest.items()}
+
+
+def _last_lines(entries: Iterable[Entry], count: int) -> list[Entry]:
+    """The entries of the last lines of each container, in their order."""
+    lines: dict[str, deque[list[tuple[int, Entry]]]] = {}
+    unfinished: dict[tuple[str, str], list[tuple[int, Entry]]] = {}
+    for number, each in enumerate(entries):
+        name, key = each.source.partition("/")[0], (each.source, each.stream)
+        line = unfinished.pop(key, None)
+        if line is None:
+            line = []
+            lines.setdefault(name, deque(maxlen=count)).append(line)
+        line.append((number, each))
+        if each.partial:
+            unfinished[key] = line
+    return [
+        each
+        for _, each in sorted(
+            (item for kept in lines.values() for line in kept for item in line), key=lambda item: item[0]
+        )
+    ]
 
 
 def wait_until(
@@ -39,6 +110,25 @@ def wait_until(
         if condition(status) or status.ended or (deadline is not None and time.monotonic() > deadline):
             return status
         time.sleep(_POLL)
+
+
+class NotReadyError(TimeoutExpiredError):
+    """A pod was not ready in the time that it was given."""
+
+
+def wait_ready(runtime: Runtime, entry: PodEntry, *, timeout: float | None) -> None:
+    """Wait until the pod is ready, or has ended well.
+
+    timeout: seconds. Raises NotReadyError, and MachineError if it ends badly.
+    """
+    status = wait_until(runtime, entry, lambda status: status.ready, timeout=timeout)
+    if status.ended and exit_code(status) != 0:
+        raise MachineError(
+            f"the pod {entry.record.key} ended before it was ready: {status.reason or status.phase}",
+            hint=explanation(entry, status) or "run it without -d to see what its containers say",
+        )
+    if not status.ready and not status.ended:
+        raise NotReadyError(f"the pod {entry.record.key} is not ready after {timeout:g} seconds")
 
 
 def exit_code(status: PodStatus) -> int:

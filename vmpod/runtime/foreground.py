@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from vmpod.errors import ConflictError
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.remove import kill, request_stop
-from vmpod.state import journal
+from vmpod.state.journal import OutputReader
 from vmpod.state.store import PodEntry
 from vmpod.wire.journal import Entry
 
 _POLL = 0.02
 _MARGIN = 20.0
+_AT_ONCE = 2000  # entries; then it is seen to what else there is to do
 
 
 class Foreground:
@@ -24,7 +26,9 @@ class Foreground:
     ) -> None:
         self._runtime = runtime
         self._show = show
-        self._readers = [(entry, journal.Reader(entry.output)) for entry in entries]
+        self._readers = [
+            (entry, OutputReader(entry.journal, entry.record.all_containers)) for entry in entries
+        ]
         self._kill_at: float | None = None
 
     def watch(self, *, deadline: float | None = None) -> bool:
@@ -33,16 +37,17 @@ class Foreground:
         Whether they have ended. An exception, such as KeyboardInterrupt, leaves it ready to go on.
         """
         while True:
-            alive = [entry for entry, _ in self._readers if entry.alive()]
-            self._drain()
-            if not alive:
+            alive = bool(self._running())
+            more = self._drain()
+            if not alive and not more:
                 return True
             now = time.monotonic()
             if deadline is not None and now > deadline:
                 return False
             if self._kill_at is not None and now > self._kill_at:
                 self.kill()
-            time.sleep(_POLL)
+            if not more:
+                time.sleep(_POLL)
 
     def stop(self) -> None:
         """Ask all pods to stop within their grace periods; go on with watch() to see them do it."""
@@ -59,14 +64,17 @@ class Foreground:
             # Whoever holds the pod's lock is ending it already.
             kill(self._runtime, self._runtime.pods.lookup(entry.record.key) or entry)
 
-    def _running(self) -> Iterable[PodEntry]:
+    def _running(self) -> list[PodEntry]:
         return [entry for entry, _ in self._readers if entry.alive()]
 
-    def _drain(self) -> None:
+    def _drain(self) -> bool:
+        """Show what has come; whether there may be more, for a pod may write faster than we show."""
+        shown = 0
         for entry, reader in self._readers:
-            for each in reader.read():
-                if each.stream != "event":
-                    self._show(entry, each)
+            for each in itertools.islice(reader.read(), _AT_ONCE):
+                shown += 1
+                self._show(entry, each)
+        return shown >= _AT_ONCE
 
 
 def check_distinct(keys: Sequence[str]) -> None:

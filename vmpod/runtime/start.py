@@ -15,23 +15,27 @@ from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.oci.model import Image
 from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.host import Request
+from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator, Planned
 from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_disks
+from vmpod.runtime.documents import config_maps
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.remove import remove_locked
 from vmpod.runtime.wait import console_tail, wait_for
 from vmpod.spec.model import HostPath, Manifest, Pod
 from vmpod.state import journal
+from vmpod.state.journal import StreamReader
 from vmpod.state.record import Record
 from vmpod.state.store import PodEntry
 from vmpod.wire import messages
 from vmpod.wire.events import BROKEN
 from vmpod.wire.journal import timestamp
+from vmpod.wire.logdisk import EVENTS
 
 # Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy.
 _HAND_OVER_TIMEOUT = 60.0
@@ -40,13 +44,19 @@ _BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 
 @dataclass(frozen=True)
 class Options:
-    """The user's choices. uri: a libvirt URI, '' for the embedded driver; source: the manifest's name."""
+    """The user's choices.
+
+    uri: a libvirt URI, '' for the embedded driver; source: what messages call the manifest; file: where
+    it can be read again, None for standard input.
+    """
 
     accelerator: Accelerator
     uri: str = EMBEDDED
     publish: tuple[Forward, ...] = ()
     replace: bool = False
     source: str = "pod"
+    file: Path | None = None
+    logs: LogLimits = DEFAULT
 
 
 def start_pod(
@@ -66,16 +76,17 @@ def start_pod(
             uid=str(uuid.uuid4()),
             host=host,
             guest=runtime.guests.ensure(progress),
-            images=_ensure_images(runtime, pod, progress),
+            images=ensure_images(runtime, pod, progress),
             state=runtime.pods.directory(key),
             sockets=Path(),
             publish=options.publish,
+            logs=options.logs,
         )
         request = replace(request, sockets=runtime.pods.sockets(request.uid))
         planned = make_plan(pod, request, source=options.source)
         _replace_old(runtime, key)
         check_free(planned.plan.machine.forwards)
-        return _start(runtime, pod, planned, options, progress)
+        return _start(runtime, pod, planned, _record(pod, manifest, planned, options), progress)
 
 
 def _check_name(runtime: Runtime, key: str, options: Options) -> None:
@@ -92,7 +103,8 @@ def _replace_old(runtime: Runtime, key: str) -> None:
         remove_locked(runtime, key, force=True)
 
 
-def _ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[str, Image]:
+def ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[str, Image]:
+    """Every image of the pod, by the name that it gives. Raises ImageError, HostError."""
     found: dict[str, Image] = {}
     for container in (*pod.init_containers, *pod.containers):
         if container.image not in found:
@@ -101,19 +113,27 @@ def _ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[st
     return found
 
 
-def _start(runtime: Runtime, pod: Pod, planned: Planned, options: Options, progress: Progress) -> PodEntry:
-    plan = planned.plan
+def _start(runtime: Runtime, pod: Pod, planned: Planned, record: Record, progress: Progress) -> PodEntry:
     with ExitStack() as undo:
-        undo.callback(_undo, runtime, plan.pod.key)
-        entry = runtime.pods.save(PodEntry(_record(pod, planned, options), plan.machine.disks.boot.parent))
-        with progress.phase("Making disks"):
-            _make_files(pod, planned)
-        with progress.phase("Starting the machine"):
-            entry = _start_machine(runtime, entry, planned, options)
-        with progress.phase("Booting the guest"):
-            _wait_for_agent(entry, options.accelerator)
-            _hand_over(runtime, entry, planned)
+        undo.callback(_undo, runtime, record.key)
+        entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
+        entry = bring_up(runtime, entry, pod, planned, progress)
         undo.pop_all()
+    return entry
+
+
+def bring_up(runtime: Runtime, entry: PodEntry, pod: Pod, planned: Planned, progress: Progress) -> PodEntry:
+    """Make the disks, start the machine, and hand its agent the pod. Raises VmpodError; undoes nothing."""
+    with progress.phase("Making disks"):
+        _make_files(pod, planned)
+    news = journal.StreamReader(entry.journal, EVENTS)
+    for _ in news.read():
+        pass  # what an earlier machine of the pod has told
+    with progress.phase("Starting the machine"):
+        entry = _start_machine(runtime, entry, planned)
+    with progress.phase("Booting the guest"):
+        _wait_for_agent(entry, news)
+        _hand_over(runtime, entry, planned)
     return entry
 
 
@@ -121,7 +141,7 @@ def _undo(runtime: Runtime, key: str) -> None:
     remove_locked(runtime, key, force=True)
 
 
-def _record(pod: Pod, planned: Planned, options: Options) -> Record:
+def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) -> Record:
     plan = planned.plan
     return Record(
         uid=plan.pod.uid,
@@ -136,24 +156,46 @@ def _record(pod: Pod, planned: Planned, options: Options) -> Record:
         images=tuple(image.digest for image in plan.images if image.digest),
         forwards=plan.machine.forwards,
         document=pod.document,
+        config=config_maps(manifest, pod.namespace),
+        secrets=bool(manifest.secrets),
+        manifest=str(options.file.absolute()) if options.file else "",
+        image_ids=image_ids(pod, planned),
+        logs=options.logs,
+        addresses=addresses(planned),
     )
+
+
+def addresses(planned: Planned) -> tuple[str, ...]:
+    """What the pod is reached by in its own network."""
+    network = planned.plan.boot["network"]
+    return (network["address"],) if network else ()
+
+
+def image_ids(pod: Pod, planned: Planned) -> dict[str, str]:
+    """By container, the digest of its image."""
+    containers = (*pod.init_containers, *pod.containers)
+    numbers = [*planned.plan.boot["init_containers"], *planned.plan.boot["containers"]]
+    images = planned.plan.images
+    return {
+        container.name: images[spec["image"]].digest or ""
+        for container, spec in zip(containers, numbers, strict=True)
+    }
 
 
 def _make_files(pod: Pod, planned: Planned) -> None:
     machine = planned.plan.machine
     machine.sockets.mkdir(mode=0o711)
-    for path in (machine.events, machine.output, machine.console_log):
-        path.touch(mode=0o600)
+    machine.console_log.touch(mode=0o600)
     make_disks(planned.plan)
     for volume in pod.volumes:
         if isinstance(volume.source, HostPath) and volume.source.type == "DirectoryOrCreate":
             Path(volume.source.path).mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
-def _start_machine(runtime: Runtime, entry: PodEntry, planned: Planned, options: Options) -> PodEntry:
+def _start_machine(runtime: Runtime, entry: PodEntry, planned: Planned) -> PodEntry:
     machine = planned.plan.machine
     with hypervisor(
-        options.uri, root=machine.sockets / "v", cache=runtime.paths.data / "libvirt-cache"
+        entry.record.uri, root=machine.sockets / "v", cache=runtime.paths.data / "libvirt-cache"
     ) as found:
         process = Process.of(found.start(machine))
     if process is None:
@@ -161,18 +203,17 @@ def _start_machine(runtime: Runtime, entry: PodEntry, planned: Planned, options:
     return runtime.pods.save(replace(entry, record=entry.record.with_process(process)))
 
 
-def _wait_for_agent(entry: PodEntry, accelerator: Accelerator) -> None:
-    reader = journal.Reader(entry.events)
+def _wait_for_agent(entry: PodEntry, news: StreamReader) -> None:
     seen: list[dict[str, object]] = []
 
     def booted() -> bool:
-        seen.extend(event for _, event in journal.events(reader.read()))
+        seen.extend(event for _, event in journal.parsed(news))
         return bool(seen)
 
     wait_for(
         booted,
         alive=entry.alive,
-        timeout=_BOOT_TIMEOUT[accelerator],
+        timeout=_BOOT_TIMEOUT[entry.record.accelerator],
         what="the guest's agent",
         console=entry.console,
     )

@@ -6,14 +6,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmpod.errors import HostError
 from vmpod.files import write_atomically
 from vmpod.plan.forward import Forward, pod_key
+from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.process import Process
+from vmpod.wire.logdisk import Layout
 
-VERSION = 1
+if TYPE_CHECKING:
+    from vmpod.plan.model import Accelerator
+
+VERSION = 2
 FILE = "pod.json"
 
 
@@ -22,8 +27,11 @@ class Record:
     """One pod.
 
     created: RFC 3339. uri: the libvirt connection its machine was started on ('' for the embedded
-    driver). sockets: directory of its sockets. images: digests it uses. document: the manifest, as
-    JSON. qemu: the machine's process, None until it has started. stopped: a command ended the machine.
+    driver). sockets: directory of its sockets. images: digests it uses. document: the Pod, as JSON.
+    config: the ConfigMaps that it uses. secrets: whether it has Secrets, which are not kept here but in
+    the file manifest ('' if that was standard input). image_ids: by container, the digest of its image.
+    logs: how much is kept of its output. addresses: in its own network. boot: the number of its machine,
+    from 1. qemu: the machine's process, None until it has started. stopped: a command ended the machine.
     """
 
     uid: str
@@ -31,13 +39,20 @@ class Record:
     namespace: str
     created: str
     uri: str
-    accelerator: str
+    accelerator: Accelerator
     sockets: Path
     containers: tuple[str, ...]
     init_containers: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     forwards: tuple[Forward, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
+    config: tuple[Mapping[str, Any], ...] = ()
+    secrets: bool = False
+    manifest: str = ""
+    image_ids: Mapping[str, str] = field(default_factory=dict)
+    logs: LogLimits = DEFAULT
+    addresses: tuple[str, ...] = ()
+    boot: int = 1
     qemu: Process | None = None
     stopped: bool = False
 
@@ -45,6 +60,16 @@ class Record:
     def key(self) -> str:
         """The pod's directory name."""
         return pod_key(self.namespace, self.name)
+
+    @property
+    def all_containers(self) -> tuple[str, ...]:
+        """Every container, init containers first: the order in which the journal disk counts them."""
+        return self.init_containers + self.containers
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of its journal disk."""
+        return Layout(len(self.all_containers), self.logs.size, self.logs.files)
 
     @property
     def machine_name(self) -> str:
@@ -86,7 +111,8 @@ def load(directory: Path) -> Record | None:
 def _from_json(content: dict[str, Any]) -> Record:
     content["sockets"] = Path(content["sockets"])
     content["forwards"] = tuple(Forward(**forward) for forward in content["forwards"])
+    content["logs"] = LogLimits(**content["logs"])
     content["qemu"] = Process(**content["qemu"]) if content["qemu"] else None
-    for name in ("containers", "init_containers", "images"):
+    for name in ("containers", "init_containers", "images", "config", "addresses"):
         content[name] = tuple(content[name])
     return Record(**content)

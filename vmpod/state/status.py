@@ -1,6 +1,6 @@
 """The state of a pod, from what is: its record, its events, and whether its machine lives.
 
-The result has the shape of the Kubernetes API's PodStatus (core/v1).
+Phases, states and reasons are the Kubernetes API's (core/v1 PodStatus); kubernetes.py shows them in its form.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmpod.state.record import Record
-from vmpod.wire.events import BROKEN, FAILED, PENDING, RUNNING, SUCCEEDED
+from vmpod.wire.events import BOOTED, BROKEN, FAILED, PENDING, PREPARED, RUNNING, SUCCEEDED
 
 Json = dict[str, Any]
 TimedEvent = tuple[str, Mapping[str, Any]]
 
+UNKNOWN = "Unknown"
 _PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED)
 _MAX_INT = 2**31 - 1  # integers of the Kubernetes API have 32 bits
 _STATES: Mapping[str, Mapping[str, type]] = {
@@ -63,7 +64,11 @@ class ContainerStatus:
 
 @dataclass
 class PodStatus:
-    """The pod as a whole. message: for the user, where something went wrong."""
+    """The pod as a whole. message: for the user, where something went wrong.
+
+    since: for each condition that is true, and each that was, when it became what it is (RFC 3339).
+    prepared: whether the machine is ready for containers. last_seen: when the machine last wrote.
+    """
 
     phase: str
     ready: bool
@@ -71,6 +76,14 @@ class PodStatus:
     message: str
     started: str
     containers: list[ContainerStatus]
+    prepared: bool = False
+    since: Mapping[str, str] = field(default_factory=dict)
+    last_seen: str = ""
+
+    @property
+    def initialized(self) -> bool:
+        """Whether all init containers have done their work."""
+        return all(each.ready for each in self.containers if each.init)
 
     @property
     def ended(self) -> bool:
@@ -91,7 +104,9 @@ class Folder:
     """Takes events one by one. What a hostile guest makes up is shown, but breaks nothing."""
 
     def __init__(self, record: Record) -> None:
-        self.booted = False
+        self.boot = 0
+        self.prepared = False
+        self.since: dict[str, str] = {}
         self.phase = PENDING
         self.ready = False
         self.failure = ""
@@ -101,6 +116,7 @@ class Folder:
 
     def take(self, timestamp: str, event: Mapping[str, Any]) -> None:
         """Fold one event in; one that makes no sense changes nothing."""
+        before = self._conditions()
         kind = event.get("kind")
         if kind == "container":
             self._container(event)
@@ -108,10 +124,32 @@ class Folder:
             self.phase = event["phase"]
             self.ready = event.get("ready") is True
         elif kind == "agent":
-            self.booted = True
-            self.started = self.started or timestamp
-            if event.get("reason") == BROKEN:
-                self.failure = _text(event.get("message"))
+            self._agent(timestamp, event)
+        after = self._conditions()
+        self.since |= {name: timestamp for name, value in after.items() if value != before[name]}
+
+    def _agent(self, timestamp: str, event: Mapping[str, Any]) -> None:
+        self.started = self.started or timestamp
+        reason = event.get("reason")
+        if reason == BOOTED:
+            self._booted(event)
+        elif reason == PREPARED:
+            self.prepared = True
+        elif reason == BROKEN:
+            self.failure = _text(event.get("message"))
+
+    def _booted(self, event: Mapping[str, Any]) -> None:
+        """Another life of the pod begins; how its containers ended is what is left of the one before."""
+        boot = event.get("boot")
+        self.boot = boot if type(boot) is int else 1
+        self.phase, self.ready, self.prepared, self.failure = PENDING, False, False, ""
+        for each in self.containers.values():
+            each.last = each.state.get("terminated", each.last)
+            each.state = dict(_NOT_STARTED)
+
+    def _conditions(self) -> dict[str, bool]:
+        initialized = all(each.ready for each in self.containers.values() if each.init)
+        return {"Initialized": initialized, "Ready": self.ready, "Prepared": self.prepared}
 
     def _container(self, event: Mapping[str, Any]) -> None:
         status = self.containers.get(_text(event.get("name")))
@@ -120,29 +158,60 @@ class Folder:
             return
         status.state, status.restarts = state, min(max(0, restarts), _MAX_INT)
         last = _state({"terminated": event.get("last")})
-        status.last = last["terminated"] if last else None
+        # After a start the agent does not know how the run before it ended; the events do.
+        status.last = last["terminated"] if last else status.last
 
 
-def derive(record: Record, events: Iterable[TimedEvent], *, alive: bool, starting: bool) -> PodStatus:
-    """The state now. alive: whether the machine runs; starting: whether a command is starting it."""
+def derive(
+    record: Record,
+    events: Iterable[TimedEvent],
+    *,
+    alive: bool,
+    starting: bool,
+    silent: bool = False,
+    last_seen: str = "",
+) -> PodStatus:
+    """The state now.
+
+    alive: whether the machine runs; starting: whether a command is starting it; silent: whether its agent
+    does not answer; last_seen: when the machine last wrote anything (RFC 3339), '' if never.
+    """
     folder = Folder(record)
     for timestamp, event in events:
         folder.take(timestamp, event)
     phase, reason, message = _phase(folder, record, alive=alive, starting=starting)
+    if silent and phase in (PENDING, RUNNING):
+        phase, reason, message = UNKNOWN, "NodeLost", _SILENT
     ended = phase in (SUCCEEDED, FAILED)
     containers = list(folder.containers.values())
     if not alive and not starting:
-        _end_containers(containers)
-    return PodStatus(phase, folder.ready and alive and not ended, reason, message, folder.started, containers)
+        _end_containers(containers, last_seen)
+    ready = folder.ready and alive and not ended and not silent
+    since = folder.since if folder.ready == ready else folder.since | {"Ready": last_seen}
+    return PodStatus(
+        phase,
+        ready,
+        reason,
+        message,
+        folder.started,
+        containers,
+        prepared=folder.prepared and alive and not ended,
+        since=since,
+        last_seen=last_seen,
+    )
+
+
+_SILENT = "the pod's agent does not answer: its machine hangs or is paused, or the host is overloaded"
 
 
 def _phase(folder: Folder, record: Record, *, alive: bool, starting: bool) -> tuple[str, str, str]:
-    if folder.failure:
+    booted = folder.boot >= record.boot
+    if folder.failure and booted:
         return FAILED, "MachineFailed", folder.failure
-    if folder.phase in (SUCCEEDED, FAILED):
+    if folder.phase in (SUCCEEDED, FAILED) and booted:
         return folder.phase, "", ""
     if alive or starting:
-        return folder.phase, "", ""
+        return folder.phase if booted else PENDING, "", ""
     if record.stopped:
         return FAILED, "Killed", "the machine was ended by force"
     if record.qemu is None:
@@ -150,7 +219,7 @@ def _phase(folder: Folder, record: Record, *, alive: bool, starting: bool) -> tu
     return FAILED, "MachineDied", "the machine ended without the pod having ended"
 
 
-def _end_containers(containers: Iterable[ContainerStatus]) -> None:
+def _end_containers(containers: Iterable[ContainerStatus], last_seen: str) -> None:
     """Nothing runs in a machine that is gone. How such a container ended nobody knows: never success."""
     for each in containers:
         if "terminated" not in each.state:
@@ -159,8 +228,9 @@ def _end_containers(containers: Iterable[ContainerStatus]) -> None:
                 "terminated": {
                     "exitCode": 137,
                     "reason": "ContainerStatusUnknown",
+                    "message": "the machine ended, and how the container did nobody knows",
                     "startedAt": running.get("startedAt"),
-                    "finishedAt": None,
+                    "finishedAt": last_seen or None,
                 }
             }
 
@@ -183,55 +253,3 @@ def _state(state: Any) -> Json | None:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def to_kubernetes(record: Record, status: PodStatus) -> Json:
-    """The pod as a v1 Pod object with its status, as `kubectl get -o json` has it."""
-    document = dict(record.document)
-    metadata = dict(document.get("metadata") or {})
-    metadata |= {
-        "name": record.name,
-        "namespace": record.namespace,
-        "uid": record.uid,
-        "creationTimestamp": record.created,
-    }
-    return (
-        {"apiVersion": "v1", "kind": "Pod"}
-        | document
-        | {
-            "metadata": metadata,
-            "status": _status(status),
-        }
-    )
-
-
-def _status(status: PodStatus) -> Json:
-    result: Json = {
-        "phase": status.phase,
-        "conditions": _conditions(status),
-        "hostIP": "127.0.0.1",
-        "startTime": status.started or None,
-        "initContainerStatuses": [_container(each) for each in status.containers if each.init],
-        "containerStatuses": [_container(each) for each in status.ordinary()],
-    }
-    result |= {name: text for name, text in (("reason", status.reason), ("message", status.message)) if text}
-    return result
-
-
-def _conditions(status: PodStatus) -> list[Json]:
-    initialized = all(each.ready for each in status.containers if each.init)
-    return [
-        {"type": "Initialized", "status": str(initialized)},
-        {"type": "ContainersReady", "status": str(status.ready)},
-        {"type": "Ready", "status": str(status.ready)},
-    ]
-
-
-def _container(status: ContainerStatus) -> Json:
-    return {
-        "name": status.name,
-        "ready": status.ready,
-        "restartCount": status.restarts,
-        "state": status.state,
-        "lastState": {"terminated": status.last} if status.last else {},
-    }

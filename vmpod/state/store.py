@@ -1,13 +1,14 @@
 """All pods of this user.
 
-<state>/pods/<key>/       pod.json, the disks, the journals, the console's log
+<state>/pods/<key>/       pod.json, the disks, the console's log
 <runtime>/<12 digits>/    sockets, and libvirt's files if its driver is embedded
 <runtime>/locks/<key>     held by a command that changes the pod
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableSequence
+import time
+from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,10 @@ from vmpod.plan.forward import pod_key
 from vmpod.state import journal, record
 from vmpod.state.record import Record
 from vmpod.state.status import PodStatus, derive
+from vmpod.wire.journal import timestamp
+from vmpod.wire.logdisk import HEARTBEAT_SECONDS
 
-EVENTS = "events.log"
-OUTPUT = "output.log"
+JOURNAL = "journal.raw"
 CONSOLE = "console.log"
 
 
@@ -34,30 +36,40 @@ class PodEntry:
     directory: Path
 
     @property
-    def events(self) -> Path:
-        """The journal of the pod's events."""
-        return self.directory / EVENTS
-
-    @property
-    def output(self) -> Path:
-        """The journal of what its containers wrote."""
-        return self.directory / OUTPUT
+    def journal(self) -> journal.Disk:
+        """What its agent reports, and what its containers write."""
+        return journal.Disk(self.directory / JOURNAL, self.record.layout)
 
     @property
     def console(self) -> Path:
         """What the machine wrote to its serial console."""
         return self.directory / CONSOLE
 
+    def last_written(self) -> float:
+        """When the machine last wrote to its journal disk (seconds since the epoch); 0 if never."""
+        try:
+            return (self.directory / JOURNAL).stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
     def alive(self) -> bool:
         """Whether the pod's machine runs."""
         return self.record.qemu is not None and self.record.qemu.alive()
 
 
+Ask = Callable[[PodEntry], "list[dict[str, Any]] | None"]
+"""Asks a pod's agent for the events that tell its state; None if it does not answer."""
+
+SILENCE = 2.5 * HEARTBEAT_SECONDS
+"""Seconds after which an agent that has written nothing is asked whether it lives."""
+
+
 class PodStore:
     """Finds, adds and removes pods. Nothing is cached: other commands work on the same files."""
 
-    def __init__(self, paths: Paths) -> None:
+    def __init__(self, paths: Paths, ask: Ask = lambda _entry: None) -> None:
         self._paths = paths
+        self._ask = ask
 
     def directory(self, key: str) -> Path:
         """Where a pod of that key is kept, whether or not it is there."""
@@ -110,11 +122,23 @@ class PodStore:
         # In this order: a machine that ends in between has told its end before.
         alive = entry.alive()
         starting = entry.record.qemu is None and lock.held(self._lock(entry.record.key))
-        return derive(entry.record, self.events(entry), alive=alive, starting=starting)
+        seen = entry.last_written()
+        events: Iterable[tuple[str, dict[str, Any]]] = self.events(entry)
+        silent = False
+        if alive and time.time() - seen > SILENCE:
+            # It beats every few seconds, unless the machine is stuck, or the host's disk is full.
+            answer = self._ask(entry)
+            silent = answer is None
+            now = _moment(time.time())
+            events = [*events, *((now, event) for event in answer or ())]
+        last_seen = _moment(seen) if seen else ""
+        return derive(
+            entry.record, events, alive=alive, starting=starting, silent=silent, last_seen=last_seen
+        )
 
     def events(self, entry: PodEntry) -> Iterator[tuple[str, dict[str, Any]]]:
         """(timestamp, event) of all that its agent has reported so far, in order. Not trusted."""
-        return journal.events(journal.Reader(entry.events).read())
+        return journal.events(entry.journal)
 
     def _entries(self, problems: MutableSequence[HostError] | None) -> Iterator[PodEntry]:
         if not self._paths.pods.is_dir():
@@ -132,6 +156,10 @@ class PodStore:
 
     def _lock(self, key: str) -> Path:
         return self._paths.runtime / "locks" / key
+
+
+def _moment(seconds: float) -> str:
+    return timestamp(int(seconds * 1_000_000_000))
 
 
 def key_of(name: str) -> str:

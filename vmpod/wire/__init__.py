@@ -12,8 +12,6 @@ CONTROL_PORTS = 8
 """Virtio-serial ports that carry sessions; each serves one client at a time."""
 
 CONTROL_PORT_NAME = "vmpod.control.{}"
-EVENTS_PORT_NAME = "vmpod.events"
-OUTPUT_PORT_NAME = "vmpod.output"
 
 BOOT_DOCUMENT_NAME = "boot.json"
 """File on the boot disk that holds the boot document."""

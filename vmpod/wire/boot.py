@@ -67,12 +67,14 @@ if TYPE_CHECKING:
         read_only: bool
 
     class BootContainer(TypedDict):
-        """image: index into the document's images; memory in bytes, cpu in 1/1000 core, 0 for no limit.
+        """first_run: how often it has run before. image: index into the document's images.
 
-        user: 'name', 'uid', 'name:group' or 'uid:gid', looked up in the image; '' for root.
+        memory in bytes, cpu in 1/1000 core, 0 for no limit. user: 'name', 'uid', 'name:group' or
+        'uid:gid', looked up in the image; '' for root.
         """
 
         name: str
+        first_run: int
         image: int
         argv: list[Value]
         env: list[list[Value]]
@@ -85,7 +87,10 @@ if TYPE_CHECKING:
         stop_signal: str
 
     class BootDocument(TypedDict):
+        """boot: the number of the pod's machine, from 1: a pod that was stopped can be started again."""
+
         version: int
+        boot: int
         pod: PodIdentity
         network: Network | None
         images: list[BootImage]
@@ -103,6 +108,7 @@ BOOT_VERSION = 1
 _VALUE: Shape = (str, {"secret": str})
 _CONTAINER: Shape = {
     "name": str,
+    "first_run": int,
     "image": int,
     "argv": [_VALUE],
     "env": [[_VALUE]],
@@ -132,6 +138,7 @@ _VOLUME: Shape = {
 }
 _DOCUMENT: Shape = {
     "version": int,
+    "boot": int,
     "pod": {"name": str, "namespace": str, "uid": str, "hostname": str},
     "network": (type(None), _NETWORK),
     "images": [{"start": int, "length": int}],

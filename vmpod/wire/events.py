@@ -52,15 +52,16 @@ if TYPE_CHECKING:
         message: NotRequired[str]
 
     class AgentEvent(TypedDict):
-        """A step of the machine's own life: booted, prepared, stopping, stopped, failed.
+        """A step of the machine's own life: booted, prepared, stopping, stopped, failed, lost output.
 
-        uptime: seconds since the guest's kernel started.
+        uptime: seconds since the guest's kernel started. boot: of a Booted, the number of the pod's machine.
         """
 
         kind: Literal["agent"]
         reason: str
         message: str
         uptime: float
+        boot: NotRequired[int]
 
     Event = ContainerEvent | PodEvent | AgentEvent
 
@@ -68,3 +69,4 @@ if TYPE_CHECKING:
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
 
 BOOTED, PREPARED, STOPPING, STOPPED, BROKEN = "Booted", "Prepared", "Stopping", "Stopped", "Broken"
+LOST = "OutputLost"

@@ -1,14 +1,12 @@
-r"""Journal lines: how the guest's output and events are kept on the host.
+r"""Journal lines: how the guest's output and events are kept, on the journal disk (logdisk.py).
 
-The agent writes lines to a virtio-serial port behind which QEMU appends to a file, so they reach the
-host with no vmpod process running and stay when the machine dies. A line is what a kubelet reads from
-a container's log file, with the source before the stream:
+A line is what a kubelet reads from a container's log file:
 
-    2026-01-31T12:00:00.123456789Z web/0 stdout F hello\n
+    2026-01-31T12:00:00.123456789Z stdout F hello\n
 
-The source is a container and the number of its restart, or '-' for the pod's events, whose stream is
-'event' and whose content is JSON. Tag F ends a line of the container's output; P means that the output
-goes on in the next entry of the same source and stream. Content is any bytes but a newline.
+The pod's events are lines of the stream 'event', whose content is JSON. Tag F ends a line of the
+container's output; P means that the output goes on in the next entry of the same stream. Content is any
+bytes but a newline.
 Source of the format: Kubernetes, CRI logging (`RFC3339Nano stdout|stderr P|F message`).
 """
 
@@ -26,18 +24,22 @@ MAX_CONTENT = 16 * 1024
 MAX_LINE = MAX_CONTENT + 512
 """A longer line in a journal was not written by an agent in its right mind, and is skipped."""
 
-STREAMS = ("stdout", "stderr", "event")
-POD_SOURCE = "-"
+OUTPUT_STREAMS = ("stdout", "stderr")
+EVENT_STREAM = "event"
+_STREAMS = (*OUTPUT_STREAMS, EVENT_STREAM)
 
 
 class Entry:
-    """One journal line. timestamp: RFC 3339 with nanoseconds, UTC; partial: the line goes on."""
+    """One journal line. timestamp: RFC 3339 with nanoseconds, UTC; partial: the line goes on.
+
+    source: 'CONTAINER/RUN', which follows from where the line was read, and is not part of it.
+    """
 
     __slots__ = ("content", "partial", "source", "stream", "timestamp")
 
-    def __init__(self, timestamp: str, source: str, stream: str, content: bytes, *, partial: bool) -> None:
+    def __init__(self, timestamp: str, stream: str, content: bytes, *, partial: bool) -> None:
         self.timestamp = timestamp
-        self.source = source
+        self.source = ""
         self.stream = stream
         self.content = content
         self.partial = partial
@@ -57,25 +59,32 @@ def timestamp(nanoseconds: int) -> str:
     return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:09}Z"
 
 
-def encode(entry: Entry) -> bytes:
-    """The journal line of an entry whose content holds no newline and is at most MAX_CONTENT long."""
-    tag = "P" if entry.partial else "F"
-    return f"{entry.timestamp} {entry.source} {entry.stream} {tag} ".encode() + entry.content + b"\n"
+def encode(timestamp: str, stream: str, data: bytes) -> bytes:
+    """The lines for a piece of output, cut anywhere; without a newline at its end the last one is partial."""
+    head = f"{timestamp} {stream} ".encode()
+    lines = data.split(b"\n")
+    rest = lines.pop()
+    if max(map(len, lines), default=0) > MAX_CONTENT or len(rest) > MAX_CONTENT:
+        pieces = split_output(data)
+        return b"".join(head + (b"P " if partial else b"F ") + piece + b"\n" for piece, partial in pieces)
+    # Nearly always: and then worth doing with few operations, as most output is many short lines.
+    whole = b"".join((head, b"F ", (b"\n" + head + b"F ").join(lines), b"\n")) if lines else b""
+    return whole + head + b"P " + rest + b"\n" if rest else whole
 
 
 def decode(line: bytes) -> Entry | None:
     """The entry of a line (with or without its newline); None if it is not one."""
     if len(line) > MAX_LINE:
         return None
-    words = line.rstrip(b"\n").split(b" ", 4)
-    if len(words) != 5:
+    words = line.rstrip(b"\n").split(b" ", 3)
+    if len(words) != 4:
         return None
-    moment, source, stream, tag, content = words
+    moment, stream, tag, content = words
     try:
-        names = moment.decode("ascii"), source.decode("ascii"), stream.decode("ascii")
+        names = moment.decode("ascii"), stream.decode("ascii")
     except UnicodeDecodeError:
         return None
-    if names[2] not in STREAMS or tag not in (b"F", b"P") or not names[0].endswith("Z"):
+    if names[1] not in _STREAMS or tag not in (b"F", b"P") or not names[0].endswith("Z"):
         return None
     return Entry(*names, content, partial=tag == b"P")
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from tests.unit.state.records import MOMENT, RUNNING, agent, ended, keep, one, record, store, whole
 from vmpod.process import Process
 from vmpod.runtime.follow import exit_code
-from vmpod.state.status import PodStatus, derive, to_kubernetes
+from vmpod.state.kubernetes import to_kubernetes
+from vmpod.state.status import PodStatus, derive
 
 RUNS = Process(1, 1)
 STARTED = record(qemu=RUNS)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmpod.wire.boot import BootContainer, BootVolume
-    from vmpod_agent.journal import Journal
+    from vmpod_agent.journal import RunLog
     from vmpod_agent.loop import Loop
     from vmpod_agent.reaper import ExitStatus, Reaper
     from vmpod_agent.secrets import Secrets
@@ -30,10 +30,13 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Services:
     """What every container needs of the agent."""
 
-    def __init__(self, loop: Loop, reaper: Reaper, output: Journal, secrets: Secrets) -> None:
+    def __init__(
+        self, loop: Loop, reaper: Reaper, log: Callable[[BootContainer, int], RunLog], secrets: Secrets
+    ) -> None:
+        """log: where a run of a container writes its output to."""
         self.loop = loop
         self.reaper = reaper
-        self.output = output
+        self.log = log
         self.secrets = secrets
         self.crun = Crun(reaper)
 
@@ -81,9 +84,10 @@ class Run:
         """Make the root filesystem and start the container."""
         self._started, self._ended, self._failed = started, ended, failed
         try:
+            log = self._services.log(self.spec, self.attempt)
             self._mount_root()
             self._write_config()
-            self._crun_run()
+            self._crun_run(log)
         except StartError as error:
             failed(error)
         except (OSError, UserError) as error:
@@ -160,15 +164,14 @@ class Run:
             mounts.append(ociconfig.bind(source, mount["path"], read_only=read_only))
         return mounts
 
-    def _crun_run(self) -> None:
+    def _crun_run(self, log: RunLog) -> None:
         ends = []
         for stream in ("stdout", "stderr"):
             read_end, write_end = pipe()
             capture = Capture(
                 self._services.loop,
                 read_end,
-                self._services.output,
-                source=f"{self.spec['name']}/{self.attempt}",
+                log,
                 stream=stream,
                 ended=self._settle,
             )

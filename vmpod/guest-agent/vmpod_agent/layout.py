@@ -6,6 +6,7 @@ RUN = "/run/vmpod"
 BOOT_DISK = "/dev/vdb"
 IMAGES_DISK = "/dev/vdc"
 SCRATCH_DISK = "/dev/vdd"
+JOURNAL_DISK = "/dev/vde"
 
 BOOT = f"{RUN}/boot"
 SCRATCH = f"{RUN}/scratch"

@@ -10,12 +10,12 @@ import os
 import time
 
 from vmpod import wire
-from vmpod.wire import boot, events, messages
+from vmpod.wire import boot, events, logdisk, messages
 from vmpod.wire.messages import clipped
 from vmpod_agent import layout, ports, prepare, syscalls
 from vmpod_agent.console import report
 from vmpod_agent.container import Services
-from vmpod_agent.journal import Journal
+from vmpod_agent.journal import EventJournal, JournalDisk, RunLog
 from vmpod_agent.loop import Loop
 from vmpod_agent.methods import table
 from vmpod_agent.operations import Mount
@@ -28,7 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from vmpod.wire.boot import BootDocument
+    from vmpod.wire.boot import BootContainer, BootDocument
+    from vmpod.wire.events import AgentEvent
     from vmpod_agent.operations import Operation
     from vmpod_agent.reaper import ExitStatus
 
@@ -39,23 +40,25 @@ class Agent:
     def __init__(self) -> None:
         self._loop = Loop()
         self._reaper = Reaper(self._loop)
-        found = ports.discover()
-        self._events = Journal(self._loop, _open(found[wire.EVENTS_PORT_NAME]))
-        self._output = Journal(self._loop, _open(found[wire.OUTPUT_PORT_NAME]))
-        self._control = [path for name, path in sorted(found.items()) if name not in _JOURNALS]
-        self._services = Services(self._loop, self._reaper, self._output, Secrets({}))
+        self._disk = JournalDisk(_open_journal())
+        self._events = EventJournal(self._disk)
+        self._services = Services(self._loop, self._reaper, self._log, Secrets({}))
         self._pod: PodController | None = None
         self._document: BootDocument | None = None
+        self._numbers: dict[str, int] = {}
 
     def run(self) -> None:
         """Boot, serve, and return when the machine is to be turned off."""
         _execute([Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])
         self._document = _read_boot_document()
+        specs = self._document["init_containers"] + self._document["containers"]
+        self._numbers = {spec["name"]: number for number, spec in enumerate(specs)}
         self._serve_control_ports()
         # The host starts to talk when it sees this, and finds the ports open.
         self._say(events.BOOTED, "")
         _execute(prepare.machine(self._document))
         self._say(events.PREPARED, "")
+        self._beat()
         self._loop.run()
 
     def failed(self, error: Exception) -> None:
@@ -63,10 +66,8 @@ class Agent:
         self._say(events.BROKEN, str(error))
 
     def close(self) -> None:
-        """Everything reported reaches the host, everything written the disks."""
+        """Say so, and see everything that was written on the disks."""
         self._say(events.STOPPED, "")
-        self._output.flush()
-        self._events.flush()
         os.sync()
 
     def _serve_control_ports(self) -> None:
@@ -77,8 +78,8 @@ class Agent:
             services=lambda: self._services,
             stop=self._stop,
         )
-        for path in self._control:
-            ports.ControlPort(self._loop, _open(path), methods)
+        for _, path in sorted(ports.discover().items()):
+            ports.ControlPort(self._loop, os.open(path, os.O_RDWR | os.O_CLOEXEC), methods)
 
     def _start(self, secrets: dict[str, str]) -> None:
         assert self._document is not None
@@ -110,21 +111,47 @@ class Agent:
     def _finished(self, _phase: str) -> None:
         self._loop.stop()
 
+    def _beat(self) -> None:
+        """Let the host see that this loop turns."""
+        self._loop.call_later(logdisk.HEARTBEAT_SECONDS, self._beat)
+        try:
+            self._disk.beat()
+        except OSError:
+            pass  # it asks us then
+
+    def _log(self, spec: BootContainer, run: int) -> RunLog:
+        """Where a run of a container writes to."""
+        log = RunLog(self._disk, self._numbers[spec["name"]], run, lambda told: self._say(events.LOST, told))
+        try:
+            log.begin()
+        except OSError as error:
+            report(f"{spec['name']}: its output cannot be stored on the host: {error}")
+        return log
+
     def _say(self, reason: str, message: str) -> None:
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
         # The kernel is told to be quiet; who looks at the console should see that something lives.
         report(f"{uptime:.3f} s: {reason} {message}".rstrip())
-        self._events.event(
-            {"kind": "agent", "reason": reason, "message": clipped(message, 4096), "uptime": round(uptime, 3)}
-        )
+        event: AgentEvent = {
+            "kind": "agent",
+            "reason": reason,
+            "message": clipped(message, 4096),
+            "uptime": round(uptime, 3),
+        }
+        if reason == events.BOOTED and self._document:
+            event["boot"] = self._document["boot"]
+        self._events.event(event)
 
 
 _IDLE_AFTER = 3.0  # seconds after the start of the pod
-_JOURNALS = (wire.EVENTS_PORT_NAME, wire.OUTPUT_PORT_NAME)
 
 
-def _open(path: str) -> int:
-    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+def _open_journal() -> int:
+    disk = layout.JOURNAL_DISK
+    # Nothing is gained by asking the host to flush its own cache: it outlives us.
+    with open(f"/sys/block/{os.path.basename(disk)}/queue/write_cache", "w") as file:
+        file.write("write through")
+    return os.open(disk, os.O_RDWR | os.O_DSYNC | os.O_CLOEXEC)
 
 
 def _read_boot_document() -> BootDocument:

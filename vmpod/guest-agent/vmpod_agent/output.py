@@ -10,50 +10,42 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmpod_agent.journal import Journal
+    from vmpod_agent.journal import RunLog
     from vmpod_agent.loop import Loop
 
 _CHUNK = 64 * 1024
 
 
 class Capture:
-    """Reads one pipe to its end. When the journal is full it waits, and so, in time, does the writer."""
+    """Reads one pipe to its end. A container that writes faster than the host stores waits."""
 
     def __init__(
         self,
         loop: Loop,
         fd: int,
-        output: Journal,
+        log: RunLog,
         *,
-        source: str,
         stream: str,
         ended: Callable[[], None],
     ) -> None:
         self.ended = False
         self._loop = loop
         self._fd = fd
-        self._output = output
-        self._source = source
+        self._log = log
         self._stream = stream
         self._when_ended = ended
         os.set_blocking(fd, False)
-        self._resume()
-
-    def _resume(self) -> None:
-        self._loop.watch(self._fd, READ, self._readable)
+        loop.watch(fd, READ, self._readable)
 
     def _readable(self, _events: int) -> None:
         try:
             data = os.read(self._fd, _CHUNK)
         except BlockingIOError:
             return  # woken for a descriptor that had this number before
-        if not data:
-            self._loop.forget(self._fd)
-            os.close(self._fd)
-            self.ended = True
-            self._when_ended()
+        if data:
+            self._log.write(self._stream, data)
             return
-        self._output.output(self._source, self._stream, data)
-        if self._output.full:
-            self._loop.forget(self._fd)
-            self._output.when_drained(self._resume)
+        self._loop.forget(self._fd)
+        os.close(self._fd)
+        self.ended = True
+        self._when_ended()

@@ -44,7 +44,7 @@ class Member:
         self._backoff = Backoff()
         self._timer: Timer | None = None
         self._started_at = ""
-        self._attempts = 0
+        self._attempts = spec["first_run"]
 
     @property
     def name(self) -> str:

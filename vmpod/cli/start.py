@@ -1,0 +1,33 @@
+"""`vmpod start`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vmpod.cli.starting import start_each, starting_options
+
+if TYPE_CHECKING:
+    from vmpod.plan.model import Accelerator
+    from vmpod.progress import Progress
+    from vmpod.runtime.context import Runtime
+    from vmpod.state.store import PodEntry
+
+
+@click.command("start")
+@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@starting_options
+def command(pods: tuple[str, ...], file: Path | None, timeout: float | None, quiet: bool, accel: str) -> int:
+    """Start PODs that have ended, in the background, and return when they are ready.
+
+    They keep name, uid, ports, logs and what is in their emptyDirs on disk. Their containers begin with
+    their images' files, as after any restart, and init containers run again.
+    """
+    from vmpod.runtime.again import start_again  # noqa: PLC0415
+
+    def start(runtime: Runtime, name: str, accelerator: Accelerator, progress: Progress) -> PodEntry:
+        return start_again(runtime, name, accelerator, file=file, progress=progress)
+
+    return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet)

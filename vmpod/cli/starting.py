@@ -1,0 +1,67 @@
+"""What `vmpod start` and `vmpod restart` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from vmpod.cli.common import accelerator_option, for_each, runtime
+from vmpod.cli.interrupt import Interruption, interruptible
+from vmpod.cli.moments import Seconds
+from vmpod.cli.progress import progress
+
+if TYPE_CHECKING:
+    from vmpod.plan.model import Accelerator
+    from vmpod.progress import Progress
+    from vmpod.runtime.context import Runtime
+    from vmpod.state.store import PodEntry
+
+F = TypeVar("F", bound=Callable[..., Any])
+Start = Callable[["Runtime", str, "Accelerator", "Progress"], "PodEntry"]
+
+
+def starting_options(command: F) -> F:
+    """The options of both commands."""
+    options = (
+        click.option(
+            "--file",
+            "file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="Where the pod's Secrets are, which are kept nowhere. [default: the manifest it was run from]",
+        ),
+        click.option(
+            "--timeout", type=Seconds(), metavar="DURATION", help="Fail if a pod is not ready by then."
+        ),
+        click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+        accelerator_option,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def start_each(names: Sequence[str], start: Start, *, accel: str, timeout: float | None, quiet: bool) -> int:
+    """Start every pod and wait until it is ready. Returns the exit status."""
+    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
+    from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
+
+    choice = choose(accel)
+    if choice.reason and not quiet:
+        click.echo(f"vmpod: {choice.reason}", err=True)
+    found = runtime()
+
+    def action(name: str) -> None:
+        shown = progress(quiet=quiet)
+        entry = start(found, name, choice.accelerator, shown)
+        with shown.phase("Starting the containers"):
+            wait_ready(found, entry, timeout=timeout)
+        click.echo(entry.record.key.replace("_", "/"))
+
+    try:
+        with interruptible():
+            return for_each(names, action)
+    except Interruption as interruption:
+        return interruption.status

@@ -1,0 +1,119 @@
+"""Starting a pod again that has ended: same name and uid, its logs and emptyDirs kept, a machine anew."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from vmpod.errors import ConflictError
+from vmpod.plan.host import Request
+from vmpod.plan.make import make_plan
+from vmpod.plan.model import Accelerator
+from vmpod.progress import SILENT, Progress
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.documents import manifest_again
+from vmpod.runtime.facts import host_facts
+from vmpod.runtime.ports import check_free
+from vmpod.runtime.remove import kill_if_there, stop_locked
+from vmpod.runtime.start import bring_up, ensure_images, image_ids
+from vmpod.state import journal
+from vmpod.state.store import PodEntry
+
+
+def start_again(
+    runtime: Runtime,
+    name: str,
+    accelerator: Accelerator,
+    *,
+    file: Path | None = None,
+    progress: Progress = SILENT,
+) -> PodEntry:
+    """Start a pod that has ended; returns while it is coming up.
+
+    file: where its Secrets are; None for the manifest it was run from. Raises VmpodError: NotFoundError,
+    ConflictError if it runs; then it is as it was, with the machine ended.
+    """
+    entry = runtime.pods.find(name)
+    with runtime.pods.locked(entry.record.key):
+        entry = runtime.pods.find(name)
+        if entry.alive():
+            raise ConflictError(
+                f"the pod {entry.record.key} is running", hint=f"`vmpod restart {name}` stops it first"
+            )
+        return _start(runtime, entry, accelerator, file, progress)
+
+
+def restart(
+    runtime: Runtime,
+    name: str,
+    accelerator: Accelerator,
+    *,
+    grace: int | None = None,
+    file: Path | None = None,
+    progress: Progress = SILENT,
+) -> PodEntry:
+    """Stop the pod if it runs, as stop_pod does, and start it again. Raises as start_again()."""
+    entry = runtime.pods.find(name)
+    with runtime.pods.locked(entry.record.key):
+        entry = runtime.pods.find(name)
+        # What it needs is looked for while it still runs.
+        manifest_again(entry.record, file)
+        with progress.phase(f"Stopping {entry.record.key}"):
+            stop_locked(runtime, entry, grace=grace)
+        return _start(runtime, runtime.pods.find(name), accelerator, file, progress)
+
+
+def _start(
+    runtime: Runtime, entry: PodEntry, accelerator: Accelerator, file: Path | None, progress: Progress
+) -> PodEntry:
+    found = manifest_again(entry.record, file)
+    (pod,) = found.pods
+    record = entry.record
+    request = Request(
+        manifest=found,
+        uid=record.uid,
+        host=host_facts(accelerator, found),
+        guest=runtime.guests.ensure(progress),
+        images=ensure_images(runtime, pod, progress),
+        state=entry.directory,
+        sockets=record.sockets,
+        publish=record.forwards,
+        logs=record.logs,
+        boot=record.boot + 1,
+        runs=_runs(entry),
+    )
+    planned = make_plan(pod, request, source=record.key)
+    check_free(planned.plan.machine.forwards)
+    with ExitStack() as undo:
+        undo.callback(_end, runtime, record.key)
+        # Nothing is behind them any more.
+        shutil.rmtree(record.sockets, ignore_errors=True)
+        again = replace(
+            record,
+            accelerator=accelerator,
+            images=tuple(image.digest for image in planned.plan.images if image.digest),
+            image_ids=image_ids(pod, planned),
+            boot=record.boot + 1,
+            qemu=None,
+            stopped=False,
+        )
+        started = bring_up(runtime, runtime.pods.save(replace(entry, record=again)), pod, planned, progress)
+        undo.pop_all()
+    return started
+
+
+def _end(runtime: Runtime, key: str) -> None:
+    """Undo: the pod stays, and what is left of it; its machine does not."""
+    if entry := runtime.pods.lookup(key):
+        kill_if_there(runtime, entry)
+
+
+def _runs(entry: PodEntry) -> dict[str, int]:
+    """By container, how often it has run: its next run must not take the log of the last."""
+    newest = {
+        name: journal.newest_run(entry.journal, number)
+        for number, name in enumerate(entry.record.all_containers)
+    }
+    return {name: run + 1 for name, run in newest.items() if run is not None}
