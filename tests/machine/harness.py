@@ -28,7 +28,7 @@ FAILURES = Path(__file__).parent / "failures"
 LIMIT = 180.0
 """Seconds until a command is taken to hang. An emulated machine on a busy host is slow."""
 
-_KEPT = ("pod.json", "events.log", "output.log", "console.log")
+_KEPT = ("pod.json", "journal.raw", "console.log")
 
 
 class CommandFailedError(AssertionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmpod.cli.common import runtime
-from vmpod.cli.moments import since_options
+from vmpod.cli.moments import since_option
 from vmpod.cli.output import Printer
 from vmpod.errors import NotFoundError
 from vmpod.state.record import Record
@@ -21,7 +21,7 @@ from vmpod.state.record import Record
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only the last lines of each container."
 )
-@since_options
+@since_option
 @click.option("--timestamps", is_flag=True, help="Say when each line was written.")
 def command(  # noqa: PLR0917 - click passes options by name
     pod: str,

@@ -43,58 +43,43 @@ def moment(text: str) -> str:
     return timestamp(whole * 1_000_000_000 + found.microsecond * 1000)
 
 
-class Seconds(click.ParamType):
-    """A span of time, as seconds."""
+def checked(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
+    """A callback of an option: what the user wrote, parsed; ValueError becomes a usage error."""
 
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """See seconds()."""
+    def convert(ctx: click.Context, param: click.Parameter, value: str | None) -> object:
         try:
-            return value if isinstance(value, float) else seconds(value)
+            return None if value is None else parse(value)
         except ValueError as error:
-            self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error), ctx=ctx, param=param) from None
+
+    return convert
 
 
-class Quantity(click.ParamType):
-    """A size in bytes, as Kubernetes writes it: '10Mi', '64Ki'."""
-
-    name = "size"
-
-    def __init__(self, least: int, most: int) -> None:
-        self._least, self._most = least, most
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number of bytes."""
-        from vmpod.spec.quantity import parse, whole  # noqa: PLC0415 - only for a size that is given
-
-        try:
-            size = value if isinstance(value, int) else whole(parse(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if not self._least <= size <= self._most:
-            self.fail(f"must be from {self._least // 1024}Ki to {self._most // 2**20}Mi", param, ctx)
-        return size
+def since(text: str) -> str:
+    """A moment as journals have it, from a moment or a span before now; '' stays. Raises ValueError."""
+    if not text:
+        return ""
+    return moment(text) if "-" in text else timestamp(time.time_ns() - int(seconds(text) * 1e9))
 
 
-class Since(click.ParamType):
-    """A moment, as journals write it: itself, or a span of time before now."""
+def size(text: str, least: int, most: int) -> int:
+    """Bytes, as Kubernetes writes them: '10Mi', '64Ki'. Raises ValueError."""
+    from vmpod.spec.quantity import parse, whole  # noqa: PLC0415 - slow to import
 
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """See moment() and seconds()."""
-        try:
-            if not value:
-                return ""
-            return moment(value) if "-" in value else timestamp(time.time_ns() - int(seconds(value) * 1e9))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    found = whole(parse(text))
+    if not least <= found <= most:
+        raise ValueError(f"must be from {least // 1024}Ki to {most // 2**20}Mi")
+    return found
 
 
-def since_options(command: F) -> F:
-    """`--since` (and its twin of kubectl, `--since-time`), as one argument `since`."""
-    text = "Only what was written since: a span as 5m, or a moment as 2026-01-31T12:00:00Z."
+def since_option(command: F) -> F:
+    """`--since`, and its twin of kubectl, `--since-time`."""
     return click.option(
-        "--since", "--since-time", "since", type=Since(), default="", metavar="WHEN", help=text
+        "--since",
+        "--since-time",
+        "since",
+        default="",
+        callback=checked(since),
+        metavar="WHEN",
+        help="Only what was written since: a span as 5m, or a moment as 2026-01-31T12:00:00Z.",
     )(command)

@@ -31,19 +31,19 @@ class Printer:
             if len(self._partial) > _MAX_PARTIAL:
                 self.finish()
         else:
-            _write(entry.stream, self._head(entry, pod) + line + b"\n")
+            _write(entry.stream, self._head(entry.timestamp, entry.source, pod) + line + b"\n")
 
     def finish(self) -> None:
         """Print lines that were never ended."""
         for (pod, source, stream), line in self._partial.items():
-            _write(stream, self._head(Entry("", source, stream, b"", partial=False), pod) + line + b"\n")
+            _write(stream, self._head("", source, pod) + line + b"\n")
         self._partial.clear()
 
-    def _head(self, entry: Entry, pod: str) -> bytes:
-        moment = f"{entry.timestamp} " if self._timestamps and entry.timestamp else ""
-        name = entry.source.partition("/")[0]
-        source = f"{pod}/{name}" if pod else name
-        return f"{moment}{source} | ".encode() if self._prefix else moment.encode()
+    def _head(self, timestamp: str, source: str, pod: str) -> bytes:
+        moment = f"{timestamp} " if self._timestamps and timestamp else ""
+        name = source.partition("/")[0]
+        shown = f"{pod}/{name}" if pod else name
+        return f"{moment}{shown} | ".encode() if self._prefix else moment.encode()
 
 
 def _write(stream: str, data: bytes) -> None:

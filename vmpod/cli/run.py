@@ -13,7 +13,7 @@ from vmpod.cli.common import accelerator_option, connect_option, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import show_error
 from vmpod.cli.manifest import read
-from vmpod.cli.moments import Quantity
+from vmpod.cli.moments import checked, size
 from vmpod.cli.output import Printer
 from vmpod.cli.progress import progress
 from vmpod.errors import UsageError
@@ -57,11 +57,12 @@ TIMED_OUT = 124
 )
 @click.option(
     "--log-max-size",
-    type=Quantity(logdisk.MIN_SIZE, logdisk.MAX_SIZE),
-    default=DEFAULT.size,
+    callback=checked(lambda text: size(text, logdisk.MIN_SIZE, logdisk.MAX_SIZE)),
+    default="10Mi",
+    show_default=True,
     envvar="VMPOD_LOG_MAX_SIZE",
     metavar="SIZE",
-    help="Start a new file of a container's log after so much, as 10Mi. [default: 10Mi]",
+    help="Start a new file of a container's log after so much, as 10Mi.",
 )
 @click.option(
     "--log-max-files",

@@ -10,7 +10,7 @@ import click
 
 from vmpod.cli.common import accelerator_option, for_each, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
-from vmpod.cli.moments import Seconds
+from vmpod.cli.moments import checked, seconds
 from vmpod.cli.progress import progress
 
 if TYPE_CHECKING:
@@ -30,10 +30,13 @@ def starting_options(command: F) -> F:
             "--file",
             "file",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="Where the pod's Secrets are, which are kept nowhere. [default: the manifest it was run from]",
+            help="Where the pod's Secrets are. [default: the manifest it was run from]",
         ),
         click.option(
-            "--timeout", type=Seconds(), metavar="DURATION", help="Fail if a pod is not ready by then."
+            "--timeout",
+            callback=checked(seconds),
+            metavar="DURATION",
+            help="Fail if a pod is not ready after so long, as 90s.",
         ),
         click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
         accelerator_option,

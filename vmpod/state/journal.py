@@ -78,11 +78,13 @@ class StreamReader:
 
     def next(self) -> tuple[int, Entry] | None:
         """The next entry; None if there is none yet."""
-        while self._lines or self._fill():
-            run, line = self._lines.popleft()
-            if entry := journal.decode(line):
-                return run, entry
-        return None
+        while True:
+            while self._lines:
+                run, line = self._lines.popleft()
+                if entry := journal.decode(line):
+                    return run, entry
+            if not self._fill():
+                return None
 
     def _fill(self) -> bool:
         """Take in lines; whether there was anything new."""

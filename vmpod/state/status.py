@@ -104,7 +104,7 @@ class Folder:
     """Takes events one by one. What a hostile guest makes up is shown, but breaks nothing."""
 
     def __init__(self, record: Record) -> None:
-        self.boot = 0
+        self.boot = 1
         self.prepared = False
         self.since: dict[str, str] = {}
         self.phase = PENDING
@@ -141,7 +141,7 @@ class Folder:
     def _booted(self, event: Mapping[str, Any]) -> None:
         """Another life of the pod begins; how its containers ended is what is left of the one before."""
         boot = event.get("boot")
-        self.boot = boot if type(boot) is int else 1
+        self.boot = boot if type(boot) is int else self.boot
         self.phase, self.ready, self.prepared, self.failure = PENDING, False, False, ""
         for each in self.containers.values():
             each.last = each.state.get("terminated", each.last)
@@ -228,7 +228,6 @@ def _end_containers(containers: Iterable[ContainerStatus], last_seen: str) -> No
                 "terminated": {
                     "exitCode": 137,
                     "reason": "ContainerStatusUnknown",
-                    "message": "the machine ended, and how the container did nobody knows",
                     "startedAt": running.get("startedAt"),
                     "finishedAt": last_seen or None,
                 }

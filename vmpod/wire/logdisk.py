@@ -99,6 +99,8 @@ class Layout:
 
 def read_header(data: bytes) -> Layout:
     """The layout that the host has chosen. Raises DiskError."""
+    if len(data) < _HEADER.size:
+        raise DiskError(f"a header of {len(data)} bytes")
     magic, version, containers, size, files = _HEADER.unpack_from(data)
     if magic != MAGIC or version != VERSION:
         raise DiskError(f"magic {magic!r} and version {version}; this agent knows {VERSION}")

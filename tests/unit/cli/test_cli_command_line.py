@@ -68,7 +68,7 @@ def test_the_first_page_tells_every_command_in_a_line(vmpod: Vmpod) -> None:
         ("pss", "ps"),
         ("imgae", "image"),
         ("execute", "exec"),
-        ("start", None),
+        ("frobnicate", None),
         ("xyzzy", None),
     ],
 )

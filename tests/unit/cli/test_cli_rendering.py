@@ -98,7 +98,9 @@ def test_printable_text_keeps_its_length_and_controls_nothing(text: str) -> None
 
 
 def entry(content: bytes, *, partial: bool = False, source: str = "a/0", stream: str = "stdout") -> Entry:
-    return Entry("2026-01-31T12:00:00.000000000Z", source, stream, content, partial=partial)
+    made = Entry("2026-01-31T12:00:00.000000000Z", stream, content, partial=partial)
+    made.source = source
+    return made
 
 
 def test_a_prefix_starts_every_line_and_cuts_none(capfd: pytest.CaptureFixture[str]) -> None:

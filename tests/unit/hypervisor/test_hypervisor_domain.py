@@ -120,5 +120,5 @@ def test_the_machine_is_confined() -> None:
     assert root.find("devices/graphics") is None
     assert root.find("devices/video") is None
     disks = root.findall("devices/disk")
-    assert [disk.find("readonly") is not None for disk in disks] == [True, True, True, False]
+    assert [disk.find("readonly") is not None for disk in disks] == [True, True, True, False, False]
     assert {root.findtext(name) for name in ("on_poweroff", "on_reboot", "on_crash")} == {"destroy"}

@@ -261,9 +261,9 @@ def test_there_is_a_limit_of_shares() -> None:
         volumes = [{"name": f"v{n}", "hostPath": {"path": "/srv/media"}} for n in range(count)]
         return pod(container(image="busybox"), volumes=[{"name": "e", "emptyDir": {}}, *volumes])
 
-    assert len(plan(many(19)).plan.machine.shares) == 19
-    with pytest.raises(ManifestError, match=r"spec\.volumes\[20\]\.hostPath: a machine takes at most 19"):
-        plan(many(20))
+    assert len(plan(many(18)).plan.machine.shares) == 18
+    with pytest.raises(ManifestError, match=r"spec\.volumes\[19\]\.hostPath: a machine takes at most 18"):
+        plan(many(19))
 
 
 def test_more_cpus_than_the_host_has_are_noted() -> None:

@@ -16,7 +16,7 @@ from vmpod.paths import Paths
 from vmpod.process import Process
 from vmpod.runtime import remove
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.follow import explanation, output, wait_until
+from vmpod.runtime.follow import Selection, explanation, output, wait_until
 from vmpod.runtime.foreground import Foreground, check_distinct
 from vmpod.runtime.wait import console_tail, wait_for
 from vmpod.wire.journal import Entry
@@ -110,14 +110,14 @@ def test_failures_are_explained(runtime: Runtime) -> None:
 
 
 def test_output_is_followed_to_its_end(runtime: Runtime) -> None:
-    lines = output_line("a/0", b"one") + output_line("-", b"{}", stream="event") + output_line("b/0", b"two")
+    lines = output_line("a/0", b"one") + output_line("b/0", b"two")
     entry = keep(runtime.pods, record(qemu=Process(1, 1)), output=lines)
-    assert [each.content for each in output(entry, follow=True)] == [b"one", b"two"]
-    assert [each.content for each in output(entry, follow=False, containers=frozenset("b"))] == [b"two"]
+    assert [each.content for each in output(runtime, entry, Selection(), follow=True)] == [b"one", b"two"]
+    assert [each.content for each in output(runtime, entry, Selection(frozenset("b")))] == [b"two"]
 
 
 def test_an_interruption_loses_no_output(runtime: Runtime, machine: subprocess.Popen[bytes]) -> None:
-    lines = b"".join(output_line("a/0", b"%d" % n) for n in range(10))
+    lines = [line for n in range(10) for line in output_line("a/0", b"%d" % n)]
     entry = keep(runtime.pods, record(qemu=process_of(machine)), output=lines)
     seen: list[bytes] = []
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vmpod.paths import Paths
 from vmpod.plan.forward import Forward
+from vmpod.runtime.disks import make_journal_disk
 from vmpod.state.record import Record
-from vmpod.state.store import PodEntry, PodStore
-from vmpod.wire.journal import Entry, encode
+from vmpod.state.store import JOURNAL, PodEntry, PodStore
+from vmpod.wire.journal import encode
+from vmpod.wire.logdisk import EVENTS
+from vmpod_agent.journal import JournalDisk
 
 MOMENT = "2026-01-31T12:00:00.000000000Z"
 
@@ -37,20 +43,50 @@ def store(tmp_path: Path) -> PodStore:
     return PodStore(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
 
 
-def keep(pods: PodStore, kept: Record, *events: dict[str, Any], output: bytes = b"") -> PodEntry:
-    """A pod on disk, with what its machine told."""
+Line = tuple[str, str, bytes]
+"""(CONTAINER/RUN, stream, bytes written)."""
+
+
+def keep(
+    pods: PodStore, kept: Record, *events: dict[str, Any], output: Sequence[Line] = (), raw: bytes = b""
+) -> PodEntry:
+    """A pod on disk, with what its machine told. raw: lines for the stream of events, whatever they are."""
     entry = pods.save(PodEntry(kept, pods.directory(kept.key)))
-    entry.events.write_bytes(b"".join(map(event_line, events)))
-    entry.output.write_bytes(output)
+    path = entry.directory / JOURNAL
+    path.unlink(missing_ok=True)
+    make_journal_disk(path, len(kept.all_containers), kept.logs)
+    with written(path) as disk:
+        disk.append(EVENTS, b"".join(map(event_line, events)) + raw)
+        write_output(disk, kept, output)
     return entry
 
 
+@contextmanager
+def written(path: Path) -> Iterator[JournalDisk]:
+    """A journal disk as the agent writes it."""
+    fd = os.open(path, os.O_RDWR)
+    try:
+        yield JournalDisk(fd)
+    finally:
+        os.close(fd)
+
+
+def write_output(disk: JournalDisk, kept: Record, output: Sequence[Line]) -> None:
+    """Write output a nanosecond apart, so that its order is the order of time."""
+    streams: dict[str, int] = {}
+    for number, (source, stream, data) in enumerate(output):
+        name, _, run = source.partition("/")
+        if source not in streams:
+            streams[source] = disk.begin(kept.all_containers.index(name), int(run))
+        disk.append(streams[source], encode(f"2026-01-31T12:00:00.{number:09}Z", stream, data))
+
+
 def event_line(event: dict[str, Any]) -> bytes:
-    return encode(Entry(MOMENT, "-", "event", json.dumps(event).encode(), partial=False))
+    return encode(MOMENT, "event", json.dumps(event).encode() + b"\n")
 
 
-def output_line(source: str, content: bytes, *, stream: str = "stdout", partial: bool = False) -> bytes:
-    return encode(Entry(MOMENT, source, stream, content, partial=partial))
+def output_line(source: str, content: bytes, *, stream: str = "stdout", partial: bool = False) -> list[Line]:
+    return [(source, stream, content if partial else content + b"\n")]
 
 
 def agent(reason: str = "Booted", message: str = "") -> dict[str, Any]:

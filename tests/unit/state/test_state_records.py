@@ -43,14 +43,14 @@ def test_no_record_is_no_pod(tmp_path: Path) -> None:
 def test_another_version_says_so(tmp_path: Path) -> None:
     records.save(record(), tmp_path)
     path = tmp_path / records.FILE
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 2}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}))
     with pytest.raises(HostError, match="was written by another version of vmpod"):
         records.load(tmp_path)
 
 
 def changed(**fields: Any) -> str:
     base = {
-        "version": 1,
+        "version": records.VERSION,
         "uid": "u",
         "name": "n",
         "namespace": "default",
@@ -63,6 +63,13 @@ def changed(**fields: Any) -> str:
         "images": [],
         "forwards": [],
         "document": {},
+        "config": [],
+        "secrets": False,
+        "manifest": "",
+        "image_ids": {},
+        "logs": {"size": 65536, "files": 2},
+        "addresses": [],
+        "boot": 1,
         "qemu": None,
         "stopped": False,
     }

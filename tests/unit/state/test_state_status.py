@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from hypothesis import strategies as st
 from tests.unit.state.records import MOMENT, RUNNING, agent, ended, keep, one, record, store, whole
 from vmpod.process import Process
 from vmpod.runtime.follow import exit_code
-from vmpod.state.kubernetes import to_kubernetes
+from vmpod.state.kubernetes import qos_class, to_kubernetes
 from vmpod.state.status import PodStatus, derive
+from vmpod.state.store import JOURNAL, PodStore
 
 RUNS = Process(1, 1)
 STARTED = record(qemu=RUNS)
@@ -223,15 +226,11 @@ def test_deep_trees_of_a_guest_are_not_kept() -> None:
 
 
 def test_a_journal_of_deep_json_is_read(tmp_path: Path) -> None:
-    from vmpod.wire.journal import Entry, encode  # noqa: PLC0415
+    from vmpod.wire.journal import encode  # noqa: PLC0415
 
     pods = store(tmp_path)
-    entry = keep(pods, record(qemu=RUNS))
-    lines = [
-        encode(Entry(MOMENT, "-", "event", content, partial=False))
-        for content in (b"[" * 16000, b"{}", b"x", b"[]")
-    ]
-    entry.events.write_bytes(b"".join(lines))
+    lines = [encode(MOMENT, "event", content + b"\n") for content in (b"[" * 16000, b"{}", b"x", b"[]")]
+    entry = keep(pods, record(qemu=RUNS), raw=b"".join(lines))
     assert pods.status(entry).reason == "MachineDied"
 
 
@@ -246,6 +245,8 @@ def test_as_a_kubernetes_object() -> None:
     assert shown["metadata"]["uid"] == STARTED.uid
     assert shown["status"]["phase"] == "Running"
     assert [each["type"] for each in shown["status"]["conditions"] if each["status"] == "True"] == [
+        "PodScheduled",
+        "PodReadyToStartContainers",
         "Initialized",
         "ContainersReady",
         "Ready",
@@ -254,9 +255,72 @@ def test_as_a_kubernetes_object() -> None:
     assert (init["name"], init["ready"], init["state"]["terminated"]["exitCode"]) == ("i", True, 0)
     assert shown["status"]["containerStatuses"][0] == {
         "name": "a",
+        "image": "",
+        "imageID": "",
+        "containerID": f"vmpod://{STARTED.uid}/a/0",
         "ready": True,
+        "started": True,
         "restartCount": 0,
-        "state": RUNNING,
+        "state": {"running": {"startedAt": "2026-01-31T12:00:00Z"}},
         "lastState": {},
     }
     assert STARTED.document["metadata"] == {"name": "web", "labels": {"x": "y"}}, "the record was changed"
+
+
+def test_a_pod_that_was_started_again() -> None:
+    """Another life: how the containers of the one before ended stays, its phase does not."""
+    again = record(qemu=RUNS, boot=2)
+    before = [agent() | {"boot": 1}, one("a", ended(3)), whole("Failed")]
+    found = status(*before, alive=True, kept=again)
+    assert (found.phase, found.reason) == ("Pending", "")
+    found = status(*before, alive=False, kept=again)
+    assert (found.phase, found.reason) == ("Failed", "MachineDied")
+    booted = [*before, agent() | {"boot": 2}]
+    found = status(*booted, one("a", RUNNING, restarts=1), whole("Running"), alive=True, kept=again)
+    container = next(each for each in found.containers if each.name == "a")
+    assert found.phase == "Running"
+    assert container.last == ended(3)["terminated"]
+    assert container.restarts == 1
+
+
+def test_a_success_of_long_ago_is_none() -> None:
+    again = record(qemu=RUNS, boot=2)
+    assert status(*WELL, alive=False, kept=again).phase == "Failed"
+
+
+def test_of_an_agent_that_does_not_answer_nothing_is_known() -> None:
+    up = [*UP, whole("Running", ready=True)]
+    found = derive(STARTED, [(MOMENT, each) for each in up], alive=True, starting=False, silent=True)
+    assert (found.phase, found.reason, found.ready, found.ended) == ("Unknown", "NodeLost", False, False)
+    (ready,) = [
+        each for each in to_kubernetes(STARTED, found)["status"]["conditions"] if each["type"] == "Ready"
+    ]
+    assert (ready["status"], ready["reason"]) == ("Unknown", "NodeLost")
+
+
+def test_an_agent_that_is_silent_is_asked(tmp_path: Path) -> None:
+    """Of one that beats, nothing is asked; of one that answers, its answer counts."""
+    ourselves = Process.of(os.getpid())
+    answers: list[list[dict[str, Any]] | None] = [None, [one("a", ended(5)), whole("Failed")]]
+    pods = PodStore(store(tmp_path)._paths, lambda _entry: answers.pop(0))
+    entry = keep(pods, record(qemu=ourselves), *UP, whole("Running", ready=True))
+    assert pods.status(entry).phase == "Running"
+    os.utime(entry.directory / JOURNAL, (0, time.time() - 60))
+    assert pods.status(entry).phase == "Unknown"
+    assert pods.status(entry).phase == "Failed"
+    assert not answers
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        ([{}], "BestEffort"),
+        ([{"requests": {"cpu": 1}}], "Burstable"),
+        ([{"limits": {"cpu": 1, "memory": "1Gi"}}, {}], "Burstable"),
+        ([{"limits": {"cpu": 1, "memory": "1Gi"}}], "Guaranteed"),
+        ([{"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"cpu": "1"}}], "Guaranteed"),
+        ([{"limits": {"cpu": 1, "memory": "1Gi"}, "requests": {"memory": "1Mi"}}], "Burstable"),
+    ],
+)
+def test_quality_of_service(resources: list[dict[str, Any]], expected: str) -> None:
+    assert qos_class({"spec": {"containers": [{"resources": each} for each in resources]}}) == expected

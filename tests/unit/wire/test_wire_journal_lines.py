@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from vmpod.wire.journal import (
     MAX_CONTENT,
     MAX_LINE,
-    Entry,
     decode,
     encode,
     split_output,
@@ -23,11 +22,9 @@ OUTPUT = st.lists(st.binary(max_size=40) | st.just(b"\n") | st.just(b"x" * MAX_C
 
 
 def through_the_journal(data: bytes) -> bytes:
-    lines = [
-        encode(Entry(MOMENT, "web/0", "stdout", content, partial=partial))
-        for content, partial in split_output(data)
-    ]
-    assert all(line.count(b"\n") == 1 and len(line) <= MAX_LINE for line in lines)
+    lines = encode(MOMENT, "stdout", data).split(b"\n")
+    assert lines.pop() == b""
+    assert all(len(line) < MAX_LINE for line in lines)
     found = [decode(line) for line in lines]
     return b"".join(entry.data() for entry in found if entry)
 
@@ -56,11 +53,11 @@ def test_only_the_last_piece_can_be_partial_within_a_line() -> None:
 
 
 def test_an_entry_reads_as_it_was_written() -> None:
-    line = encode(Entry(MOMENT, "web/0", "stderr", b"a  b ", partial=True))
-    assert line == b"2026-01-31T12:00:00.123456789Z web/0 stderr P a  b \n"
+    line = encode(MOMENT, "stderr", b"a  b ")
+    assert line == b"2026-01-31T12:00:00.123456789Z stderr P a  b \n"
     entry = decode(line)
     assert entry is not None
-    assert (entry.timestamp, entry.source, entry.stream) == (MOMENT, "web/0", "stderr")
+    assert (entry.timestamp, entry.stream) == (MOMENT, "stderr")
     assert (entry.content, entry.partial) == (b"a  b ", True)
 
 
@@ -69,13 +66,13 @@ def test_an_entry_reads_as_it_was_written() -> None:
     [
         b"",
         b"\n",
-        b"2026-01-31T12:00:00Z web/0 stdout F",
-        b"2026-01-31T12:00:00Z web/0 stdout X hello",
-        b"2026-01-31T12:00:00Z web/0 stdin F hello",
-        b"2026-01-31T12:00:00Z w\xc3\xa9b stdout F hello",
-        b"yesterday web/0 stdout F hello",
-        b"2026-01-31T12:00:00Z  web/0 stdout F hello",
-        b"2026-01-31T12:00:00Z web/0 stdout F " + b"x" * MAX_LINE,
+        b"2026-01-31T12:00:00Z stdout F",
+        b"2026-01-31T12:00:00Z stdout X hello",
+        b"2026-01-31T12:00:00Z stdin F hello",
+        b"2026-01-31T12:00:00Z w\xc3\xa9b F hello",
+        b"yesterday stdout F hello",
+        b"2026-01-31T12:00:00Z  stdout F hello",
+        b"2026-01-31T12:00:00Z stdout F " + b"x" * MAX_LINE,
         bytes(MAX_LINE),
     ],
 )
