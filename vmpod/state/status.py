@@ -92,8 +92,8 @@ class PodStatus:
 
     @property
     def restarts(self) -> int:
-        """How often containers were started again, in all."""
-        return sum(each.restarts for each in self.containers)
+        """How often containers were started again: those that matter now, as kubectl counts."""
+        return sum(each.restarts for each in self.containers if each.init is not self.initialized)
 
     def ordinary(self) -> list[ContainerStatus]:
         """The containers that are no init containers."""

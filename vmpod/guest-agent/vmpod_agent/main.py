@@ -26,7 +26,7 @@ from vmpod_agent.secrets import Secrets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from vmpod.wire.boot import BootContainer, BootDocument
     from vmpod.wire.events import AgentEvent
@@ -57,6 +57,7 @@ class Agent:
         # The host starts to talk when it sees this, and finds the ports open.
         self._say(events.BOOTED, "")
         _execute(prepare.machine(self._document))
+        self._discard_old_layers()
         self._say(events.PREPARED, "")
         self._beat()
         self._loop.run()
@@ -94,12 +95,25 @@ class Agent:
         self._pod.start()
         self._loop.call_later(_IDLE_AFTER, self._return_memory)
 
+    def _discard_old_layers(self) -> None:
+        """Delete what the containers of the pod's earlier machines have written outside of volumes."""
+        assert self._document is not None
+        old = f"{layout.SCRATCH}/old-{self._document['boot']}"
+        try:
+            os.rename(f"{layout.SCRATCH}/containers", old)
+        except FileNotFoundError:
+            return
+        self._background(["/usr/bin/rm", "-rf", old], lambda _status: None)
+
     def _return_memory(self) -> None:
         """Load the driver that tells the host which memory is free, now that nobody waits for us."""
+        self._background(["/usr/sbin/modprobe", "virtio_balloon"], _note_balloon)
+
+    def _background(self, argv: list[str], ended: Callable[[ExitStatus], None]) -> None:
         nowhere = null()
-        pid = spawn(["/usr/sbin/modprobe", "virtio_balloon"], stdin=nowhere, stdout=nowhere, stderr=nowhere)
+        pid = spawn(argv, stdin=nowhere, stdout=nowhere, stderr=nowhere)
         os.close(nowhere)
-        self._reaper.adopt(pid, _note_balloon)
+        self._reaper.adopt(pid, ended)
 
     def _stop(self, grace: int | None) -> None:
         self._say(events.STOPPING, "")
