@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import random
 import signal
-import struct
-import termios
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import pytest
 
-from tests.machine.harness import CommandFailedError, Running, Vmpod, eventually
+from tests.machine.harness import Running, Vmpod, eventually
 from tests.machine.manifests import container, pod
 from tests.machine.pods import Pods
+from tests.machine.screen import terminal
 
 NAME = "subject"
 LARGE = 20_000_000
@@ -165,7 +162,7 @@ def test_terminal(vmpod: Vmpod, subject: str) -> None:
         'stty size; while [ "$(stty size)" = "37 111" ]; do sleep 0.1; done; stty size; '
         "cat; echo left $?; exit 5"
     )
-    with _terminal(vmpod, 37, 111, "exec", "-it", subject, "--", "sh", "-c", script) as screen:
+    with terminal(vmpod, 37, 111, "exec", "-it", subject, "--", "sh", "-c", script) as screen:
         screen.until("37 111\r\n")
         screen.resize(50, 120)
         screen.until("50 120\r\n")
@@ -180,7 +177,7 @@ def test_terminal(vmpod: Vmpod, subject: str) -> None:
 def test_interrupt_key_in_a_terminal(vmpod: Vmpod, subject: str) -> None:
     """Ctrl-C is the command's, not ours."""
     script = "trap 'echo caught; exit 6' INT; echo ready; while :; do sleep 0.1; done"
-    with _terminal(vmpod, 24, 80, "exec", "-it", subject, "--", "sh", "-c", script) as screen:
+    with terminal(vmpod, 24, 80, "exec", "-it", subject, "--", "sh", "-c", script) as screen:
         screen.until("ready\r\n")
         screen.type("\x03")
         screen.until("caught\r\n")
@@ -197,57 +194,3 @@ def test_terminal_without_input(vmpod: Vmpod, subject: str) -> None:
 def _all(contexts: Iterable[AbstractContextManager[Running]]) -> Iterator[list[Running]]:
     with ExitStack() as stack:
         yield [stack.enter_context(each) for each in contexts]
-
-
-class _Screen:
-    """The user's side of a terminal."""
-
-    def __init__(self, master: int, running: Running) -> None:
-        self.running = running
-        self._master = master
-        self._seen = b""
-        self.before = self.settings()
-
-    def settings(self) -> list[object]:
-        """Modes and special keys."""
-        return termios.tcgetattr(self._master)
-
-    def until(self, wanted: str) -> None:
-        """Wait until that has been shown after what was waited for before."""
-
-        def shown() -> bool:
-            try:
-                self._seen += os.read(self._master, 65536)
-            except BlockingIOError:
-                pass
-            except OSError:
-                return True  # nobody has the terminal open any more
-            return wanted.encode() in self._seen
-
-        eventually(shown, f"{wanted!r} on the terminal, which shows {self._seen!r}")
-        before, found, self._seen = self._seen.partition(wanted.encode())
-        if not found:
-            raise CommandFailedError(f"{wanted!r} did not come on the terminal, but {before!r}")
-
-    def type(self, keys: str) -> None:
-        """Press keys."""
-        os.write(self._master, keys.encode())
-
-    def resize(self, rows: int, columns: int) -> None:
-        """Change the window's size; the kernel tells the program."""
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-
-@contextmanager
-def _terminal(vmpod: Vmpod, rows: int, columns: int, *words: str) -> Iterator[_Screen]:
-    """The command as the foreground program of a terminal of that size."""
-    master, slave = os.openpty()
-    try:
-        os.set_blocking(master, False)
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        streams = {"stdin": slave, "stdout": slave, "stderr": slave}
-        with vmpod.behind("setsid", "--ctty").started(*words, **streams) as running:
-            yield _Screen(master, running)
-    finally:
-        os.close(master)
-        os.close(slave)

@@ -57,8 +57,9 @@ def execute(session: Session, command: Command) -> int:
         "stdin": command.stdin,
         "tty": command.tty,
     }
+    size = terminal.size()
     if command.tty:
-        message["size"] = terminal.size()
+        message["size"] = size
     stream = session.open(messages.EXEC, message)
     # What the user types before the command runs waits in the terminal.
     _await_start(session, stream)
@@ -67,6 +68,8 @@ def execute(session: Session, command: Command) -> int:
             stack.enter_context(terminal.raw(0))
         relay = _Relay(session, stream, command)
         stack.enter_context(relay.signals())
+        if command.tty and terminal.size() != size:
+            relay.resize()  # the signal may have come before somebody listened
         return relay.run()
 
 
@@ -126,6 +129,10 @@ class _Relay:
                         break
         return self._exit_code
 
+    def resize(self) -> None:
+        """Give the command's terminal the size of ours."""
+        self._control({"resize": terminal.size()})
+
     def _watch(self, source: socket.socket | int, handler: Callable[[], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, handler)
 
@@ -159,7 +166,7 @@ class _Relay:
         assert self._wakeup is not None
         for number in self._wakeup.recv(4096):
             if number == signal.SIGWINCH:
-                self._control({"resize": terminal.size()})
+                self.resize()
             elif number in _FORWARDED:
                 self._control({"signal": number})
 

@@ -24,8 +24,8 @@ def loop() -> Iterator[Loop]:
 
 
 @pytest.fixture
-def services(loop: Loop) -> Iterator[StandInServices]:
-    services = StandInServices(loop)
+def services(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInServices]:
+    services = StandInServices(loop, monkeypatch)
     yield services
     services.kill_all()
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import signal
-import socket
-import struct
-import termios
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from vmpod.wire import frames, messages
 from vmpod.wire.flow import ReceiveWindow, SendWindow
 from vmpod.wire.frames import Decoder, Frame, encode
+from vmpod_agent import join
 from vmpod_agent.loop import Loop
 from vmpod_agent.process import spawn
 from vmpod_agent.reaper import Reaper
@@ -129,82 +128,27 @@ class Host:
                     self._owed.append(credit)
 
 
-class DirectCrun:
-    """Does what `crun exec --detach` does, without a container: starts the process, and ends."""
+class Joined:
+    """Lets `join` start processes outside of any container, with our own rights.
 
-    def __init__(self, loop: Loop) -> None:
+    delay: seconds that a process takes before its first step.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pids: list[int] = []
-        self.calls: list[list[str]] = []
         self.delay = 0.0
-        self._loop = loop
+        monkeypatch.setattr(join, "_fork_into", self._fork)
+        monkeypatch.setattr(join, "_enter", lambda _pidfd: None)
+        for step in ("_enter_cgroup", "_give_up", "_change_user"):
+            monkeypatch.setattr(join._Process, step, lambda _self: None)
 
-    def run(
-        self,
-        arguments: list[str],
-        ended: Callable[[str | None], None],
-        *,
-        log: str,
-        stdin: int | None = None,
-        stdout: int | None = None,
-        stderr: int | None = None,
-    ) -> None:
-        self.calls.append(arguments)
-        options = dict(word[2:].split("=", 1) for word in arguments if "=" in word)
-        with open(options["process"]) as file:
-            settings = json.load(file)
-        try:
-            if settings["terminal"]:
-                pid = _on_terminal(settings, options["console-socket"])
-            else:
-                assert stdin is not None
-                assert stdout is not None
-                assert stderr is not None
-                pid = _spawn(
-                    settings,
-                    [(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate((stdin, stdout, stderr))],
-                )
-        except FileNotFoundError:
-            self._loop.call_later(self.delay, lambda: ended("executable file not found in $PATH"))
-            return
-        except PermissionError:
-            self._loop.call_later(self.delay, lambda: ended("open executable: Permission denied"))
-            return
-        self.pids.append(pid)
-        with open(options["pid-file"], "w") as file:
-            file.write(str(pid))
-        self._loop.call_later(self.delay, lambda: ended(None))
-
-
-def _spawn(settings: dict[str, Any], actions: list[Any]) -> int:
-    env = dict(word.split("=", 1) for word in settings["env"])
-    return os.posix_spawnp(
-        settings["args"][0],
-        settings["args"],
-        env,
-        file_actions=actions,
-        setsid=True,
-        setsigdef=[signal.SIGPIPE],
-    )
-
-
-def _on_terminal(settings: dict[str, Any], console: str) -> int:
-    master, slave = os.openpty()
-    try:
-        size = settings["consoleSize"]
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", size["height"], size["width"], 0, 0))
-        # The first terminal that a session leader opens is its controlling one.
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.ttyname(slave), os.O_RDWR, 0),
-            (os.POSIX_SPAWN_DUP2, 0, 1),
-            (os.POSIX_SPAWN_DUP2, 0, 2),
-        ]
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(console)
-            socket.send_fds(connection, [b"tty"], [master])
-        return _spawn(settings, actions)
-    finally:
-        os.close(master)
-        os.close(slave)
+    def _fork(self, _pidfd: int) -> int:
+        pid = os.fork()
+        if pid:
+            self.pids.append(pid)
+        else:
+            time.sleep(self.delay)
+        return pid
 
 
 class StandInRun:
@@ -212,6 +156,7 @@ class StandInRun:
 
     def __init__(self) -> None:
         self.id = "c-0"
+        self.pid = os.getpid()
         self.user = User(0, 0, [], "/root")
         self.spec = {"cwd": "/"}
 
@@ -222,13 +167,13 @@ class StandInRun:
 class StandInServices:
     """What Exec needs of the agent."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
         self.loop = loop
         self.reaper = Reaper(loop)
-        self.crun = DirectCrun(loop)
+        self.joined = Joined(monkeypatch)
 
     def kill_all(self) -> None:
-        for pid in self.crun.pids:
+        for pid in self.joined.pids:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
 

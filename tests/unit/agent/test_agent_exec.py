@@ -67,7 +67,7 @@ def test_output_errors_and_exit_code_come_apart(host: Host, loop: Loop) -> None:
 
 
 def test_a_fast_end_is_told_once(host: Host, loop: Loop, services: StandInServices) -> None:
-    services.crun.delay = 0.2  # the process has ended, and was reaped, before its number is known
+    services.joined.delay = 0.2  # the process has ended, and was reaped, before its number is known
     host.request(1, "exec", argv=["sh", "-c", "echo early"])
     run_until(loop, ended(host))
     assert host.output(1) == b"early\n"
@@ -119,10 +119,10 @@ def test_congestion_pauses_and_resumes(host: Host, loop: Loop) -> None:
 
 
 def test_no_data_comes_before_the_response(host: Host, loop: Loop, services: StandInServices) -> None:
-    services.crun.delay = 0.2
+    services.joined.delay = 0.2
     for stream, settings in ((1, {}), (2, {"size": [80, 24]})):
         host.request(stream, "exec", argv=["sh", "-c", "echo early"], **settings)
-        run_until(loop, lambda: services.crun.pids)
+        run_until(loop, lambda: services.joined.pids)
         for _ in range(5):
             host.session.writable()
             turn(loop)
@@ -227,7 +227,7 @@ def test_a_signal_of_its_own_shows_in_the_exit_code(host: Host, loop: Loop) -> N
 
 
 def test_signals_reach_the_process_also_early_ones(host: Host, loop: Loop, services: StandInServices) -> None:
-    services.crun.delay = 0.1
+    services.joined.delay = 0.1
     host.request(1, "exec", argv=["sleep", "1000"])
     host.send(Frame(frames.CONTROL, 1, messages.dump({"signal": int(signal.SIGTERM)})))
     run_until(loop, ended(host))
@@ -254,12 +254,12 @@ def test_without_its_client_the_whole_group_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(exec_module, "_KILL_AFTER", 0.1)
-    services.crun.delay = 0.2 if when == "starting" else 0.0
+    services.joined.delay = 0.2 if when == "starting" else 0.0
     script = "trap '' HUP TERM; sh -c 'trap \"\" HUP TERM; sleep 1000 & echo ready; wait' & wait"
     host.request(1, "exec", argv=["sh", "-c", script])
     if when == "running":
         run_until(loop, lambda: host.output(1))
-    (pid,) = services.crun.pids
+    (pid,) = services.joined.pids
     sent = len(host.frames)
     if how == "cancel":
         host.send(Frame(frames.CANCEL, 1))
@@ -314,14 +314,3 @@ def test_what_is_typed_arrives_and_end_of_input_too(host: Host, loop: Loop) -> N
     run_until(loop, ended(host))
     assert host.output(1) == b"ready\r\nhello\r\n"
     assert host.exit_code(1) == 0
-
-
-def test_a_terminal_that_comes_after_crun_has_ended_is_not_lost(
-    host: Host, loop: Loop, services: StandInServices, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The loop may hear of crun's end before it hears of the connection.
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "watch", lambda *_: None)
-        host.request(1, "exec", argv=["sh", "-c", "echo out"], size=[80, 24])
-    run_until(loop, ended(host))
-    assert host.output(1) == b"out\r\n"

@@ -86,7 +86,7 @@ class Client:
         )
         self._theirs.close()
         with agent_loop() as loop:
-            services = StandInServices(loop)
+            services = StandInServices(loop, monkeypatch)
             ends: list[int] = []
             services.reaper.adopt(self.process.pid, lambda status: ends.append(status.code))
             port = ControlPort(loop, self._ours.detach(), {messages.EXEC: _method(services)})
@@ -198,7 +198,7 @@ def test_a_killed_client_takes_its_command_along(directory: Path, monkeypatch: p
         if b"ready" in client.out and not gone:
             assert client.process is not None
             client.process.kill()
-            gone.extend(services.crun.pids)
+            gone.extend(services.joined.pids)
             deadline = time.monotonic() + 60
             while alive(gone[0]) and time.monotonic() < deadline:
                 services.loop.call_later(0.01, lambda: None)

@@ -226,7 +226,7 @@ def _inside(directory: str, sub_path: str) -> str:
 def _oom_killed(container: str) -> bool:
     """Whether the kernel killed a process of the container for want of memory."""
     try:
-        with open(f"{layout.CGROUPS}/{layout.CGROUP}/{container}/memory.events") as file:
+        with open(f"{layout.cgroup(container)}/memory.events") as file:
             counts = dict(line.split() for line in file)
     except OSError:
         return False

@@ -23,3 +23,8 @@ CGROUP = "vmpod"
 def image(number: int) -> str:
     """Where the image in that partition of the images disk is mounted."""
     return f"{IMAGES}/{number}"
+
+
+def cgroup(container: str) -> str:
+    """The cgroup of a container, by its id."""
+    return f"{CGROUPS}/{CGROUP}/{container}"

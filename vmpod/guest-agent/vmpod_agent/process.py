@@ -18,8 +18,8 @@ def spawn(argv: list[str], *, stdin: int, stdout: int, stderr: int) -> int:
         ENVIRONMENT,
         file_actions=actions,
         setsid=True,
-        # PID 1 ignores SIGPIPE, as every Python does; programs expect the default.
-        setsigdef=[signal.SIGPIPE],
+        # PID 1 ignores these, as every Python does; programs expect the default.
+        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
     )
 
 

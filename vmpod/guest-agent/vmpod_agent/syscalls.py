@@ -1,6 +1,7 @@
 """System calls that Python 3.11 lacks, through the C library.
 
-Constants are from linux/mount.h, linux/reboot.h and linux/blkpg.h.
+Constants are from linux/mount.h, linux/reboot.h, linux/blkpg.h, linux/sched.h, linux/prctl.h and
+asm-generic/ioctls.h: the module termios would have to be read from the disk.
 """
 
 from __future__ import annotations
@@ -18,10 +19,23 @@ MS_BIND = 4096
 MS_REC = 16384
 MNT_DETACH = 2
 RB_POWER_OFF = 0x4321FEDC
+CLONE_NEWNS = 0x00020000
+CLONE_NEWCGROUP = 0x02000000
+CLONE_NEWPID = 0x20000000
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
 AF_INET = 2
+LAST_FD = 0xFFFFFFFF
+TIOCSCTTY = 0x540E
+TIOCSWINSZ = 0x5414
+TIOCSPTLCK = 0x40045431
+TIOCGPTPEER = 0x5441
 _SOCK_DGRAM_CLOEXEC = 0o2000002
 _BLKPG = 0x1269
 _BLKPG_ADD_PARTITION = 1
+_CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -84,6 +98,30 @@ def datagram_socket() -> int:
     fd: int = _libc.socket(AF_INET, _SOCK_DGRAM_CLOEXEC, 0)
     _check(min(fd, 0), "open a socket")
     return fd
+
+
+def set_namespaces(pidfd: int, kinds: int) -> None:
+    """setns(2): into a process's namespaces of these kinds (CLONE_NEW...). Raises OSError."""
+    _check(_libc.setns(pidfd, kinds), "enter the namespaces")
+
+
+def prctl(option: int, argument: int) -> None:
+    """prctl(2), of the kinds that take one number. Raises OSError."""
+    _check(_libc.prctl(option, *map(ctypes.c_ulong, (argument, 0, 0, 0))), f"prctl {option}")
+
+
+def set_capabilities(*, permitted: int, effective: int) -> None:
+    """capset(2), as masks of 1 << number; none are inheritable. Raises OSError."""
+    low, high = 0xFFFFFFFF, 32
+    words = (effective & low, permitted & low, 0, effective >> high, permitted >> high, 0)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    _check(_libc.capset(header, (ctypes.c_uint32 * 6)(*words)), "set the capabilities")
+
+
+def close_range(first: int, last: int) -> None:
+    """Close the descriptors from first to last, those that there are. Raises OSError."""
+    if first <= last:
+        _check(_libc.close_range(ctypes.c_uint(first), ctypes.c_uint(last), 0), "close descriptors")
 
 
 def power_off() -> None:
