@@ -92,3 +92,26 @@ def test_killed_while_it_starts(vmpod: Vmpod, pods: Pods) -> None:
     assert "there is a pod half already" in pods.run(again, status=125).errors
     vmpod("rm", "--force", "half")
     assert vmpod.leftovers() == []
+
+
+def test_a_pod_that_does_not_become_ready_is_kept_for_what_it_says(vmpod: Vmpod, pods: Pods) -> None:
+    """Detached, it would else be gone before anybody could look. 124 if it was only slow."""
+    fails = pod("fails", container("main", "true"), initContainers=[container("i", "echo why >&2; exit 3")])
+    done = pods.run(fails, options=("-d",), status=125)
+    assert "the pod fails ended before it was ready: Failed" in done.errors
+    assert "vmpod logs fails" in done.errors
+    assert done.out == b""
+    assert vmpod("logs", "fails").errors == "i | why\n"
+    waits = pod(
+        "waits",
+        container("main", "true"),
+        initContainers=[container("i", "echo on; sleep 3600")],
+        terminationGracePeriodSeconds=1,
+    )
+    done = pods.run(waits, options=("-d", "--timeout", "15"), status=124)
+    assert (
+        "the pod waits is not ready in time; it waits for i (Running), main (PodInitializing)" in done.errors
+    )
+    assert vmpod.pod("waits")["status"]["phase"] == "Failed"
+    assert vmpod("logs", "-c", "i", "waits").text == "on\n"
+    assert processes(str(vmpod.home)) == []

@@ -11,12 +11,13 @@ import click
 
 from vmpod.cli.common import accelerator_option, connect_option, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
-from vmpod.cli.main import show_error
+from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.manifest import read
 from vmpod.cli.moments import checked, size
 from vmpod.cli.output import Printer
+from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
-from vmpod.errors import UsageError
+from vmpod.errors import MachineError, UsageError
 from vmpod.hypervisor.accelerator import choose
 from vmpod.hypervisor.open import check_uri
 from vmpod.plan.forward import pod_key
@@ -24,9 +25,9 @@ from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.network import parse_publish
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.follow import NotReadyError, exit_code, explanation, wait_ready
+from vmpod.runtime.follow import NotReadyError, exit_code, explanation, wait_ready, wait_until
 from vmpod.runtime.foreground import Foreground, check_distinct
-from vmpod.runtime.remove import remove_pod
+from vmpod.runtime.remove import remove_pod, stop_pod
 from vmpod.runtime.start import Options, start_pod
 from vmpod.spec.model import Manifest
 from vmpod.state.store import PodEntry
@@ -121,17 +122,13 @@ def command(  # noqa: PLR0917 - click passes options by name
             with ExitStack() as undo:
                 entries = _start(found, manifest, options, progress(quiet=quiet), undo)
                 if detach:
-                    with progress(quiet=quiet).phase("Starting the containers"):
-                        _wait_ready(found, entries, deadline)
+                    _until_ready(found, entries, deadline, progress(quiet=quiet))
                 undo.pop_all()
             if detach:
-                return _detached(entries)
+                return _detached(found, entries)
             return _Watch(found, entries, deadline, remove=remove).run()
         except Interruption as interruption:
             return interruption.status
-        except NotReadyError as error:
-            show_error(error)
-            return TIMED_OUT
 
 
 def _start(
@@ -148,16 +145,32 @@ def _start(
     return entries
 
 
-def _wait_ready(runtime: Runtime, entries: Sequence[PodEntry], deadline: float | None) -> None:
-    for entry in entries:
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        wait_ready(runtime, entry, timeout=timeout)
+def _until_ready(
+    runtime: Runtime, entries: Sequence[PodEntry], deadline: float | None, progress: Progress
+) -> None:
+    """Wait until every pod is ready, or has ended, or time is up."""
+    with progress.phase("Starting the containers"):
+        for entry in entries:
+            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+            wait_until(runtime, entry, lambda status: status.ready, timeout=timeout)
 
 
-def _detached(entries: Sequence[PodEntry]) -> int:
+def _detached(runtime: Runtime, entries: Sequence[PodEntry]) -> int:
+    """Say which pods there are now. One that is not ready is kept, ended, for what it has to tell."""
+    result = 0
     for entry in entries:
-        click.echo(entry.record.key.replace("_", "/"))
-    return 0
+        try:
+            wait_ready(runtime, entry, timeout=0)
+        except NotReadyError as error:
+            stop_pod(runtime, name_of(entry))
+            show_error(error)
+            result = result or TIMED_OUT
+        except MachineError as error:
+            show_error(error)
+            result = FAILED
+        else:
+            click.echo(name_of(entry))
+    return result
 
 
 class _Watch:

@@ -122,13 +122,20 @@ def wait_ready(runtime: Runtime, entry: PodEntry, *, timeout: float | None) -> N
     timeout: seconds. Raises NotReadyError, and MachineError if it ends badly.
     """
     status = wait_until(runtime, entry, lambda status: status.ready, timeout=timeout)
+    key = entry.record.key
+    logs = f"`vmpod logs {key}` and `vmpod describe {key}` tell more"
     if status.ended and exit_code(status) != 0:
         raise MachineError(
-            f"the pod {entry.record.key} ended before it was ready: {status.reason or status.phase}",
-            hint=explanation(entry, status) or "run it without -d to see what its containers say",
+            f"the pod {key} ended before it was ready: {status.reason or status.phase}",
+            hint=explanation(entry, status) or logs,
         )
     if not status.ready and not status.ended:
-        raise NotReadyError(f"the pod {entry.record.key} is not ready after {timeout:g} seconds")
+        waiting = [
+            f"{each.name} ({each.reason or 'Running'})" for each in status.containers if not each.ready
+        ]
+        raise NotReadyError(
+            f"the pod {key} is not ready in time; it waits for {', '.join(waiting)}", hint=logs
+        )
 
 
 def exit_code(status: PodStatus) -> int:
