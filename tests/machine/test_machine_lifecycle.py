@@ -35,9 +35,13 @@ def test_stop_waits_for_the_containers_and_replace_starts_anew(vmpod: Vmpod, pod
 
 
 def test_a_detached_pod_that_ends_leaves_no_machine(vmpod: Vmpod, pods: Pods) -> None:
-    """Nobody watches it, and still its QEMU ends, and its end is known."""
-    name = pods.start(pod("alone", container("main", "echo here; sleep 3; exit 6")))
+    """Nobody watches it, and still its QEMU ends, its end is known, and its disk space is given back."""
+    script = "echo here; dd if=/dev/urandom of=/big bs=1M count=40 2> /dev/null; sync; sleep 3; exit 6"
+    name = pods.start(pod("alone", container("main", script)))
+    scratch = vmpod.pod_directory(name) / "scratch.raw"
+    eventually(lambda: scratch.stat().st_blocks * 512 > 40 * 2**20, "the file on the host's disk")
     eventually(lambda: processes(vmpod.record(name)["uid"]) == [], "the machine's end")
+    assert scratch.stat().st_blocks * 512 < 8 * 2**20
     assert vmpod("logs", "-f", name).text == "here\n"
     assert vmpod.pod(name)["status"]["phase"] == "Failed"
     assert vmpod.status(name, "main")["state"]["terminated"]["exitCode"] == 6

@@ -39,6 +39,8 @@ class Services:
         self.log = log
         self.secrets = secrets
         self.crun = Crun(reaper)
+        self.deleting = 0
+        """Runs whose files are being deleted."""
 
 
 class StartError(Exception):
@@ -113,6 +115,7 @@ class Run:
 
     def remove(self) -> None:
         """Give back what the run held: crun's state, mounts, the writable layer."""
+        self._services.deleting += 1
         self._services.crun.run(
             ["delete", "--force", self.id], self._remove_files, log=f"{self._bundle}/crun.log"
         )
@@ -126,7 +129,10 @@ class Run:
         nowhere = null()
         pid = spawn(["/usr/bin/rm", "-rf", self._writable, self._bundle], stdin=nowhere, stdout=2, stderr=2)
         os.close(nowhere)
-        self._services.reaper.adopt(pid, lambda _status: None)
+        self._services.reaper.adopt(pid, self._removed)
+
+    def _removed(self, _status: ExitStatus) -> None:
+        self._services.deleting -= 1
 
     def _mount_root(self) -> None:
         lower = layout.image(self.spec["image"])

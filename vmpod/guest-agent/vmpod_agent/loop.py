@@ -93,6 +93,14 @@ class Loop:
         while self._running:
             self.run_once()
 
+    def finish(self, done: Callable[[], bool], seconds: float) -> None:
+        """Serve on until done() is true, at most so long."""
+        expired: list[bool] = []
+        limit = self.call_later(seconds, lambda: expired.append(True))
+        while not done() and not expired:
+            self.run_once()
+        limit.cancel()
+
     def run_once(self) -> None:
         """Wait for what happens next, and handle it."""
         for fd, events in self._epoll.poll(self._until_next_timer()):
