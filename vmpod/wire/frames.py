@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HEADER = struct.Struct(">BBHII")
 MAX_PAYLOAD = 32 * 1024
+BEST_PAYLOAD = MAX_PAYLOAD - HEADER.size
+"""Bytes of DATA in a frame that a virtio-serial port takes in one piece."""
 
 # Kinds. The host opens streams, with ids of its choice that it does not use twice in a session.
 HELLO = 1  # host: stream 0, JSON {version, nonce, time}: begins a session, ends the one before
@@ -85,7 +87,7 @@ class Decoder:
         self._buffer = bytearray()
         self._lost = False
 
-    def feed(self, data: bytes) -> Iterator[Frame]:
+    def feed(self, data: bytes | memoryview) -> Iterator[Frame]:
         """Yield the frames that are complete now.
 
         Raises FrameError on anything that is no frame; after that, wait_for_break() is all that helps.

@@ -198,14 +198,14 @@ def test_hostile_bytes_raise_nothing_and_a_break_helps(pieces: list[bytes]) -> N
 def test_room_is_limited_by_credit_frame_and_congestion(agent: Agent, host: Host) -> None:
     host.request(1, "record")
     stream = agent.recorders[0].stream
-    assert stream.room(frames.STDOUT) == frames.MAX_PAYLOAD
+    assert stream.room(frames.STDOUT) == frames.BEST_PAYLOAD
     host.congested = True
     assert stream.room(frames.STDOUT) == 0
     host.congested = False
     for _ in range(INITIAL_CREDIT // frames.MAX_PAYLOAD):
         stream.send(frames.STDOUT, bytes(frames.MAX_PAYLOAD))
     assert stream.room(frames.STDOUT) == 0
-    assert stream.room(frames.STDERR) == frames.MAX_PAYLOAD
+    assert stream.room(frames.STDERR) == frames.BEST_PAYLOAD
 
 
 # Others.

@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from vmpod_agent.session import Method
 
 _SYSFS = "/sys/class/virtio-ports"
-_CHUNK = 32 * 1024
+_CHUNK = 32 * 1024  # the driver takes no more at once
+_PAGE = 4096  # and gives no more at once, but fills as many buffers of a readv(2) as it can
 _HIGH_WATER = 128 * 1024
 _RETRY = 0.01  # seconds; not every kernel wakes a writer when the host has made room
+_SETTLE = 0.02  # seconds
+
+_buffer = memoryview(bytearray(16 * _PAGE))
+_pages = [_buffer[start : start + _PAGE] for start in range(0, len(_buffer), _PAGE)]
 
 
 def discover() -> dict[str, str]:
@@ -46,24 +51,40 @@ class ControlPort:
 
     def _woken(self, _events: int) -> None:
         self._flush()
+        told = False
         while True:
             try:
-                data = os.read(self._fd, _CHUNK)
+                size = os.readv(self._fd, _pages)
             except BlockingIOError:
                 return
             except OSError as error:
                 report(f"control port: {error}")
                 return
-            if not data:
-                self._client_gone()
-                return
-            self.session.receive(data)
+            if not size:
+                break
+            told = True
+            self.session.receive(_buffer[:size])
+        # The driver hears of clients by another queue than of their data: where one follows another at once,
+        # what the new one says may be read before it counts as connected.
+        if told:
+            self._loop.call_later(_SETTLE, lambda: self._woken(0))
+        else:
+            self._client_gone()
 
     def _client_gone(self) -> None:
         self._pending.clear()
         self.session.client_gone()
 
     def _write(self, data: bytes) -> None:
+        if not self._pending:
+            # As a rule there is room, and nothing needs to be copied.
+            try:
+                sent = os.write(self._fd, data)
+            except BlockingIOError:
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
         self._pending += data
         self._flush()
 

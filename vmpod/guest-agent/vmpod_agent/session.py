@@ -70,7 +70,7 @@ class Stream:
         """How many bytes may be sent on the channel now."""
         if self._session.congested():
             return 0
-        return min(self._send[channel].available, frames.MAX_PAYLOAD)
+        return min(self._send[channel].available, frames.BEST_PAYLOAD)
 
     def send(self, channel: int, data: bytes) -> None:
         """Send data, at most room() bytes."""
@@ -155,7 +155,7 @@ class Session:
         if self._greeted:
             self._write(frames.encode(frame))
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes | memoryview) -> None:
         """Take bytes from the client. What breaks the protocol ends the session, until a break comes."""
         while True:
             try:
