@@ -159,9 +159,14 @@ def test_only_the_hypervisor_knows_libvirt(library: str) -> None:
 
 
 def agent_imports() -> list[Import]:
-    names = {f"vmpod_agent.{path.stem}": path for path in AGENT.glob("*.py")}
+    names = {_agent_module(path): path for path in AGENT.rglob("*.py")}
     known = set(names) | set(MODULES)
     return [found for name, path in names.items() for found in imports(name, path, known)]
+
+
+def _agent_module(path: Path) -> str:
+    parts = path.relative_to(AGENT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_the_agent_knows_the_standard_library_and_the_wire_alone() -> None:

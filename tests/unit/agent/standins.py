@@ -43,21 +43,19 @@ class Agent:
         self.clock_error: OSError | None = None
         self.pod: Any = None
         self.recorders: list[Recorder] = []
-        table = methods.table(
-            start=self._start,
-            set_clock=self._set_clock,
-            pod=lambda: self.pod,
-            services=lambda: None,  # type: ignore[arg-type,return-value]
-            stop=self.stopped.append,
-        )
+        self.services: Any = None
+        table = methods.table(self)
         table |= {"record": self._record, "echo": self._echo, "refuse": self._refuse, "break": self._break}
         self.host = Host(table)
 
-    def _start(self, secrets: dict[str, str]) -> None:
+    def start(self, secrets: dict[str, str]) -> None:
         self.started.append(secrets)
         self.pod = StandInPod()
 
-    def _set_clock(self, nanoseconds: int) -> None:
+    def stop(self, grace: int | None) -> None:
+        self.stopped.append(grace)
+
+    def set_clock(self, nanoseconds: int) -> None:
         if self.clock_error:
             raise self.clock_error
         self.clock.append(nanoseconds)

@@ -11,7 +11,7 @@ from tests.unit.agent.standins import Agent, StandInPod, error
 from vmpod.wire import PROTOCOL_VERSION, frames, messages
 from vmpod.wire.flow import INITIAL_CREDIT
 from vmpod.wire.frames import BREAK, Frame, encode
-from vmpod_agent import methods
+from vmpod_agent.methods import execute
 from vmpod_agent.session import Session
 
 HELLO = Frame(frames.HELLO, 0, messages.dump({"version": 1, "nonce": "n"}))
@@ -105,7 +105,7 @@ def test_a_request_is_answered_on_its_stream(host: Host) -> None:
         (b"\xff", messages.BAD_REQUEST, "not JSON"),
         (b'{"method": "refuse"}', messages.NOT_RUNNING, "not now"),
         (b'{"method": "break"}', messages.FAILED, "Too many open files"),
-        (b'{"method": "exec"}', messages.NO_CONTAINER, "the pod has no container None"),
+        (b'{"method": "exec"}', messages.NOT_RUNNING, "the pod has not been started"),
         (b'{"method": "start"}', messages.BAD_REQUEST, "attribute 'time' is missing"),
         (b'{"method": "stop", "grace": "soon"}', messages.BAD_REQUEST, "attribute 'grace' must be int"),
     ],
@@ -236,7 +236,7 @@ def test_status_before_the_start_is_empty(host: Host) -> None:
     [([], (80, 24)), ([100, 50], (100, 50)), ([0, 0], (1, 1)), ([70000, -1], (4464, 65535))],
 )
 def test_sizes_of_terminals(size: list[int], terminal: tuple[int, int]) -> None:
-    assert methods._terminal(size) == terminal
+    assert execute._terminal(size) == terminal
 
 
 def test_a_session_writes_nothing_before_it_is_greeted() -> None:

@@ -10,7 +10,7 @@ from tests.unit.agent.harness import Host
 from tests.unit.agent.standins import Agent, error
 from vmpod.wire import frames, messages
 from vmpod.wire.frames import Frame
-from vmpod_agent import methods
+from vmpod_agent.methods import lifecycle
 
 # START.
 
@@ -67,7 +67,7 @@ def test_the_value_of_a_secret_is_not_in_an_error(agent: Agent, host: Host) -> N
 
 
 def test_too_many_secrets_are_refused(host: Host, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "_MAX_SECRETS", 100_000)
+    monkeypatch.setattr(lifecycle, "_MAX_SECRETS", 100_000)
     start(host, b'{"a": "' + b"x" * 150_000 + b'"}')
     assert error(host, 1) == (messages.BAD_REQUEST, "more than 100000 bytes of secrets")
     assert agent.started == []

@@ -23,7 +23,6 @@ from vmpod.client.session import AgentError, Session, session
 from vmpod.errors import (
     ConflictError,
     MachineError,
-    NotFoundError,
     ProtocolError,
     TimeoutExpiredError,
     UsageError,
@@ -34,6 +33,7 @@ from vmpod.wire import frames, messages
 from vmpod.wire.frames import Frame, encode
 from vmpod_agent import methods
 from vmpod_agent.loop import Loop
+from vmpod_agent.methods import lifecycle
 from vmpod_agent.ports import ControlPort
 
 T = TypeVar("T")
@@ -47,16 +47,18 @@ class Joined:
         self.stopped: list[int | None] = []
         self.loop = loop
         self.ours, theirs = socket.socketpair()
-        pod: Any = None
-        services: Any = None
-        table = methods.table(
-            start=self.started.append,
-            set_clock=lambda _: None,
-            pod=lambda: pod,
-            services=lambda: services,
-            stop=self.stopped.append,
-        )
-        self.port = ControlPort(loop, theirs.detach(), table)
+        self.pod: Any = None
+        self.services: Any = None
+        self.port = ControlPort(loop, theirs.detach(), methods.table(self))
+
+    def start(self, secrets: dict[str, str]) -> None:
+        self.started.append(secrets)
+
+    def stop(self, grace: int | None) -> None:
+        self.stopped.append(grace)
+
+    def set_clock(self, nanoseconds: int) -> None:
+        pass
 
     def client(self, work: Callable[[Session], T]) -> T:
         """What a new client's work returns, with the agent serving meanwhile."""
@@ -100,7 +102,7 @@ def test_secrets_of_any_size_are_handed_over(size: int, joined: Joined) -> None:
 
 
 def test_too_large_secrets_are_refused(joined: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(methods, "_MAX_SECRETS", 1024 * 1024)
+    monkeypatch.setattr(lifecycle, "_MAX_SECRETS", 1024 * 1024)
     body = messages.dump({"a": "x" * (3 * 1024 * 1024)})
     with pytest.raises(AgentError, match="more than 1048576 bytes of secrets") as error:
         joined.client(lambda found: found.request(messages.START, {"time": 1}, body=body))
@@ -108,7 +110,7 @@ def test_too_large_secrets_are_refused(joined: Joined, monkeypatch: pytest.Monke
 
 
 def test_refusals_become_the_nearest_error(joined: Joined) -> None:
-    with pytest.raises(NotFoundError, match="the pod has no container 'x'"):
+    with pytest.raises(ConflictError, match="the pod has not been started"):
         joined.client(lambda found: found.request(messages.EXEC, {"container": "x", "argv": ["true"]}))
     with pytest.raises(AgentError, match="no method 'dance'") as error:
         joined.client(lambda found: found.request("dance", {}))

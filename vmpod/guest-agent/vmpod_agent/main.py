@@ -42,8 +42,8 @@ class Agent:
         self._reaper = Reaper(self._loop)
         self._disk = JournalDisk(_open_journal())
         self._events = EventJournal(self._disk)
-        self._services = Services(self._loop, self._reaper, self._log, Secrets({}))
-        self._pod: PodController | None = None
+        self.services = Services(self._loop, self._reaper, self._log, Secrets({}))
+        self.pod: PodController | None = None
         self._document: BootDocument | None = None
         self._numbers: dict[str, int] = {}
 
@@ -63,7 +63,7 @@ class Agent:
         self._loop.run()
         if _used(layout.SCRATCH) > _WORTH_WAITING:
             # What is deleted is given back to the host, whose disk it is on.
-            self._loop.finish(lambda: not self._services.deleting, _DELETING)
+            self._loop.finish(lambda: not self.services.deleting, _DELETING)
 
     def failed(self, error: Exception) -> None:
         """Tell the host why the machine cannot go on."""
@@ -74,29 +74,38 @@ class Agent:
         self._say(events.STOPPED, "")
         os.sync()
 
-    def _serve_control_ports(self) -> None:
-        methods = table(
-            start=self._start,
-            set_clock=_set_clock,
-            pod=lambda: self._pod,
-            services=lambda: self._services,
-            stop=self._stop,
-        )
-        for _, path in sorted(ports.discover().items()):
-            ports.ControlPort(self._loop, os.open(path, os.O_RDWR | os.O_CLOEXEC), methods)
+    # What the methods need (methods.Agent).
 
-    def _start(self, secrets: dict[str, str]) -> None:
+    def start(self, secrets: dict[str, str]) -> None:
+        """Start the pod, with the values of its secrets by their ids."""
         assert self._document is not None
-        self._services.secrets = Secrets(secrets)
+        self.services.secrets = Secrets(secrets)
         try:
-            _execute(prepare.volumes(self._document, self._services.secrets))
+            _execute(prepare.volumes(self._document, self.services.secrets))
         except (OSError, ValueError, KeyError) as error:
             self.failed(error)
             self._loop.stop()
             return
-        self._pod = PodController(self._document, self._services, self._events.event, self._finished)
-        self._pod.start()
+        self.pod = PodController(self._document, self.services, self._events.event, self._finished)
+        self.pod.start()
         self._loop.call_later(_IDLE_AFTER, self._return_memory)
+
+    def stop(self, grace: int | None) -> None:
+        """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
+        self._say(events.STOPPING, "")
+        if self.pod:
+            self.pod.stop(grace)
+        else:
+            self._loop.stop()
+
+    def set_clock(self, nanoseconds: int) -> None:
+        """Set the guest's clock (ns since the epoch). Raises OSError."""
+        time.clock_settime_ns(time.CLOCK_REALTIME, nanoseconds)
+
+    def _serve_control_ports(self) -> None:
+        methods = table(self)
+        for _, path in sorted(ports.discover().items()):
+            ports.ControlPort(self._loop, os.open(path, os.O_RDWR | os.O_CLOEXEC), methods)
 
     def _discard_old_layers(self) -> None:
         """Delete what the containers of the pod's earlier machines have written outside of volumes."""
@@ -117,13 +126,6 @@ class Agent:
         pid = spawn(argv, stdin=nowhere, stdout=nowhere, stderr=nowhere)
         os.close(nowhere)
         self._reaper.adopt(pid, ended)
-
-    def _stop(self, grace: int | None) -> None:
-        self._say(events.STOPPING, "")
-        if self._pod:
-            self._pod.stop(grace)
-        else:
-            self._loop.stop()
 
     def _finished(self, _phase: str) -> None:
         self._loop.stop()
@@ -198,10 +200,6 @@ def _note_balloon(status: ExitStatus) -> None:
         report(
             f"the memory balloon's driver was not loaded (modprobe: {status.code}): memory is not returned"
         )
-
-
-def _set_clock(nanoseconds: int) -> None:
-    time.clock_settime_ns(time.CLOCK_REALTIME, nanoseconds)
 
 
 def main() -> None:

@@ -1,0 +1,61 @@
+"""The requests that the host may make: a registry of methods, each imported when it is first asked for.
+
+A method's module has `serve(agent, stream, message)`, which answers on the stream, or returns the handler
+that goes on with it. It raises RequestError or MessageError to refuse.
+"""
+
+from __future__ import annotations
+
+from vmpod.wire import messages
+from vmpod_agent.methods import lifecycle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from vmpod_agent.container import Services
+    from vmpod_agent.pod import PodController
+    from vmpod_agent.session import Method, Stream, StreamHandler
+
+    Json = dict[str, Any]
+
+    class Agent(Protocol):
+        """What the methods need of the agent. pod: None until start() has been called."""
+
+        pod: PodController | None
+        services: Services
+
+        def start(self, secrets: dict[str, str]) -> None:
+            """Start the pod, with the values of its secrets by their ids."""
+
+        def stop(self, grace: int | None) -> None:
+            """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
+
+        def set_clock(self, nanoseconds: int) -> None:
+            """Set the guest's clock. Raises OSError."""
+
+
+# The pod's start does not wait for these.
+_LATER = {
+    messages.EXEC: "execute",
+}
+
+
+def table(agent: Agent) -> dict[str, Method]:
+    """The methods by name."""
+    methods: dict[str, Method] = {
+        messages.START: lambda stream, message: lifecycle.start(agent, stream, message),
+        messages.STATUS: lambda stream, message: lifecycle.status(agent, stream, message),
+        messages.STOP: lambda stream, message: lifecycle.stop(agent, stream, message),
+    }
+    return methods | {name: _later(agent, module) for name, module in _LATER.items()}
+
+
+def _later(agent: Agent, module: str) -> Method:
+    def method(stream: Stream, message: Json) -> StreamHandler | None:
+        # importlib would be one more module to load.
+        found = __import__(f"vmpod_agent.methods.{module}", fromlist=("serve",))
+        handler: StreamHandler | None = found.serve(agent, stream, message)
+        return handler
+
+    return method

@@ -1,0 +1,70 @@
+"""Methods of the pod as a whole: start, status, stop."""
+
+from __future__ import annotations
+
+from vmpod.wire import messages
+from vmpod_agent.session import StreamHandler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from vmpod.wire.events import Event
+    from vmpod_agent.methods import Agent
+    from vmpod_agent.session import Stream
+
+    Json = dict[str, Any]
+
+_MAX_SECRETS = 16 * 1024 * 1024
+
+
+def start(agent: Agent, stream: Stream, message: Json) -> StreamHandler | None:
+    """`start {time}`, secrets on stdin."""
+    if agent.pod is not None:
+        # A client that was killed between asking and hearing may ask again.
+        stream.respond({"started": True})
+        return None
+    agent.set_clock(messages.get(message, "time", int))
+    return Start(agent, stream)
+
+
+def status(agent: Agent, stream: Stream, _message: Json) -> None:
+    """`status`: the events that tell the present state."""
+    events: list[Event] = agent.pod.status() if agent.pod else []
+    stream.respond({"events": events})
+
+
+def stop(agent: Agent, stream: Stream, message: Json) -> None:
+    """`stop {grace}`."""
+    grace = messages.get_optional(message, "grace", int, -1)
+    stream.respond({"stopping": True})
+    agent.stop(None if grace < 0 else grace)
+
+
+class Start(StreamHandler):
+    """Collects the secrets, which may be larger than a frame, and starts the pod with them."""
+
+    def __init__(self, agent: Agent, stream: Stream) -> None:
+        self._agent = agent
+        self._stream = stream
+        self._body = bytearray()
+
+    def data(self, data: bytes) -> None:
+        self._body += data
+        self._stream.consumed(len(data))
+        if len(self._body) > _MAX_SECRETS:
+            self._body.clear()
+            self._stream.fail(messages.BAD_REQUEST, f"more than {_MAX_SECRETS} bytes of secrets")
+
+    def eof(self) -> None:
+        try:
+            message = messages.parse(bytes(self._body))
+            secrets = {name: messages.get(message, name, str) for name in message}
+        except messages.MessageError as error:
+            self._stream.fail(messages.BAD_REQUEST, f"secrets: {error}")
+            return
+        self._stream.respond({"started": True})
+        self._stream.finish()
+        # Two clients may have asked before either had sent its secrets.
+        if self._agent.pod is None:
+            self._agent.start(secrets)
