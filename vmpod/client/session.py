@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -161,7 +160,7 @@ class Session:
     def greet(self, timeout: float) -> None:
         """Begin the session. Raises TimeoutExpiredError if the agent does not answer."""
         deadline = time.monotonic() + timeout
-        nonce = secrets.token_hex(16)
+        nonce = os.urandom(16).hex()
         message = {"version": wire.PROTOCOL_VERSION, "nonce": nonce, "time": time.time_ns()}
         hello = frames.encode(Frame(frames.HELLO, 0, messages.dump(message)))
         patience, later = _GREETINGS
