@@ -3,8 +3,10 @@
     python examples/build.py [--force] examples/nginx-php/images.toml
 
 No registry and no container engine takes part: mmdebstrap fetches and unpacks the packages (as root or
-not), what a container does not need is left out, and the rest becomes the one layer of an image. An
-archive whose recipe has not changed is not made again; --force makes it, to take in newer packages.
+not), what a container does not need is left out, and the rest becomes the one layer of an image. An image
+may also hold what programs in those packages make of the example's own sources; nothing of that has to be
+installed on this host. An archive whose recipe has not changed is not made again; --force makes it, to
+take in newer packages.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ import argparse
 import hashlib
 import io
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO, Any
@@ -60,11 +64,14 @@ DROPPED = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """One image; see the comments in nginx-php/images.toml for the fields."""
+    """One image; see the comments in nginx-php/images.toml and tomcat-war/images.toml for the fields."""
 
     name: str
     suite: str
     packages: tuple[str, ...]
+    sources: Path | None
+    run: tuple[str, ...]
+    only: tuple[str, ...]
     drop: tuple[str, ...]
     copies: Mapping[str, str]
     links: Mapping[str, str]
@@ -73,8 +80,13 @@ class Recipe:
     @property
     def archive(self) -> Path:
         """Where the image is kept: the name has a hash of all that decides the result but the packages."""
-        code = b"".join((TOP / "examples" / name).read_bytes() for name in ("build.py", "ociarchive.py"))
-        digest = hashlib.sha256(repr(self).encode() + code).hexdigest()[:12]
+        files = [TOP / "examples" / name for name in ("build.py", "ociarchive.py")]
+        if self.sources:
+            files += sorted(path for path in self.sources.rglob("*") if path.is_file())
+        fields = repr(replace(self, sources=None))  # a checkout may be anywhere
+        digest = hashlib.sha256(fields.encode() + b"".join(path.read_bytes() for path in files)).hexdigest()[
+            :12
+        ]
         return ARCHIVES / f"{self.stem}-{digest}.tar"
 
     @property
@@ -92,6 +104,9 @@ def recipes(path: Path) -> list[Recipe]:
             name=image["name"],
             suite=data["suite"],
             packages=tuple(image["packages"]),
+            sources=path.parent / image["sources"] if "sources" in image else None,
+            run=tuple(image.get("run", ())),
+            only=tuple(image.get("only", ["*"])),
             drop=tuple(image.get("drop", ())),
             copies=image.get("copies", {}),
             links=applets | image.get("links", {}),
@@ -104,12 +119,12 @@ def recipes(path: Path) -> list[Recipe]:
 def build(recipe: Recipe) -> None:
     """Make the image's archive."""
     say(f"{recipe.name}: fetching and unpacking {', '.join(recipe.packages)}")
-    layer = io.BytesIO()
+    layer, began = io.BytesIO(), time.time()
     with (
         unpacked(recipe) as packages,
         tarfile.open(fileobj=layer, mode="w", format=tarfile.PAX_FORMAT) as out,
     ):
-        created = fill(out, packages, recipe)
+        created = fill(out, packages, recipe, began=began)
     ARCHIVES.mkdir(parents=True, exist_ok=True)
     oci_archive(recipe.archive, recipe.name, [layer.getvalue()], recipe.config, created=created)
     for old in ARCHIVES.glob(f"{recipe.stem}-*.tar"):
@@ -148,6 +163,7 @@ def mmdebstrap(recipe: Recipe) -> list[str]:
         "--architectures=amd64",
         f"--include={','.join(recipe.packages)}",
         "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr",
+        *(f"--extract-hook={hook}" for hook in hooks(recipe)),
         *(f"--aptopt={option}" for option in apt_options()),
         recipe.suite,
         "-",
@@ -155,10 +171,21 @@ def mmdebstrap(recipe: Recipe) -> list[str]:
     ]
 
 
-def fill(layer: tarfile.TarFile, packages: IO[bytes], recipe: Recipe) -> int:
+def hooks(recipe: Recipe) -> Iterator[str]:
+    """What mmdebstrap does between unpacking and packing: the recipe's commands, in the tree."""
+    if recipe.sources:
+        yield f"copy-in {shlex.quote(str(recipe.sources.resolve()))} /"
+        yield f'mv "$1"/{shlex.quote(recipe.sources.name)} "$1"/sources'
+    for command in recipe.run:
+        # The shell is busybox, the one that every image has; the packages' own is not set up.
+        yield f'chroot "$1" /usr/bin/busybox sh -c {shlex.quote(f"cd /sources && {command}")}'
+
+
+def fill(layer: tarfile.TarFile, packages: IO[bytes], recipe: Recipe, *, began: float) -> int:
     """Write the layer and return the time of its newest file, in seconds since the epoch.
 
-    SOURCE_DATE_EPOCH puts an upper limit on every time, as reproducible-builds.org defines it.
+    began: when the build did. SOURCE_DATE_EPOCH puts an upper limit on every time, as
+    reproducible-builds.org defines it.
     """
     limit = int(os.environ.get("SOURCE_DATE_EPOCH", "0")) or (1 << 33)
     newest = 0
@@ -167,8 +194,10 @@ def fill(layer: tarfile.TarFile, packages: IO[bytes], recipe: Recipe) -> int:
         for member in stream:
             member.name = member.name.removeprefix("./")
             data = (stream.extractfile(member) or io.BytesIO()).read() if member.isreg() else b""
-            # Directories may be as old as this build: the layer would be another one each time.
-            member.mtime = min(int(member.mtime), limit) if member.isreg() else 0
+            # Directories, and what the recipe's commands made, are as old as this build: the layer would be
+            # another one each time.
+            dated = member.isreg() and member.mtime < int(began)
+            member.mtime = min(int(member.mtime), limit) if dated else 0
             if wanted(member, recipe):
                 newest = max(newest, int(member.mtime))
                 layer.addfile(member, io.BytesIO(data))
@@ -181,8 +210,11 @@ def fill(layer: tarfile.TarFile, packages: IO[bytes], recipe: Recipe) -> int:
 
 def wanted(member: tarfile.TarInfo, recipe: Recipe) -> bool:
     """Whether it goes into the image."""
-    path = member.name
-    return not any(fnmatchcase(path, pattern) for pattern in (*DROPPED, *recipe.drop))
+
+    def matches(patterns: Iterable[str]) -> bool:
+        return any(fnmatchcase(member.name, pattern) for pattern in patterns)
+
+    return matches(recipe.only) and not matches((*DROPPED, *recipe.drop))
 
 
 def plain(path: str, size: int, mtime: int) -> tarfile.TarInfo:

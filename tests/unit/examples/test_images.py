@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from examples.build import recipes
+from examples.build import fill, recipes
 from tests import images
 from vmpod.oci import archive
 from vmpod.oci.store import ImageStore
@@ -73,7 +75,7 @@ def test_a_large_layer_is_read_back(tmp_path: Path) -> None:
         assert [[str(name) for name in each.names] for each in found] == [["localhost/big:1"]]
 
 
-@pytest.mark.parametrize("example", ["hello", "nginx-php"])
+@pytest.mark.parametrize("example", ["hello", "nginx-php", "tomcat-war"])
 def test_the_examples_use_the_images_that_they_make(example: str) -> None:
     made = {recipe.name for recipe in recipes(EXAMPLES / example / "images.toml")}
     path = EXAMPLES / example / "pod.yaml"
@@ -81,3 +83,20 @@ def test_the_examples_use_the_images_that_they_make(example: str) -> None:
     used = {each.image for pod in manifest.pods for each in (*pod.init_containers, *pod.containers)}
     assert used == made
     assert not [note for pod in manifest.pods for note in pod.notes]
+
+
+def test_what_a_recipe_makes_itself_is_undated(tmp_path: Path) -> None:
+    """Else its layer would be another one each time; and only what is asked for is in it."""
+    (war, _) = recipes(EXAMPLES / "tomcat-war" / "images.toml")
+    times = {"usr/bin/busybox": 1000, "usr/bin/javac": 1001, "hello.war": 2000}
+    members = [images.plain(name, b"content") for name in times]
+    for member, _ in members:
+        member.mtime = times[member.name]
+    packages = images.layer(*members)
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as layer:
+        assert fill(layer, io.BytesIO(packages), war, began=2000.5) == 1000
+    out.seek(0)
+    with tarfile.open(fileobj=out) as layer:
+        found = {member.name: member.mtime for member in layer if member.isreg()}
+    assert found == {"usr/bin/busybox": 1000, "hello.war": 0}
