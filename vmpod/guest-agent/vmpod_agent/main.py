@@ -88,7 +88,7 @@ class Agent:
             return
         self.pod = PodController(self._document, self.services, self._events.event, self._finished)
         self.pod.start()
-        self._loop.call_later(_IDLE_AFTER, self._return_memory)
+        self._loop.call_later(_IDLE_AFTER, self._settle)
 
     def stop(self, grace: int | None) -> None:
         """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
@@ -117,9 +117,12 @@ class Agent:
             return
         self._background(["/usr/bin/rm", "-rf", old], lambda _status: None)
 
-    def _return_memory(self) -> None:
-        """Load the driver that tells the host which memory is free, now that nobody waits for us."""
+    def _settle(self) -> None:
+        """What nobody has to wait for: tell the host which memory is free, and follow its clock."""
+        from vmpod_agent import clock  # noqa: PLC0415 - see above
+
         self._background(["/usr/sbin/modprobe", "virtio_balloon"], _note_balloon)
+        clock.keep(self._loop, self.set_clock)
 
     def _background(self, argv: list[str], ended: Callable[[ExitStatus], None]) -> None:
         nowhere = null()
