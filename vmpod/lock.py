@@ -51,6 +51,17 @@ def exclusive(path: Path, *, waiting: Callable[[], None] = lambda: None) -> Iter
         os.close(fd)
 
 
+@contextmanager
+def shared(path: Path) -> Iterator[None]:
+    """Hold the lock of a file that stays (made if missing) together with others; no exclusive() meanwhile."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(fd)
+
+
 def try_lock(path: Path) -> int | None:
     """A descriptor that holds the lock until it is closed; None if somebody else has it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,12 +66,22 @@ class Process:
 def find_by_argument(text: str) -> Process | None:
     """The process that has the text in one of its arguments; None if there is none."""
     wanted = os.fsencode(text)
+    for pid, arguments in _command_lines():
+        if wanted in arguments:
+            return Process.of(pid)
+    return None
+
+
+def found_in_arguments(texts: Iterable[str]) -> set[str]:
+    """Those of the texts that are in an argument of some process but this one."""
+    lines = b"\0".join(arguments for _, arguments in _command_lines())
+    return {text for text in texts if os.fsencode(text) in lines}
+
+
+def _command_lines() -> Iterator[tuple[int, bytes]]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
             try:
-                arguments = (entry / "cmdline").read_bytes()
+                yield int(entry.name), (entry / "cmdline").read_bytes()
             except OSError:
                 continue  # it has ended, or is hidden from us
-            if wanted in arguments:
-                return Process.of(int(entry.name))
-    return None

@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"plan"},
     {"spec"},
     {"wire"},
-    {"lock", "process", "files", "run", "paths", "progress", "text"},
+    {"lock", "process", "files", "run", "paths", "progress", "removable", "text"},
     {"errors", "log"},
     {"__init__"},
 ]

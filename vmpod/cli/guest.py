@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from vmpod.cli import render
+from vmpod.cli import removed, render
 from vmpod.cli.common import for_each, output_option, runtime
 from vmpod.cli.progress import progress
 from vmpod.guestimage.model import GuestInfo
@@ -49,6 +49,18 @@ def rm(ids: tuple[str, ...]) -> int:
     """Remove guest images. Pods that run are not affected."""
     found = runtime()
     return for_each(ids, found.guests.remove)
+
+
+@command.command("prune")
+@click.option("-a", "--all", "everything", is_flag=True, help="Also what other versions of vmpod boot.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+def prune(everything: bool, dry_run: bool) -> None:
+    """Remove guest images that a newer build replaced, and what killed builds have left.
+
+    What a running machine uses stays.
+    """
+    found = runtime().guests.prune(everything=everything, dry_run=dry_run, progress=progress())
+    removed.show(found, dry_run=dry_run)
 
 
 def _created(image: GuestInfo) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli import render
+from vmpod.cli import removed, render
 from vmpod.cli.common import for_each, output_option, runtime
 from vmpod.cli.progress import progress
 from vmpod.oci.model import Image
@@ -73,6 +73,30 @@ def rm(names: tuple[str, ...]) -> int:
     """Remove images, by name or id. An image that a pod uses stays."""
     found = runtime()
     return for_each(names, lambda name: found.images.remove(name, in_use=found.images_in_use))
+
+
+@command.command("tag")
+@click.argument("source", metavar="SOURCE")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+def tag(source: str, targets: tuple[str, ...]) -> None:
+    """Give an image further names. A name that another image had moves to this one."""
+    for name in runtime().images.tag(source, targets):
+        click.echo(name)
+
+
+@command.command("prune")
+@click.option("-a", "--all", "everything", is_flag=True, help="Also images with names, if no pod uses them.")
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+def prune(everything: bool, dry_run: bool) -> None:
+    """Remove images that have no name and that no pod uses, and what killed commands have left.
+
+    Told are the exact bytes of the disk that come back.
+    """
+    found = runtime()
+    gone = found.images.prune(
+        found.images_in_use, everything=everything, dry_run=dry_run, progress=progress()
+    )
+    removed.show(gone, dry_run=dry_run)
 
 
 def _row(image: Image, name: str) -> list[str]:

@@ -4,6 +4,7 @@
     <root>/initrds/<id>-<agent>   an image's initrd with one version of the agent appended
     <root>/recipes/<key>  a link to the image that was last built from that recipe
     <root>/lock           held while something is built or removed
+    <root>/users          held by who is about to start a machine (shared), or removes files (alone)
 
 Whether an image is there is told by the recipe's hash alone, without network: the link is looked up.
 """
@@ -15,8 +16,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from vmpod.errors import GuestImageError, HostError, NotFoundError
 from vmpod.guestimage.agent import agent_archive, agent_directory, agent_sources
 from vmpod.guestimage.model import INITRD, KERNEL, ROOT, GuestImage, GuestInfo
 from vmpod.guestimage.recipe import load, recipe_directory, recipe_key
+from vmpod.lock import exclusive, shared
 from vmpod.progress import SILENT, Progress
+from vmpod.removable import Removable
 
 NOT_BUILT = "not-built"
 
@@ -87,6 +90,48 @@ class GuestStore:
                 initrd.unlink()
             shutil.rmtree(self._root / "images" / id)
 
+    def using(self) -> AbstractContextManager[None]:
+        """For who is about to start a machine: no file that it may want goes until the block ends."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        return shared(self._root / "users")
+
+    def prune(
+        self, *, everything: bool = False, dry_run: bool = False, progress: Progress = SILENT
+    ) -> Sequence[Removable]:
+        """Remove what no machine and no vmpod needs, and return it: images that a newer build of their
+        recipe replaced, initrds with other agents, leftovers of killed builds.
+
+        everything: also the images of other recipes, which other versions of vmpod would boot.
+        dry_run: only tell.
+        """
+        from vmpod.guestimage import prune  # noqa: PLC0415 - a start of a pod prunes nothing
+
+        if not self._root.is_dir():
+            return []
+        with self._unused(progress), self._lock(progress):
+            current = self._current()
+            initrd = self._named(current)[0].initrd.name if current else ""
+            going = prune.unneeded(self._root, current, initrd, everything=everything)
+            found = [prune.removable(path) for path in going]
+            # Links first, so that none ever leads nowhere.
+            for path in () if dry_run else sorted(going, key=lambda path: not path.is_symlink()):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        return found
+
+    @contextmanager
+    def _unused(self, progress: Progress) -> Iterator[None]:
+        with ExitStack() as waits:
+
+            def waiting() -> None:
+                waits.enter_context(progress.phase("Waiting for pods that are starting"))
+
+            with exclusive(self._root / "users", waiting=waiting):
+                waits.close()
+                yield
+
     def _current(self) -> Path | None:
         link = self._root / "recipes" / recipe_key(self._recipe)
         if not (link / "guest.json").is_file():
@@ -129,7 +174,8 @@ class GuestStore:
         """The image with the agent of this vmpod in its initrd."""
         image, sources, magic = self._named(directory)
         if not image.initrd.exists():
-            _write(image.initrd, (directory / INITRD).read_bytes() + agent_archive(sources, magic))
+            with self.using():
+                _write(image.initrd, (directory / INITRD).read_bytes() + agent_archive(sources, magic))
         return image
 
     def _named(self, directory: Path) -> tuple[GuestImage, dict[str, bytes], bytes]:

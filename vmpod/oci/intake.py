@@ -67,7 +67,7 @@ def _keep(
         with shelf.sole(entry.digest, waiting):
             waits.close()
             made = None
-            if shelf.read(entry.digest) is None:
+            if not shelf.sound(entry.digest):
                 source = get()
                 with progress.phase(f"Converting {title}") as phase:
                     made = convert(source, disk, phase)

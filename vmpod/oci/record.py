@@ -69,10 +69,10 @@ def _write(path: Path, value: Mapping[str, Any]) -> None:
 
 def read_record(path: Path) -> Record | None:
     """Read an image.json; None if there is none. Raises ImageError if it is damaged."""
-    values = _read(path)
-    if values is None:
-        return None
     try:
+        values = _read(path)
+        if values is None:
+            return None
         config = dict(values["config"])
         config["env"] = tuple((name, value) for name, value in config["env"])
         for key in ("entrypoint", "cmd", "exposed_ports", "volumes"):
@@ -81,30 +81,50 @@ def read_record(path: Path) -> Record | None:
             key: values[key] for key in ("digest", "config_digest", "created", "architecture", "disk_size")
         }
         return Record(config=ImageConfig(**config), **rest)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from None
+
+
+def check_disk(disk: Path, found: Record) -> None:
+    """Raises ImageError if an image's disk is not as it was made, as far as one look can tell."""
+    try:
+        size = disk.stat().st_size
+    except FileNotFoundError:
+        raise _damaged(disk, "it is not there") from None
+    if size != found.disk_size:
+        raise _damaged(disk, f"it has {size} bytes instead of {found.disk_size}")
 
 
 def read_names(path: Path) -> dict[str, NameEntry]:
     """Read the names index; empty if there is none. Raises ImageError if it is damaged."""
-    values = _read(path)
     try:
-        return {name: NameEntry(**entry) for name, entry in values["names"].items()} if values else {}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from None
+        values = _read(path)
+        names = {name: NameEntry(**entry) for name, entry in values["names"].items()} if values else {}
+        if not all(isinstance(value, str) for entry in names.values() for value in asdict(entry).values()):
+            raise TypeError("a name leads to something else than a digest")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ImageError(
+            f"{path} is damaged: {error}",
+            hint="remove it: the images stay, and have names again once they are pulled or loaded again",
+        ) from None
+    return names
 
 
 def _read(path: Path) -> dict[str, Any] | None:
+    """A file's JSON; None if there is none. Raises ValueError."""
     try:
         values = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise _damaged(path, error) from None
+    except RecursionError as error:
+        raise ValueError(error) from None
     if not isinstance(values, dict) or values.get("version") != _VERSION:
-        raise _damaged(path, f"it is not of version {_VERSION}")
+        raise ValueError(f"it is not of version {_VERSION}")
     return values
 
 
 def _damaged(path: Path, why: object) -> ImageError:
-    return ImageError(f"{path} is damaged: {why}", hint=f"remove {path.parent} and get its images again")
+    return ImageError(
+        f"{path} is damaged: {why}",
+        hint=f"get the image again (`vmpod image pull` or `load`), or remove {path.parent}",
+    )

@@ -5,6 +5,7 @@
     staging/N/                   work under way, each with a `lock` that its maker holds
     lock                         held for moments: names.json, and what enters or leaves disks/ and staging/
     locks/XX                     held while an image is fetched and converted; XX is its digest's start
+    users                        held by who is about to use images (shared), or removes some (alone)
 
 An image appears in disks/ by one rename, complete. Whoever is killed leaves something in staging/ whose
 lock nobody holds, and the next who works there removes it. Readers take no lock.
@@ -14,11 +15,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from vmpod.lock import exclusive, held
+from vmpod.errors import ImageError
+from vmpod.lock import exclusive, held, shared
 from vmpod.oci import record
 from vmpod.oci.record import NameEntry, Record
 
@@ -38,17 +40,39 @@ class Shelf:
 
     def disk(self, digest: str) -> Path:
         """Where the disk of an image is, or would be."""
-        return self._directory(digest) / DISK
+        return self.directory(digest) / DISK
 
     def read(self, digest: str) -> Record | None:
-        """The record of an image; None if it is not here."""
-        return record.read_record(self._directory(digest) / _RECORD)
+        """The record of an image; None if it is not here. Raises ImageError if it is damaged."""
+        found = record.read_record(self.directory(digest) / _RECORD)
+        if found:
+            record.check_disk(self.disk(digest), found)
+        return found
 
-    def records(self) -> list[Record]:
-        """The records of all images, by digest."""
+    def sound(self, digest: str) -> bool:
+        """Whether an image is here and not damaged."""
+        try:
+            return self.read(digest) is not None
+        except ImageError:
+            return False
+
+    def digests(self) -> list[str]:
+        """Every image that has a directory here, damaged or not, sorted."""
         found = sorted(self._disks.iterdir()) if self._disks.is_dir() else []
-        records = (record.read_record(directory / _RECORD) for directory in found)
-        return [item for item in records if item]
+        return [f"sha256:{directory.name}" for directory in found]
+
+    def records(self, problems: MutableSequence[ImageError] | None = None) -> list[Record]:
+        """The records of all images, by digest. What is damaged goes to problems; without that, it is
+        raised."""
+        found = []
+        for digest in self.digests():
+            try:
+                found.append(self.read(digest))
+            except ImageError as error:
+                if problems is None:
+                    raise
+                problems.append(error)
+        return [item for item in found if item]
 
     def names(self) -> dict[str, NameEntry]:
         """The names index as it is now."""
@@ -66,6 +90,16 @@ class Shelf:
             if names != before:
                 record.write_names(self._names, names, self._staging / "names.json")
 
+    def using(self) -> AbstractContextManager[None]:
+        """Have every image stay that is here or comes, until the block ends."""
+        self._make()
+        return shared(self._root / "users")
+
+    def unused(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Have nobody be about to use an image. waiting: called once if somebody is."""
+        self._make()
+        return exclusive(self._root / "users", waiting=waiting)
+
     def sole(self, digest: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
         """Be the only one who makes this image. waiting: called once if somebody else is at it."""
         self._make()
@@ -77,7 +111,7 @@ class Shelf:
         """An empty directory that is removed in the end, whatever happens."""
         self._make()
         with exclusive(self._root / "lock"):
-            self._sweep()
+            self.sweep()
             directory = Path(tempfile.mkdtemp(dir=self._staging, prefix=""))
             lock = exclusive(directory / "lock")
             lock.__enter__()
@@ -96,25 +130,35 @@ class Shelf:
         disk.rename(ready / DISK)
         record.write_record(ready / _RECORD, found)
         record.sync(ready)
-        ready.rename(self._directory(found.digest))
+        self.discard(found.digest)  # there is nothing, or a damaged one
+        ready.rename(self.directory(found.digest))
         record.sync(self._disks)
 
     def discard(self, digest: str) -> None:
         """Remove an image's directory. To be called while changing()."""
-        if not self._directory(digest).exists():
+        if not self.directory(digest).exists():
             return  # somebody else was quicker
         # Out of sight at once; if we are killed while removing it, it is staging junk.
         directory = Path(tempfile.mkdtemp(dir=self._staging, prefix=""))
-        self._directory(digest).rename(directory / "image")
+        self.directory(digest).rename(directory / "image")
         shutil.rmtree(directory, ignore_errors=True)
 
-    def _sweep(self) -> None:
-        for directory in self._staging.iterdir():
-            if directory.is_dir() and not held(directory / "lock"):
-                shutil.rmtree(directory, ignore_errors=True)
-
-    def _directory(self, digest: str) -> Path:
+    def directory(self, digest: str) -> Path:
+        """Where everything of an image is, or would be."""
         return self._disks / _hex(digest)
+
+    def leftovers(self) -> list[Path]:
+        """What killed commands have left in staging/. To be called while changing()."""
+        found = sorted(self._staging.iterdir())
+        return [path for path in found if not (path.is_dir() and held(path / "lock"))]
+
+    def sweep(self) -> None:
+        """Remove the leftovers. To be called while changing()."""
+        for path in self.leftovers():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def _make(self) -> None:
         for directory in (self._disks, self._staging, self._locks):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequence
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from vmpod.errors import ConflictError, ImageError, NotFoundError
@@ -14,6 +15,7 @@ from vmpod.oci.reference import Reference
 from vmpod.oci.refusals import explained
 from vmpod.oci.shelf import Shelf
 from vmpod.progress import SILENT, Progress
+from vmpod.removable import Removable
 from vmpod.spec.model import PullPolicy
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
@@ -87,11 +89,55 @@ class ImageStore:
         """
         return self._find(name)[0]
 
-    def list(self) -> list[Image]:
-        """Every image, by its first name; those without a name come last."""
+    def list(self, *, problems: MutableSequence[ImageError] | None = None) -> list[Image]:
+        """Every image, by its first name; those without a name come last.
+
+        What is damaged goes to problems; without that, it is raised.
+        """
         names = self._shelf.names()
-        images = [self._image(item, names) for item in self._shelf.records()]
+        images = [self._image(item, names) for item in self._shelf.records(problems)]
         return sorted(images, key=lambda image: (not image.names, image.names, image.digest))
+
+    def tag(self, name: str, targets: Iterable[str]) -> list[str]:
+        """Give an image further names, and return them in full; one that another image had moves.
+
+        Raises NotFoundError, ImageError for what is no name.
+        """
+        meanings = [str(_tagged(target)) for target in targets]
+        with explained(self._root), self._shelf.changing() as names:
+            image = self._known(name)
+            # The index digest stays: it is what the registry calls this image.
+            entry = next((entry for entry in names.values() if entry.digest == image.digest), None)
+            names.update(dict.fromkeys(meanings, entry or NameEntry(image.digest)))
+        return meanings
+
+    def using(self) -> AbstractContextManager[None]:
+        """For who is about to use images, until that is written down: none is removed meanwhile."""
+        return self._shelf.using()
+
+    def prune(
+        self,
+        in_use: Callable[[], Collection[str]],
+        *,
+        everything: bool = False,
+        dry_run: bool = False,
+        progress: Progress = SILENT,
+    ) -> list[Removable]:
+        """Remove what nobody needs, and return it: images without a name, and leftovers of killed commands.
+
+        in_use: digests that must stay. everything: images with names as well. dry_run: only tell.
+        Raises ImageError if the index of names is damaged, HostError.
+        """
+        from vmpod.oci.prune import prune  # noqa: PLC0415 - a start of a pod prunes nothing
+
+        if not self._root.is_dir():
+            return []
+        with explained(self._root), ExitStack() as waits:
+
+            def waiting() -> None:
+                waits.enter_context(progress.phase("Waiting for pods that are starting"))
+
+            return prune(self._shelf, in_use, everything=everything, dry_run=dry_run, waiting=waiting)
 
     def remove(self, name: str, *, in_use: Callable[[], Collection[str]] = tuple) -> None:
         """Remove a name, and the image with its last name; given a digest or id, the image with all names.
@@ -101,8 +147,8 @@ class ImageStore:
         """
         image, meaning = self._find(name)
         if image is None:
-            raise NotFoundError(f"there is no image {name!r}", hint="see: vmpod image ls")
-        with explained(self._root):
+            raise _no_image(name)
+        with explained(self._root), self._shelf.unused(lambda: None):
             with self._shelf.changing() as names:
                 mine = {key for key, entry in names.items() if entry.digest == image.digest}
                 going = {meaning} if meaning in mine else mine
@@ -119,6 +165,12 @@ class ImageStore:
                     and image.digest not in in_use()
                 ):
                     self._shelf.discard(image.digest)
+
+    def _known(self, name: str) -> Image:
+        image = self.find(name)
+        if image is None:
+            raise _no_image(name)
+        return image
 
     def _find(self, name: str) -> tuple[Image | None, str]:
         """The image, and the full name that led to it, '' if that was a digest."""
@@ -159,7 +211,7 @@ class ImageStore:
         start = f"sha256:{match[1]}"
         found = [
             item
-            for item in self._shelf.records()
+            for item in self._shelf.records([])
             if item.digest.startswith(start) or item.config_digest.startswith(start)
         ]
         if len(found) > 1:
@@ -179,6 +231,17 @@ class ImageStore:
             created=found.created,
             architecture=found.architecture,
         )
+
+
+def _no_image(name: str) -> NotFoundError:
+    return NotFoundError(f"there is no image {name!r}", hint="see: vmpod image ls")
+
+
+def _tagged(name: str) -> Reference:
+    wanted = reference.parse(name)
+    if wanted.digest:
+        raise ImageError(f"{name!r} names a digest, which no other image can have", hint="name a tag")
+    return wanted
 
 
 def _digest_of(meaning: Reference, names: Mapping[str, NameEntry]) -> str | None:
