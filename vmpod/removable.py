@@ -22,8 +22,11 @@ class Removable:
 
 def disk_usage(path: Path) -> int:
     """Bytes that a file, or a directory with all in it, takes on its disk; 0 if it is gone."""
-    below = (Path(parent, name) for parent, directories, files in os.walk(path) for name in [*directories, *files])
-    return sum(map(_blocks, (path, *below)))
+    found = [path]
+    # A link counts itself: os.walk would go where it leads.
+    for parent, directories, files in () if path.is_symlink() else os.walk(path):
+        found += [Path(parent, name) for name in (*directories, *files)]
+    return sum(map(_blocks, found))
 
 
 def _blocks(path: Path) -> int:

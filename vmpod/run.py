@@ -27,6 +27,7 @@ _PASSED = {
 _PACKAGES = {
     "mkfs.ext4": "e2fsprogs",
     "qemu-system-x86_64": "qemu-system-x86",
+    "sqfs2tar": "squashfs-tools-ng",
     "sqfstar": "squashfs-tools",
     "mksquashfs": "squashfs-tools",
     "newuidmap": "uidmap",

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli import removed, render
+from vmpod.cli import image_inspect, image_save, removed, render
 from vmpod.cli.common import for_each, output_option, runtime
+from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.progress import progress
+from vmpod.errors import ImageError
 from vmpod.oci.model import Image
 
 
 @click.group("image")
 def command() -> None:
     """Manage container images: each is a read-only disk, made once and shared by all pods."""
+
+
+command.add_command(image_inspect.command)
+command.add_command(image_save.command)
 
 
 @command.command("pull")
@@ -51,9 +57,10 @@ def load(files: tuple[Path, ...], quiet: bool) -> int:
 @command.command("ls")
 @click.option("-q", "--quiet", is_flag=True, help="Digests only.")
 @output_option("json", "yaml", "name")
-def ls(quiet: bool, output: str | None) -> None:
+def ls(quiet: bool, output: str | None) -> int:
     """List images."""
-    images = runtime().images.list()
+    problems: list[ImageError] = []
+    images = runtime().images.list(problems=problems)
     if quiet:
         for image in images:
             click.echo(image.digest)
@@ -65,6 +72,9 @@ def ls(quiet: bool, output: str | None) -> None:
     else:
         rows = [_row(image, name) for image in images for name in image.names or ("<none>",)]
         render.table(["NAME", "ID", "CREATED", "SIZE"], rows)
+    for problem in problems:
+        show_error(problem)
+    return FAILED if problems else 0
 
 
 @command.command("rm")

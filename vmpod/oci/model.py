@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,28 @@ class ImageConfig:
     volumes: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """As an OCI image configuration's `config` has it; what is not set is left out."""
+        value = {
+            "User": self.user,
+            "ExposedPorts": {port: {} for port in self.exposed_ports},
+            "Env": [f"{name}={value}" for name, value in self.env],
+            "Entrypoint": list(self.entrypoint),
+            "Cmd": list(self.cmd),
+            "Volumes": {volume: {} for volume in self.volumes},
+            "WorkingDir": self.working_dir,
+            "Labels": dict(self.labels),
+            "StopSignal": self.stop_signal,
+        }
+        return {key: found for key, found in value.items() if found}
+
 
 @dataclass(frozen=True)
 class Image:
     """An image in the local store, converted and ready to be a machine's disk.
 
     digest: of the image's manifest for this architecture, 'sha256:...'; it names the disk.
+    config_digest: what docker and podman call the image's id.
     names: every full reference that means this image, sorted.
     disk: a squashfs file, shared read-only by every pod that uses the image.
     disk_size: bytes on the host; created: RFC 3339, '' if the image does not say.
@@ -43,3 +60,4 @@ class Image:
     disk_size: int
     created: str = ""
     architecture: str = "amd64"
+    config_digest: str = ""

@@ -99,15 +99,17 @@ def read_names(path: Path) -> dict[str, NameEntry]:
     """Read the names index; empty if there is none. Raises ImageError if it is damaged."""
     try:
         values = _read(path)
-        names = {name: NameEntry(**entry) for name, entry in values["names"].items()} if values else {}
-        if not all(isinstance(value, str) for entry in names.values() for value in asdict(entry).values()):
-            raise TypeError("a name leads to something else than a digest")
+        names = {name: _name_entry(**entry) for name, entry in values["names"].items()} if values else {}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ImageError(
             f"{path} is damaged: {error}",
             hint="remove it: the images stay, and have names again once they are pulled or loaded again",
         ) from None
     return names
+
+
+def _name_entry(digest: str, index: str = "") -> NameEntry:
+    return NameEntry(digest + "", index + "")  # TypeError for what is no text
 
 
 def _read(path: Path) -> dict[str, Any] | None:

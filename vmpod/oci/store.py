@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableSequence, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from vmpod.errors import ConflictError, ImageError, NotFoundError
 from vmpod.oci import reference
@@ -17,6 +18,9 @@ from vmpod.oci.shelf import Shelf
 from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable
 from vmpod.spec.model import PullPolicy
+
+if TYPE_CHECKING:
+    from vmpod.oci.save import Format
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})")
 
@@ -98,7 +102,7 @@ class ImageStore:
         images = [self._image(item, names) for item in self._shelf.records(problems)]
         return sorted(images, key=lambda image: (not image.names, image.names, image.digest))
 
-    def tag(self, name: str, targets: Iterable[str]) -> list[str]:
+    def tag(self, name: str, targets: Iterable[str]) -> Sequence[str]:
         """Give an image further names, and return them in full; one that another image had moves.
 
         Raises NotFoundError, ImageError for what is no name.
@@ -111,6 +115,25 @@ class ImageStore:
             names.update(dict.fromkeys(meanings, entry or NameEntry(image.digest)))
         return meanings
 
+    def save(self, names: Iterable[str], sink: BinaryIO, form: Format, progress: Progress = SILENT) -> None:
+        """Write images into one archive: under the names given, one given by its digest under all it has.
+
+        A name with a digest is left out, as the saved image has another one.
+        Raises NotFoundError before anything is written; ImageError, HostError.
+        """
+        from vmpod.oci import save  # noqa: PLC0415 - a start of a pod saves nothing
+
+        with explained(self._root), self._shelf.using():
+            wanted: dict[str, tuple[Image, list[str]]] = {}
+            for name in names:
+                image, meaning = self._find(name)
+                if image is None:
+                    raise _no_image(name)
+                entry = wanted.setdefault(image.digest, (image, []))
+                entry[1].extend([meaning] if meaning else image.names)
+            images = [(image, sorted({n for n in given if "@" not in n})) for image, given in wanted.values()]
+            save.save(images, sink, form, progress)
+
     def using(self) -> AbstractContextManager[None]:
         """For who is about to use images, until that is written down: none is removed meanwhile."""
         return self._shelf.using()
@@ -122,7 +145,7 @@ class ImageStore:
         everything: bool = False,
         dry_run: bool = False,
         progress: Progress = SILENT,
-    ) -> list[Removable]:
+    ) -> Sequence[Removable]:
         """Remove what nobody needs, and return it: images without a name, and leftovers of killed commands.
 
         in_use: digests that must stay. everything: images with names as well. dry_run: only tell.
@@ -230,6 +253,7 @@ class ImageStore:
             disk_size=found.disk_size,
             created=found.created,
             architecture=found.architecture,
+            config_digest=found.config_digest,
         )
 
 

@@ -42,7 +42,8 @@ def start_again(
             raise ConflictError(
                 f"the pod {entry.record.key} is running", hint=f"`vmpod restart {name}` stops it first"
             )
-        return _start(runtime, entry, accelerator, file, progress)
+        with runtime.using():
+            return _start(runtime, entry, accelerator, file, progress)
 
 
 def restart(
@@ -62,7 +63,8 @@ def restart(
         manifest_again(entry.record, file)
         with progress.phase(f"Stopping {entry.record.key}"):
             stop_locked(runtime, entry, grace=grace)
-        return _start(runtime, runtime.pods.find(name), accelerator, file, progress)
+        with runtime.using():
+            return _start(runtime, runtime.pods.find(name), accelerator, file, progress)
 
 
 def _start(

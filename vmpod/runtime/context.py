@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,12 @@ class Runtime:
         from vmpod.guestimage.store import GuestStore  # noqa: PLC0415 - not needed to list pods
 
         return GuestStore(self.paths.guests)
+
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """For who starts a pod: no image or guest image is removed between its choice and its use."""
+        with self.images.using(), self.guests.using():
+            yield
 
     def images_in_use(self) -> set[str]:
         """Digests of the images that some pod's disks are made of."""

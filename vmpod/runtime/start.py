@@ -70,6 +70,7 @@ def start_pod(
     with ExitStack() as undo:
         undo.enter_context(runtime.pods.locked(key))
         _check_name(runtime, key, options)
+        undo.enter_context(runtime.using())
         host = host_facts(options.accelerator, manifest)
         request = Request(
             manifest=manifest,

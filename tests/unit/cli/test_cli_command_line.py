@@ -35,8 +35,8 @@ ALL = dict(commands(cli))
 def test_all_commands_are_there() -> None:
     assert {" ".join(path) for path in ALL} == {
         *_COMMANDS,
-        *(f"image {name}" for name in ("pull", "load", "ls", "rm")),
-        *(f"guest {name}" for name in ("build", "ls", "rm")),
+        *(f"image {name}" for name in ("pull", "load", "save", "ls", "inspect", "tag", "rm", "prune")),
+        *(f"guest {name}" for name in ("build", "ls", "rm", "prune")),
     }
 
 
