@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace the file's content at once: readers see the old or the new, also after a crash."""
     import tempfile  # noqa: PLC0415 - slow to import, and most commands only read
 
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{os.getpid()}.")
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
@@ -63,3 +64,12 @@ def _nameless(beside: Path) -> tuple[int, bool]:
         if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             raise
     return os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666), True
+
+
+_DRAFT = re.compile(r"\..+?\.(\d+)(\.[^.]+)?")
+
+
+def abandoned(directory: Path) -> list[Path]:
+    """What was being written in a directory by a process that was killed."""
+    drafts = ((path, _DRAFT.fullmatch(path.name)) for path in directory.iterdir())
+    return sorted(path for path, draft in drafts if draft and not Path(f"/proc/{draft[1]}").exists())

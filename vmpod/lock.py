@@ -34,6 +34,24 @@ def locked(path: Path, what: str, *, timeout: float = 60.0) -> Iterator[None]:
 
 
 @contextmanager
+def if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock for the time of the block, if nobody has it; whether it is held.
+
+    As if we had not been here: a file that was there already stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    there = path.exists()
+    fd = try_lock(path)
+    try:
+        yield fd is not None
+    finally:
+        if fd is not None:
+            if not there:
+                path.unlink(missing_ok=True)
+            os.close(fd)
+
+
+@contextmanager
 def exclusive(path: Path, *, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold the lock of a file that stays (made if missing), however long it takes to get.
 

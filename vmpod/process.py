@@ -63,22 +63,14 @@ class Process:
             os.close(pidfd)
 
 
-def find_by_argument(text: str) -> Process | None:
-    """The process that has the text in one of its arguments; None if there is none."""
-    wanted = os.fsencode(text)
-    for pid, arguments in _command_lines():
-        if wanted in arguments:
-            return Process.of(pid)
-    return None
-
-
 def found_in_arguments(texts: Iterable[str]) -> set[str]:
     """Those of the texts that are in an argument of some process but this one."""
-    lines = b"\0".join(arguments for _, arguments in _command_lines())
+    lines = b"\0".join(arguments for _, arguments in command_lines())
     return {text for text in texts if os.fsencode(text) in lines}
 
 
-def _command_lines() -> Iterator[tuple[int, bytes]]:
+def command_lines() -> Iterator[tuple[int, bytes]]:
+    """(pid, arguments) of every process but this one; each argument ends with a NUL."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal() and int(entry.name) != os.getpid():
             try:

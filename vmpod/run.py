@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vmpod.errors import CommandError, HostError
@@ -76,6 +77,7 @@ def run(
             cwd=cwd,
             timeout=timeout,
             check=False,
+            preexec_fn=_end_with_us(),
         )
     except FileNotFoundError:
         raise missing(words[0]) from None
@@ -98,9 +100,38 @@ def popen(
     words = [os.fspath(word) for word in argv]
     logger.debug("start: %s", shlex.join(words))
     try:
-        return subprocess.Popen(words, stdin=stdin, stdout=stdout, stderr=stderr, env=environment(env))
+        return subprocess.Popen(
+            words,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment(env),
+            preexec_fn=_end_with_us(),  # noqa: PLW1509 - see there
+        )
     except FileNotFoundError:
         raise missing(words[0]) from None
+
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+def _end_with_us() -> Callable[[], None]:
+    """What a host command does first, so that it ends with us, also if we are killed with SIGKILL.
+
+    Else it would go on with files that have been removed, or are somebody else's by then. By SIGTERM, which
+    mmdebstrap takes as an order to clean up.
+    """
+    import ctypes  # noqa: PLC0415 - some commands run none
+
+    prctl = ctypes.CDLL(None).prctl
+    us = os.getpid()
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != us:
+            os._exit(1)  # we are dead already
+
+    return prepare
 
 
 def failed(argv: Sequence[Argument], status: int, stderr: bytes) -> CommandError:

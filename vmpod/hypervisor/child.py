@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -26,6 +27,13 @@ T = TypeVar("T")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+_EXEC = 0.5  # seconds from libvirt's fork to QEMU, at most
+
+
+class ChildDiedError(HypervisorError):
+    """The child ended before it was done."""
+
+
 class ChildHypervisor:
     """A Hypervisor (see base.py). connect: opens the real one; called in the child."""
 
@@ -39,7 +47,12 @@ class ChildHypervisor:
             with self._connect() as found:
                 return found.start(machine)
 
-        return in_child(work)
+        try:
+            return in_child(work)
+        except ChildDiedError:
+            # What it forked may not be QEMU yet; whoever undoes this start looks for QEMU.
+            time.sleep(_EXEC)
+            raise
 
     def destroy(self, uuid: str, name: str) -> None:
         """See Hypervisor.destroy."""
@@ -57,7 +70,7 @@ class ChildHypervisor:
 def in_child(work: Callable[[], T]) -> T:
     """Call the function in a child process, and return what it returns, or raise what it raises.
 
-    To be called while this process has no threads. Raises HypervisorError if the child dies.
+    To be called while this process has no threads. Raises ChildDiedError if the child dies.
     """
     receive, send = os.pipe()
     child = os.fork()
@@ -71,7 +84,7 @@ def in_child(work: Callable[[], T]) -> T:
         # Also when we are interrupted: what the child has begun can be undone once it is done.
         _, status = os.waitpid(child, 0)
     if not told:
-        raise HypervisorError(f"libvirt's driver ended without a word (wait status {status})")
+        raise ChildDiedError(f"libvirt's driver ended without a word (wait status {status})")
     result, error = pickle.loads(told)  # noqa: S301 - from our own child, not from outside
     if error is not None:
         raise error

@@ -12,13 +12,12 @@ import libvirt
 import libvirt_qemu
 
 from vmpod.errors import ConflictError, HypervisorError
-from vmpod.hypervisor import libvirt_errors
+from vmpod.hypervisor import libvirt_errors, machines
 from vmpod.hypervisor.domain import domain_xml
 from vmpod.hypervisor.libvirt_errors import translated
 from vmpod.log import logger
 from vmpod.plan.forward import Forward
 from vmpod.plan.model import Machine
-from vmpod.process import find_by_argument
 
 _NIC = "hostnet0"  # the name libvirt gives the first network card's host side
 
@@ -118,7 +117,7 @@ def _end_by_itself(domain: libvirt.virDomain) -> None:
 
 def _process_id(machine: Machine) -> int:
     """The process id of a machine's QEMU: libvirt has no call that tells it."""
-    process = find_by_argument(machine.uuid)
+    process = machines.find(machine.uuid)
     if process is None:
         raise HypervisorError(f"QEMU of the machine {machine.name} ended at once")
     return process.pid

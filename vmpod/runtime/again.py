@@ -16,7 +16,7 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import manifest_again
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.ports import check_free
-from vmpod.runtime.remove import kill_if_there, stop_locked
+from vmpod.runtime.remove import end_stray, kill_if_there, stop_locked
 from vmpod.runtime.start import bring_up, ensure_images, image_ids
 from vmpod.state import journal
 from vmpod.state.store import PodEntry
@@ -90,6 +90,7 @@ def _start(
     check_free(planned.plan.machine.forwards)
     with ExitStack() as undo:
         undo.callback(_end, runtime, record.key)
+        end_stray(entry)
         # Nothing is behind them any more.
         shutil.rmtree(record.sockets, ignore_errors=True)
         again = replace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +46,18 @@ def make_disks(plan: Plan) -> None:
     write_boot_disk(plan.boot, disks.boot)
     write_images_disk(plan.images, disks.images)
     # A pod that is started again goes on with what it has.
-    if not disks.scratch.exists():
-        make_scratch_disk(disks.scratch, plan.scratch_size)
-    if not disks.journal.exists():
-        make_journal_disk(disks.journal, _containers(plan.boot), plan.logs)
+    _once(disks.scratch, lambda path: make_scratch_disk(path, plan.scratch_size))
+    _once(disks.journal, lambda path: make_journal_disk(path, _containers(plan.boot), plan.logs))
+
+
+def _once(path: Path, make: Callable[[Path], None]) -> None:
+    """Make a disk if it is not there; one that is there is complete, whoever was killed at it."""
+    if path.exists():
+        return
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    make(new)
+    new.rename(path)
 
 
 def write_boot_disk(document: BootDocument, path: Path) -> None:

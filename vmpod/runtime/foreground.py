@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 
 from vmpod.errors import ConflictError
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.remove import kill, request_stop
+from vmpod.runtime.remove import kill, patience, request_stop
 from vmpod.state.journal import OutputReader
 from vmpod.state.store import PodEntry
 from vmpod.wire.journal import Entry
 
 _POLL = 0.02
-_MARGIN = 20.0
 _AT_ONCE = 2000  # entries; then it is seen to what else there is to do
 
 
@@ -51,12 +50,10 @@ class Foreground:
 
     def stop(self) -> None:
         """Ask all pods to stop within their grace periods; go on with watch() to see them do it."""
-        grace = [30]
-        for entry in self._running():
+        running = self._running()
+        for entry in running:
             request_stop(entry, None)
-            own = (entry.record.document.get("spec") or {}).get("terminationGracePeriodSeconds")
-            grace.append(own if isinstance(own, int) else 30)
-        self._kill_at = time.monotonic() + max(grace) + _MARGIN
+        self._kill_at = time.monotonic() + max((patience(entry) for entry in running), default=0.0)
 
     def kill(self) -> None:
         """End what still runs, at once."""

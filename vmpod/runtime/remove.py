@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 from vmpod.client.session import session
 from vmpod.errors import ConflictError, NotFoundError, VmpodError
+from vmpod.hypervisor import machines
+from vmpod.hypervisor.machines import RunningMachine
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.log import logger
-from vmpod.process import find_by_argument
 from vmpod.runtime.context import Runtime
-from vmpod.state.store import PodEntry
+from vmpod.state.store import PodEntry, key_of
 from vmpod.wire import messages
 
 _MARGIN = 20.0  # seconds beyond the grace period in which a machine must have turned itself off
@@ -32,9 +35,10 @@ def stop_locked(runtime: Runtime, entry: PodEntry, *, grace: int | None = None) 
     """As stop_pod, by who holds the pod's lock."""
     process = entry.record.qemu
     if process is None or not process.alive():
+        end_stray(entry)
         return
     request_stop(entry, grace)
-    if not process.wait(_patience(entry, grace)):
+    if not process.wait(patience(entry, grace)):
         logger.debug("the machine of %s does not turn itself off", entry.record.key)
         kill(runtime, entry)
 
@@ -54,12 +58,16 @@ def kill(runtime: Runtime, entry: PodEntry) -> None:
     _forget_domain(runtime, entry)
     # The embedded driver keeps nothing outside of the pod's own directories, so the process is all there is
     # to end, and that cannot hang on a lock in libvirt.
-    process = entry.record.qemu or find_by_argument(entry.record.uid)
-    if process and not process.end():
-        raise ConflictError(
-            f"the machine of {entry.record.key} (process {process.pid}) cannot be killed",
-            hint="it waits in the kernel, perhaps for a disk that does not answer",
-        )
+    if entry.record.qemu:
+        machines.end(entry.record.qemu, entry.record.key)
+    end_stray(entry)
+
+
+def end_stray(entry: PodEntry) -> None:
+    """End a machine of the pod that its record does not know: whoever started it was killed at once."""
+    process = machines.find(entry.record.uid)
+    if process and process != entry.record.qemu:
+        machines.end(process, entry.record.key)
 
 
 def remove_pod(runtime: Runtime, name: str, *, force: bool = False) -> None:
@@ -67,10 +75,8 @@ def remove_pod(runtime: Runtime, name: str, *, force: bool = False) -> None:
 
     force: stop it first, at once.
     """
-    from vmpod.state.store import key_of  # noqa: PLC0415
-
     key = key_of(name)
-    if not runtime.pods.directory(key).exists():
+    if not runtime.pods.directory(key).exists() and not machines_of(runtime, key):
         raise NotFoundError(f"there is no pod {name!r}", hint="`vmpod ps --all` lists all pods")
     with runtime.pods.locked(key):
         remove_locked(runtime, key, force=force)
@@ -86,9 +92,11 @@ def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
         entry = None
     if entry is None:
         # A start that was cut off before it wrote its record, or a damaged record. QEMU knows its name.
-        if process := find_by_argument(f"guest=vmpod-{key},"):
-            process.end()
-        shutil.rmtree(runtime.pods.directory(key), ignore_errors=True)
+        for machine in machines_of(runtime, key):
+            machine.end()
+        for directory in stray_sockets(runtime):
+            shutil.rmtree(directory, ignore_errors=True)
+        runtime.pods.delete(key, None)
         return
     if not force and not runtime.pods.status(entry).ended and entry.alive():
         raise ConflictError(f"the pod {key} is running", hint=f"stop it first, or `vmpod rm --force {key}`")
@@ -112,13 +120,32 @@ def _forget_domain(runtime: Runtime, entry: PodEntry) -> None:
 
 def kill_if_there(runtime: Runtime, entry: PodEntry) -> None:
     """End the machine if there is one, also one that was started but not yet written down."""
-    if entry.alive() or find_by_argument(entry.record.uid):
+    if entry.alive() or machines.find(entry.record.uid):
         kill(runtime, entry)
     else:
         _forget_domain(runtime, entry)
 
 
-def _patience(entry: PodEntry, grace: int | None) -> float:
+def machines_of(runtime: Runtime, key: str) -> list[RunningMachine]:
+    """The machines of the pod of that key, whether or not its record knows them."""
+    return [each for each in machines.below(runtime.paths.pods) if each.key == key]
+
+
+def stray_sockets(runtime: Runtime, *, ending: Collection[int] = ()) -> list[Path]:
+    """Directories of sockets that belong to no pod and are of no machine.
+
+    ending: processes of machines that do not count.
+    """
+    found = runtime.pods.unclaimed()
+    running = [each for each in machines.all_machines() if each.process.pid not in ending] if found else []
+    return [path for path in found if not any(each.uses(path) for each in running)]
+
+
+def patience(entry: PodEntry, grace: int | None = None) -> float:
+    """Seconds in which a pod's machine must have turned itself off once it was asked to.
+
+    grace: instead of the pod's own grace period.
+    """
     own = (entry.record.document.get("spec") or {}).get("terminationGracePeriodSeconds")
     seconds = grace if grace is not None else own if isinstance(own, int) else 30
     return seconds + _MARGIN

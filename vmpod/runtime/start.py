@@ -91,7 +91,8 @@ def start_pod(
 
 
 def _check_name(runtime: Runtime, key: str, options: Options) -> None:
-    if not options.replace and runtime.pods.directory(key).exists():
+    # What is there without a record is left of a command that was killed, and is removed as a pod is.
+    if not options.replace and runtime.pods.lookup(key):
         raise ConflictError(
             f"there is a pod {key} already",
             hint=f"remove it (`vmpod rm {key}`), or use --replace, or --name for another name",

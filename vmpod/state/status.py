@@ -106,6 +106,7 @@ class Folder:
     def __init__(self, record: Record) -> None:
         self.boot = 1
         self.prepared = False
+        self.begun = False
         self.since: dict[str, str] = {}
         self.phase = PENDING
         self.ready = False
@@ -121,7 +122,7 @@ class Folder:
         if kind == "container":
             self._container(event)
         elif kind == "pod" and event.get("phase") in _PHASES:
-            self.phase = event["phase"]
+            self.phase, self.begun = event["phase"], True
             self.ready = event.get("ready") is True
         elif kind == "agent":
             self._agent(timestamp, event)
@@ -143,6 +144,7 @@ class Folder:
         boot = event.get("boot")
         self.boot = boot if type(boot) is int else self.boot
         self.phase, self.ready, self.prepared, self.failure = PENDING, False, False, ""
+        self.begun = False
         for each in self.containers.values():
             each.last = each.state.get("terminated", each.last)
             each.state = dict(_NOT_STARTED)
@@ -156,6 +158,7 @@ class Folder:
         state, restarts = _state(event.get("state")), event.get("restarts")
         if status is None or state is None or type(restarts) is not int:
             return
+        self.begun = True
         status.state, status.restarts = state, min(max(0, restarts), _MAX_INT)
         last = _state({"terminated": event.get("last")})
         # After a start the agent does not know how the run before it ended; the events do.
@@ -173,7 +176,7 @@ def derive(
 ) -> PodStatus:
     """The state now.
 
-    alive: whether the machine runs; starting: whether a command is starting it; silent: whether its agent
+    alive: whether the machine runs; starting: whether a command is at work on it; silent: whether its agent
     does not answer; last_seen: when the machine last wrote anything (RFC 3339), '' if never.
     """
     folder = Folder(record)
@@ -210,8 +213,15 @@ def _phase(folder: Folder, record: Record, *, alive: bool, starting: bool) -> tu
         return FAILED, "MachineFailed", folder.failure
     if folder.phase in (SUCCEEDED, FAILED) and booted:
         return folder.phase, "", ""
-    if alive or starting:
+    if starting or (alive and folder.begun and booted):
         return folder.phase if booted else PENDING, "", ""
+    if alive:
+        # Its agent waits for somebody to hand it the pod, and nobody will.
+        return FAILED, "StartFailed", "the command that was starting the pod was killed"
+    return _gone(record)
+
+
+def _gone(record: Record) -> tuple[str, str, str]:
     if record.stopped:
         return FAILED, "Killed", "the machine was ended by force"
     if record.qemu is None:

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,26 @@ class PodStore:
         private_dir(self._paths.runtime)
         return lock.locked(self._lock(key), f"the pod {key}")
 
+    def if_free(self, key: str) -> AbstractContextManager[bool]:
+        """Hold the pod's lock, if nobody else does; whether it is held."""
+        private_dir(self._paths.runtime)
+        return lock.if_free(self._lock(key))
+
+    def locks(self) -> Sequence[Path]:
+        """The files of the locks, held or not."""
+        return _content(self._paths.runtime / "locks")
+
+    def unclaimed(self) -> Sequence[Path]:
+        """Directories of sockets that no pod's record names. One of them may be in use by a machine."""
+        # In this order: a pod that is being started is written down before it gets the directory.
+        there = [path for path in _content(self._paths.runtime) if _SOCKETS.fullmatch(path.name)]
+        claimed = {entry.record.sockets for entry in self.list(problems=[])}
+        return [path for path in there if path not in claimed]
+
+    def keys(self) -> Sequence[str]:
+        """What has a directory among the pods, be it a pod or not."""
+        return [path.name for path in _content(self._paths.pods)]
+
     def list(self, *, problems: MutableSequence[HostError] | None = None) -> list[PodEntry]:
         """Every pod, by key. A record that cannot be read goes to problems; without that, it is raised."""
         return sorted(self._entries(problems), key=lambda entry: entry.record.key)
@@ -113,15 +134,17 @@ class PodStore:
         """Remove everything that is kept of a pod. Its machine must be gone."""
         import shutil  # noqa: PLC0415 - slow to import, and most commands delete nothing
 
-        for directory in (sockets, self.directory(key)):
-            if directory:
-                shutil.rmtree(directory, ignore_errors=True)
+        if sockets:
+            shutil.rmtree(sockets, ignore_errors=True)
+        # First, so that what is left if we are killed meanwhile is not taken for a pod.
+        (self.directory(key) / record.FILE).unlink(missing_ok=True)
+        shutil.rmtree(self.directory(key), ignore_errors=True)
 
     def status(self, entry: PodEntry) -> PodStatus:
         """The pod's state now."""
         # In this order: a machine that ends in between has told its end before.
         alive = entry.alive()
-        starting = entry.record.qemu is None and lock.held(self._lock(entry.record.key))
+        starting = (alive or entry.record.qemu is None) and lock.held(self._lock(entry.record.key))
         seen = entry.last_written()
         events: Iterable[tuple[str, dict[str, Any]]] = self.events(entry)
         silent = False
@@ -156,6 +179,13 @@ class PodStore:
 
     def _lock(self, key: str) -> Path:
         return self._paths.runtime / "locks" / key
+
+
+_SOCKETS = re.compile("[0-9a-f]{12}")
+
+
+def _content(directory: Path) -> Sequence[Path]:
+    return sorted(directory.iterdir()) if directory.is_dir() else []
 
 
 def _moment(seconds: float) -> str:

@@ -69,8 +69,9 @@ def test_pods_that_run_and_all_pods(vmpod: Vmpod, pods: PodStore) -> None:
 
 
 STATES: list[tuple[list[Any], bool, str, str]] = [
-    ([], True, "Init:0/1", "0/2"),
-    ([agent()], True, "Init:0/1", "0/2"),
+    ([], True, "StartFailed", "0/2"),
+    ([agent()], True, "StartFailed", "0/2"),
+    ([agent(), one("i", {"waiting": {"reason": "PodInitializing"}})], True, "Init:0/1", "0/2"),
     ([agent(), one("i", {"waiting": {"reason": "CrashLoopBackOff"}})], True, "Init:CrashLoopBackOff", "0/2"),
     ([agent(), one("i", ended(0))], True, "ContainerCreating", "0/2"),
     ([*UP, whole("Running")], True, "Running", "2/2"),
@@ -96,6 +97,15 @@ def test_the_word_that_says_most(
     keep(pods, record(qemu=ourselves() if alive else Process(1, 1)), *events)
     listed = columns(vmpod("ps", "-a").out)["web"]
     assert (listed["STATUS"], listed["READY"]) == (word, ready)
+
+
+@pytest.mark.parametrize("events", [[], [agent()]])
+def test_a_pod_that_a_command_is_starting(events: list[Any], vmpod: Vmpod, pods: PodStore) -> None:
+    """The lock tells it from one whose command was killed."""
+    keep(pods, record(qemu=ourselves()), *events)
+    with pods.locked("web"):
+        assert columns(vmpod("ps").out)["web"]["STATUS"] == "Init:0/1"
+    assert columns(vmpod("ps", "-a").out)["web"]["STATUS"] == "StartFailed"
 
 
 def test_wide(vmpod: Vmpod, pods: PodStore) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 
 from tests.unit.state.records import RUNNING, agent, ended, keep, one, output_line, record, whole
 from vmpod.errors import ConflictError, MachineError, NotFoundError, TimeoutExpiredError
+from vmpod.files import abandoned
 from vmpod.paths import Paths
 from vmpod.process import Process
 from vmpod.runtime import remove
@@ -29,8 +33,16 @@ def runtime(tmp_path: Path) -> Runtime:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in the place of a machine's QEMU, with the uid of record() in its arguments."""
-    argv = [sys.executable, "-c", "import time; time.sleep(1000)", "-uuid", record().uid]
+    """A process in the place of the QEMU of record()."""
+    with in_place_of_qemu("web", tmp_path) as process:
+        yield process
+
+
+@contextmanager
+def in_place_of_qemu(key: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with the arguments by which a machine is told."""
+    name, disk = f"guest=vmpod-{key},debug-threads=on", f"{home}/state/pods/{key}/boot.iso"
+    argv = [sys.executable, "-c", "import time; time.sleep(1000)", "-name", name, "-uuid", record().uid, disk]
     with subprocess.Popen(argv) as process:
         yield process
         process.kill()
@@ -190,22 +202,59 @@ def test_a_machine_that_does_not_answer_is_ended_in_the_end(
     assert runtime.pods.status(found).reason == "Killed"
 
 
-def test_a_machine_whose_record_is_damaged_is_ended_too(runtime: Runtime) -> None:
+def test_a_machine_whose_record_is_damaged_is_ended_too(
+    runtime: Runtime, machine: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    """With its sockets; but not the machine of a pod of that name in another home."""
     entry = keep(runtime.pods, record())
+    other = keep(runtime.pods, record("other", uid="fedcba98-0000", sockets=tmp_path / "run/fedcba980000"))
     (entry.directory / "pod.json").write_text("{")
-    argv = [
-        sys.executable,
-        "-c",
-        "import time; time.sleep(1000)",
-        "-name",
-        "guest=vmpod-web,debug-threads=on",
-    ]
-    with subprocess.Popen(argv) as other:
-        while b"guest=" not in Path(f"/proc/{other.pid}/cmdline").read_bytes():
-            pass
+    for name in ("123456781234", "fedcba980000"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+    with in_place_of_qemu("web", tmp_path / "elsewhere") as neighbour:
+        for each in (machine, neighbour):
+            while b"boot.iso" not in Path(f"/proc/{each.pid}/cmdline").read_bytes():
+                pass
         remove.remove_pod(runtime, "web", force=True)
-        assert other.wait() == -9
+        assert machine.wait() == -9
+        assert neighbour.poll() is None
     assert not entry.directory.exists()
+    assert [path.name for path in (tmp_path / "run").glob("????????????")] == ["fedcba980000"]
+    assert other.directory.exists()
+
+
+def test_what_a_killed_command_was_writing_is_told(tmp_path: Path) -> None:
+    """From what a living one writes."""
+    code = (
+        "import os; from pathlib import Path; from vmpod import files; "
+        "os.fsync = lambda _: os.kill(os.getpid(), 9)"
+    )
+    subprocess.run(
+        [sys.executable, "-c", f"{code}; files.write_atomically(Path('a'), b'')"],
+        cwd=tmp_path,
+        check=False,
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
+    )
+    (tmp_path / f".a.{os.getpid()}.xyz").touch()
+    (tmp_path / "a").touch()
+    (found,) = abandoned(tmp_path)
+    assert found.name.startswith(".a.")
+    assert str(os.getpid()) not in found.name.split(".")
+
+
+def test_a_host_command_ends_with_us(tmp_path: Path) -> None:
+    """Also when we are killed with SIGKILL."""
+    told = tmp_path / "pid"
+    script = f"echo $$ > {told}.new; mv {told}.new {told}; exec sleep 1000"
+    code = f"from vmpod.run import run; run(['sh', '-c', {script!r}])"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3]) as process:
+        while not told.exists():
+            time.sleep(0.01)
+        child = Process.of(int(told.read_text()))
+        assert child
+        process.kill()
+        process.wait()
+        assert child.wait(10.0)
 
 
 def test_while_another_command_works_on_a_pod_it_waits(

@@ -17,7 +17,7 @@ import pytest
 from tests.unit.state.records import keep, record, store
 from vmpod import lock
 from vmpod.errors import ConflictError
-from vmpod.process import Process, find_by_argument
+from vmpod.process import Process, found_in_arguments
 
 ROOT = Path(__file__).parents[3]
 HOLD = """\
@@ -195,11 +195,11 @@ def test_any_name_of_a_program_is_read(tmp_path: Path) -> None:
 
 def test_processes_are_found_by_an_argument(tmp_path: Path) -> None:
     text = str(tmp_path)
-    assert find_by_argument(text) is None
+    assert found_in_arguments([text]) == set()
     with subprocess.Popen(
         [sys.executable, "-c", "import sys; sys.stdin.read()", text], stdin=subprocess.PIPE
     ) as process:
-        while find_by_argument(text) is None:
+        while not found_in_arguments([text]):
             time.sleep(0.001)
-        assert find_by_argument(text) == found(process)
+        assert found_in_arguments([text, f"{text}/x"]) == {text}
         process.kill()

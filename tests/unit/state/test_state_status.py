@@ -22,6 +22,7 @@ from vmpod.state.store import JOURNAL, PodStore
 RUNS = Process(1, 1)
 STARTED = record(qemu=RUNS)
 WELL = [one(name, ended(0, "Completed")) for name in ("i", "a", "b")] + [whole("Succeeded")]
+NOT_YET = {"waiting": {"reason": "PodInitializing"}}
 DIED = ("Failed", False, "MachineDied")
 UP = [agent(), agent("Prepared"), one("i", ended(0, "Completed")), one("a", RUNNING), one("b", RUNNING)]
 
@@ -35,8 +36,16 @@ def codes(found: PodStatus) -> dict[str, int | None]:
 
 
 TABLE: list[tuple[str, list[Any], Any, bool, tuple[str, bool, str]]] = [
-    ("boots", [], STARTED, True, ("Pending", False, "")),
-    ("booted", [agent()], STARTED, True, ("Pending", False, "")),
+    ("boots, and nobody waits for it", [], STARTED, True, ("Failed", False, "StartFailed")),
+    ("booted, and nobody waits for it", [agent()], STARTED, True, ("Failed", False, "StartFailed")),
+    (
+        "booted again, and nobody waits for it",
+        [*UP, whole("Running"), agent()],
+        STARTED,
+        True,
+        ("Failed", False, "StartFailed"),
+    ),
+    ("was handed over", [agent(), one("i", NOT_YET)], STARTED, True, ("Pending", False, "")),
     ("runs", [*UP, whole("Running", ready=True)], STARTED, True, ("Running", True, "")),
     ("partly runs", [*UP, whole("Running")], STARTED, True, ("Running", False, "")),
     ("ends well", WELL, STARTED, True, ("Succeeded", False, "")),
@@ -271,8 +280,10 @@ def test_a_pod_that_was_started_again() -> None:
     """Another life: how the containers of the one before ended stays, its phase does not."""
     again = record(qemu=RUNS, boot=2)
     before = [agent() | {"boot": 1}, one("a", ended(3)), whole("Failed")]
-    found = status(*before, alive=True, kept=again)
+    found = status(*before, alive=True, starting=True, kept=again)
     assert (found.phase, found.reason) == ("Pending", "")
+    found = status(*before, alive=True, kept=again)
+    assert (found.phase, found.reason) == ("Failed", "StartFailed")
     found = status(*before, alive=False, kept=again)
     assert (found.phase, found.reason) == ("Failed", "MachineDied")
     booted = [*before, agent() | {"boot": 2}]
