@@ -1,12 +1,16 @@
-"""The one place that runs host commands."""
+"""The one place that runs host commands.
+
+None outlives us, also if we are killed: each is started through `setpriv --pdeathsig`, so that the kernel
+ends it with the thread that started it. So a command must be started by a thread that lives as long as it
+should, and must not be set-user-id or hold file capabilities, which clears the signal (prctl(2)).
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from vmpod.errors import CommandError, HostError
@@ -32,6 +36,7 @@ _PACKAGES = {
     "sqfstar": "squashfs-tools",
     "mksquashfs": "squashfs-tools",
     "newuidmap": "uidmap",
+    "setpriv": "util-linux",
 }
 
 
@@ -52,6 +57,32 @@ def missing(program: str) -> HostError:
     )
 
 
+# We may die before setpriv has asked for the signal: the shell, which comes after, then has another parent.
+_IF_PARENT = '[ "$PPID" = "$0" ] && exec "$@"'
+
+
+def _dying_with_us(
+    words: Sequence[str], env: Mapping[str, str], *, signal: str = "KILL", family: bool = False
+) -> list[str]:
+    """The words of a command that ends when we do. Raises HostError if the program is missing."""
+    program = _which(words[0], env)
+    namespace = ["unshare", "--pid", "--mount-proc", "--kill-child", "--"] if family else []
+    found = [*namespace, program, *words[1:]]
+    setpriv = _which("setpriv", env)
+    return [setpriv, "--pdeathsig", signal, "--", "/bin/sh", "-c", _IF_PARENT, str(os.getpid()), *found]
+
+
+def _which(program: str, env: Mapping[str, str]) -> str:
+    # As the shell does; shutil's takes longer to import than the search.
+    if "/" in program:
+        return program
+    for directory in env["PATH"].split(":"):
+        path = os.path.join(directory, program)  # noqa: PTH118 - pathlib normalizes what the user wrote
+        if os.access(path, os.X_OK) and not os.path.isdir(path):  # noqa: PTH112
+            return path
+    raise missing(program)
+
+
 def run(
     argv: Sequence[Argument],
     *,
@@ -67,20 +98,18 @@ def run(
     """
     words = [os.fspath(word) for word in argv]
     logger.debug("run: %s", shlex.join(words))
+    variables = environment(env)
     try:
         done = subprocess.run(
-            words,
+            _dying_with_us(words, variables),
             input=input,
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
-            env=environment(env),
+            env=variables,
             cwd=cwd,
             timeout=timeout,
             check=False,
-            preexec_fn=_end_with_us(),
         )
-    except FileNotFoundError:
-        raise missing(words[0]) from None
     except subprocess.TimeoutExpired:
         raise CommandError(f"{shlex.join(words)}: no end after {timeout:g} seconds") from None
     if done.returncode != 0:
@@ -95,43 +124,31 @@ def popen(
     stdout: int = subprocess.DEVNULL,
     stderr: int = subprocess.PIPE,
     env: Mapping[str, str] | None = None,
+    signal: str = "KILL",
+    family: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start a host command whose pipes the caller serves. Raises HostError if the program is missing."""
+    """Start a host command whose pipes the caller serves. Raises HostError if the program is missing.
+
+    signal: what ends it if we die; TERM for one that has something to clean up.
+    family: what it starts in turn dies with it as well, in namespaces of processes and mounts of their own;
+    see can_hold_family().
+    """
     words = [os.fspath(word) for word in argv]
     logger.debug("start: %s", shlex.join(words))
+    variables = environment(env)
+    command = _dying_with_us(words, variables, signal=signal, family=family)
+    return subprocess.Popen(command, stdin=stdin, stdout=stdout, stderr=stderr, env=variables)
+
+
+def can_hold_family() -> bool:
+    """Whether popen() can bind a command's own children: it takes root, and a host that lets root do it."""
+    if os.geteuid() != 0:
+        return False
     try:
-        return subprocess.Popen(
-            words,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            env=environment(env),
-            preexec_fn=_end_with_us(),  # noqa: PLW1509 - see there
-        )
-    except FileNotFoundError:
-        raise missing(words[0]) from None
-
-
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-
-def _end_with_us() -> Callable[[], None]:
-    """What a host command does first, so that it ends with us, also if we are killed with SIGKILL.
-
-    Else it would go on with files that have been removed, or are somebody else's by then. By SIGTERM, which
-    mmdebstrap takes as an order to clean up.
-    """
-    import ctypes  # noqa: PLC0415 - some commands run none
-
-    prctl = ctypes.CDLL(None).prctl
-    us = os.getpid()
-
-    def prepare() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != us:
-            os._exit(1)  # we are dead already
-
-    return prepare
+        run(["unshare", "--pid", "--mount-proc", "--kill-child", "true"])
+    except HostError:
+        return False
+    return True
 
 
 def failed(argv: Sequence[Argument], status: int, stderr: bytes) -> CommandError:

@@ -22,7 +22,7 @@ def build_into(recipe: Recipe, directory: Path, progress: Progress) -> str:
     Raises GuestImageError, or HostError if a program is missing.
     """
     with progress.phase("Fetching the guest's packages") as phase:
-        packages = unpack(recipe, phase.update)
+        packages = unpack(recipe, directory, phase.update)
     with progress.phase("Building the guest image"):
         release = rootfs.kernel_release(packages)
         root = rootfs.root_tree(recipe, packages)

@@ -6,13 +6,14 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import IO
 
 from vmpod.errors import CommandError, GuestImageError
 from vmpod.guestimage.recipe import Recipe
 from vmpod.guestimage.sources import apt_options, source_lines
 from vmpod.guestimage.tree import Node, file, link
-from vmpod.run import failed, popen
+from vmpod.run import can_hold_family, failed, popen
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # What the later steps may want besides what the recipe keeps. `prepare` writes the last two.
@@ -21,16 +22,28 @@ _EXTENSIONS = "usr/lib/python3.11/lib-dynload/*"
 _LIMIT = 1 << 30
 
 
-def unpack(recipe: Recipe, said: Callable[[str], None]) -> dict[str, Node]:
+def unpack(recipe: Recipe, directory: Path, said: Callable[[str], None]) -> dict[str, Node]:
     """The files of all packages that may go into the image, after `prepare` has run over them.
 
-    said: gets each line of progress. Raises GuestImageError with mmdebstrap's own words if it fails.
+    directory: for temporary files. said: gets each line of progress.
+    Raises GuestImageError with mmdebstrap's own words if it fails.
     """
     argv = _command(recipe)
     wanted = (*recipe.keep, *_EXTRA, _EXTENSIONS)
     said(f"packages from {', '.join(sorted({line.split()[-3] for line in source_lines(recipe.suite)}))}")
+    family = can_hold_family()
+    # There the next build finds what a killed one has left. The users that an ordinary user's build runs as
+    # may not come in, so that one keeps its own place.
+    env = {"TMPDIR": str(directory)} if family else None
     with tempfile.TemporaryFile() as messages:
-        process = popen(argv, stdout=-1, stderr=messages.fileno())
+        process = popen(
+            argv,
+            stdout=-1,
+            stderr=messages.fileno(),
+            env=env,
+            signal="KILL" if family else "TERM",
+            family=family,
+        )
         with process:
             assert process.stdout is not None
             try:

@@ -31,7 +31,7 @@ def no_skopeo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A PATH where skopeo cannot be found, and with it no registry."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    for tool in ("sqfstar", "zstd"):
+    for tool in ("sqfstar", "zstd", "setpriv"):
         (tools / tool).symlink_to(f"/usr/bin/{tool}")
     monkeypatch.setenv("PATH", str(tools))
 
