@@ -63,8 +63,9 @@ class Start(StreamHandler):
         except messages.MessageError as error:
             self._stream.fail(messages.BAD_REQUEST, f"secrets: {error}")
             return
-        self._stream.respond({"started": True})
-        self._stream.finish()
         # Two clients may have asked before either had sent its secrets.
         if self._agent.pod is None:
             self._agent.start(secrets)
+        # Only now: a pod whose start was answered, but of which no event tells, was never handed over.
+        self._stream.respond({"started": True})
+        self._stream.finish()
