@@ -31,6 +31,7 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
             "address": "10.0.2.15",
             "prefix": 24,
             "gateway": "10.0.2.2",
+            "ipv6": {"address": "fd76:6d70:6f64::f", "prefix": 64, "gateway": "fd76:6d70:6f64::2"},
             "nameservers": ["10.0.2.3"],
             "search": ["example.org"],
             "options": ["ndots:5"],

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vmpod import wire
 from vmpod.plan.model import MAX_SHARES, Machine, Share
+from vmpod.plan.network import IPV6_PREFIX, IPV6_PREFIX_LENGTH
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 METADATA_NAMESPACE = "https://vmpod.example/domain/1"
@@ -155,6 +156,7 @@ def _network(machine: Machine) -> ET.Element:
         "interface",
         _element("mac", address=machine.mac),
         _element("model", type="virtio"),
+        _element("ip", family="ipv6", address=IPV6_PREFIX, prefix=str(IPV6_PREFIX_LENGTH)),
         # The firmware would spend time on the card's boot ROM.
         _element("rom", enabled="no"),
         _slot(_SLOT_NETWORK),

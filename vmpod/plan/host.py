@@ -32,7 +32,8 @@ class Resolver:
 class Host:
     """Facts of the host.
 
-    cpus: how many it has; root: whether QEMU will run as root; host_paths: what each hostPath is now.
+    cpus: how many it has; root: whether QEMU will run as root; host_paths: what each hostPath is now;
+    ipv6: whether it has an IPv6 address that leads out of it.
     """
 
     accelerator: Accelerator
@@ -40,6 +41,7 @@ class Host:
     root: bool
     resolver: Resolver = Resolver()
     host_paths: Mapping[str, PathKind] = field(default_factory=dict)
+    ipv6: bool = False
 
 
 @dataclass(frozen=True)

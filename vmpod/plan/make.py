@@ -104,7 +104,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
             "uid": request.uid,
             "hostname": pod.hostname or pod.name,
         },
-        "network": network.network(request.host.resolver),
+        "network": network.network(request.host),
         "images": _layout([_image(use, request) for use in images]),
         "volumes": volumes.boot_volumes(pod, request.manifest, secrets),
         "init_containers": [boot(container) for container in pod.init_containers],  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 from vmpod.errors import ConflictError, UsageError
 from vmpod.plan.forward import Forward
-from vmpod.plan.host import Resolver
+from vmpod.plan.host import Host
 from vmpod.spec.model import Pod
 
 if TYPE_CHECKING:
-    from vmpod.wire.boot import Network
+    from vmpod.wire.boot import Network, NetworkIPv6
 
 # QEMU's user-mode network: the guest, the host as the guest sees it, and a resolver that asks the
 # host's. Source: QEMU's documentation, "Using the user mode network stack".
@@ -21,20 +22,33 @@ ADDRESS = "10.0.2.15"
 GATEWAY = "10.0.2.2"
 NAMESERVER = "10.0.2.3"
 
+# Its IPv6 half, where the host has IPv6: a prefix of our own (RFC 4193), in which QEMU gives the same numbers
+# the same meaning. Site-local addresses, QEMU's default, are deprecated (RFC 3879).
+IPV6_PREFIX = "fd76:6d70:6f64::"
+IPV6_PREFIX_LENGTH = 64
+IPV6_ADDRESS = f"{IPV6_PREFIX}f"
+IPV6_GATEWAY = f"{IPV6_PREFIX}2"
+IPV6_NAMESERVER = f"{IPV6_PREFIX}3"
+
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what Kubernetes, docker and podman mean where no address is given
 
 HOST_NAMES = ("host.containers.internal", "host.vmpod.internal")
 
 
-def network(resolver: Resolver) -> Network:
+def network(host: Host) -> Network:
     """The guest's static settings."""
+    resolver = host.resolver
+    ipv6: NetworkIPv6 = {"address": IPV6_ADDRESS, "prefix": IPV6_PREFIX_LENGTH, "gateway": IPV6_GATEWAY}
+    # Each server asks the host's first one of its own family, as the host's resolv.conf names it then.
     return {
         "address": ADDRESS,
         "prefix": 24,
         "gateway": GATEWAY,
-        "nameservers": [NAMESERVER],
+        "ipv6": ipv6 if host.ipv6 else None,
+        "nameservers": [NAMESERVER, *[IPV6_NAMESERVER] * host.ipv6],
         "search": list(resolver.search),
         "options": list(resolver.options),
+        # IPv4 alone: a program that tries the first address only would miss a server on 127.0.0.1.
         "hosts": [[GATEWAY, name] for name in HOST_NAMES],
     }
 
@@ -109,7 +123,12 @@ def _address(text: str, whole: str) -> str:
 
     if not text:
         return EVERY_ADDRESS
-    try:
+    with contextlib.suppress(ValueError):
         return str(ipaddress.IPv4Address(text))
-    except ValueError:
-        raise UsageError(f"--publish {whole}: {text!r} is no IPv4 address") from None
+    with contextlib.suppress(ValueError):
+        found = ipaddress.IPv6Address(text.strip("[]"))
+        raise UsageError(
+            f"--publish {whole}: {found} is an IPv6 address, and QEMU forwards ports of IPv4 addresses only",
+            hint="publish on an IPv4 address; a proxy on the host, as socat is one, can lead there",
+        )
+    raise UsageError(f"--publish {whole}: {text!r} is no IPv4 address")

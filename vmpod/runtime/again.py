@@ -17,7 +17,7 @@ from vmpod.runtime.documents import manifest_again
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.remove import end_stray, kill_if_there, stop_locked
-from vmpod.runtime.start import bring_up, ensure_images, image_ids
+from vmpod.runtime.start import addresses, bring_up, ensure_images, image_ids
 from vmpod.state import journal
 from vmpod.state.store import PodEntry
 
@@ -98,6 +98,7 @@ def _start(
             accelerator=accelerator,
             images=tuple(image.digest for image in planned.plan.images if image.digest),
             image_ids=image_ids(pod, planned),
+            addresses=addresses(planned),
             boot=record.boot + 1,
             qemu=None,
             stopped=False,

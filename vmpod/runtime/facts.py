@@ -11,6 +11,7 @@ from vmpod.plan.host import Host, PathKind, Resolver
 from vmpod.plan.model import Accelerator
 from vmpod.spec.model import HostPath, Manifest
 
+_GLOBAL_SCOPE = "00"
 _KINDS: dict[int, PathKind] = {
     stat.S_IFDIR: "directory",
     stat.S_IFREG: "file",
@@ -28,7 +29,21 @@ def host_facts(accelerator: Accelerator, manifest: Manifest) -> Host:
         root=os.geteuid() == 0,
         resolver=read_resolver(Path("/etc/resolv.conf")),
         host_paths={path: path_kind(path) for path in _host_paths(manifest)},
+        ipv6=has_ipv6(Path("/proc/net/if_inet6")),
     )
+
+
+def has_ipv6(table: Path) -> bool:
+    """Whether an interface has an IPv6 address of global scope.
+
+    table: the kernel's, with address, index, prefix, scope (hexadecimal), flags, name in each line.
+    Source: linux/net/ipv6/addrconf.c, if6_seq_show().
+    """
+    try:
+        lines = table.read_text().splitlines()
+    except OSError:
+        return False  # a kernel without IPv6
+    return any(words[3] == _GLOBAL_SCOPE for line in lines if len(words := line.split()) == 6)
 
 
 def read_resolver(path: Path) -> Resolver:

@@ -170,7 +170,9 @@ def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) ->
 def addresses(planned: Planned) -> tuple[str, ...]:
     """What the pod is reached by in its own network."""
     network = planned.plan.boot["network"]
-    return (network["address"],) if network else ()
+    if not network:
+        return ()
+    return (network["address"], *([network["ipv6"]["address"]] if network["ipv6"] else []))
 
 
 def image_ids(pod: Pod, planned: Planned) -> dict[str, str]:

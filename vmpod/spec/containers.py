@@ -85,10 +85,11 @@ def _ip_address(text: str) -> str | None:
     import ipaddress  # noqa: PLC0415
 
     try:
-        ipaddress.ip_address(text)
+        found = ipaddress.ip_address(text)
     except ValueError:
         return "must be an IP address"
-    return None
+    # QEMU's user-mode network forwards no others.
+    return None if found.version == 4 else "is an IPv6 address, whose ports QEMU cannot publish"
 
 
 def _mounts(container: Record, volumes: frozenset[str]) -> tuple[VolumeMount, ...]:

@@ -24,12 +24,18 @@ if TYPE_CHECKING:
         uid: str
         hostname: str
 
+    class NetworkIPv6(TypedDict):
+        address: str
+        prefix: int
+        gateway: str
+
     class Network(TypedDict):
-        """Static IPv4 settings; address and gateway dotted, hosts as [address, name] pairs."""
+        """Static settings: IPv4, dotted, and IPv6 where the host has it; hosts as [address, name] pairs."""
 
         address: str
         prefix: int
         gateway: str
+        ipv6: NetworkIPv6 | None
         nameservers: list[str]
         search: list[str]
         options: list[str]
@@ -124,6 +130,7 @@ _NETWORK: Shape = {
     "address": str,
     "prefix": int,
     "gateway": str,
+    "ipv6": (type(None), {"address": str, "prefix": int, "gateway": str}),
     "nameservers": [str],
     "search": [str],
     "options": [str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import os
 import stat
 from pathlib import Path
@@ -33,7 +34,10 @@ def test_the_machine() -> None:
     assert described(prepare.machine(check(document))) == [
         "set the host name p",
         "configure lo with 127.0.0.1/8",
+        "set net/ipv6/conf/eth0/accept_ra to 0",
+        "set net/ipv6/conf/eth0/accept_dad to 0",
         "configure eth0 with 10.0.2.15/24",
+        "configure eth0 with fd76:6d70:6f64::f/64",
         "write /run/vmpod/etc/resolv.conf",
         "write /run/vmpod/etc/hosts",
         "write /run/vmpod/etc/hostname",
@@ -96,10 +100,27 @@ def test_the_files_in_etc() -> None:
         b"nameserver 10.0.2.3\nsearch a.org b.org\noptions ndots:5\n"
     )
     assert network.resolv_conf([], [], []) == b""
-    assert network.hosts("web", "10.0.2.15", [["10.0.2.2", "host.vmpod.internal"]]) == (
+    assert network.hosts("web", ["10.0.2.15", "fd00::f"], [["10.0.2.2", "host.vmpod.internal"]]) == (
         b"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n"
-        b"10.0.2.15\tweb\n10.0.2.2\thost.vmpod.internal\n"
+        b"10.0.2.15\tweb\nfd00::f\tweb\n10.0.2.2\thost.vmpod.internal\n"
     )
+
+
+@pytest.mark.parametrize(
+    "address", ["::", "::1", "1::", "fd76:6d70:6f64::f", "fe80::a:b", "1:2:3:4:5:6:7:8", "0:0:1::2:0:0"]
+)
+def test_ipv6_addresses_are_packed(address: str) -> None:
+    assert network.packed6(address) == ipaddress.IPv6Address(address).packed
+
+
+def test_without_ipv6_on_the_host_the_card_has_none() -> None:
+    document = boot_document()
+    document["network"]["ipv6"] = None
+    steps = described(prepare.machine(check(document)))
+    assert "set net/ipv6/conf/eth0/disable_ipv6 to 1" in steps
+    assert not any("fd76" in step for step in steps)
+    order = ("set net/ipv6/conf/eth0/disable_ipv6 to 1", "configure eth0 with 10.0.2.15/24")
+    assert [step for step in steps if step in order] == list(order)
 
 
 def test_files_and_directories_have_exactly_their_mode(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.plan.requests import host
 from tests.unit.spec.manifests import container, pod, read_pod
 from vmpod.errors import ConflictError, UsageError
 from vmpod.plan.forward import Forward
-from vmpod.plan.network import forwards, mac_address, parse_publish
+from vmpod.plan.network import forwards, mac_address, network, parse_publish
 
 
 @pytest.mark.parametrize(
@@ -52,7 +54,6 @@ def test_publish(text: str, forward: Forward) -> None:
         "9" * 5000 + ":80",
         "localhost:8080:80",
         "1.2.3:8080:80",
-        "[::1]:8080:80",
         "1:2:3:4",
         "127.0.0.1::80",
     ],
@@ -61,6 +62,22 @@ def test_what_cannot_be_published_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError, match="--publish") as error:
         parse_publish(text)
     assert error.value.hint or "no IPv4 address" in error.value.message
+
+
+@pytest.mark.parametrize("text", ["[::1]:8080:80", "::1:8080:80", "[fd00::1]:53:53/udp", "[::]:80:80"])
+def test_ipv6_addresses_are_refused_as_such(text: str) -> None:
+    with pytest.raises(UsageError, match="is an IPv6 address, and QEMU forwards"):
+        parse_publish(text)
+
+
+def test_ipv6_is_the_hosts() -> None:
+    without = network(host())
+    assert without["ipv6"] is None
+    assert without["nameservers"] == ["10.0.2.3"]
+    found = network(replace(host(), ipv6=True))
+    assert found["ipv6"] == {"address": "fd76:6d70:6f64::f", "prefix": 64, "gateway": "fd76:6d70:6f64::2"}
+    assert found["nameservers"] == ["10.0.2.3", "fd76:6d70:6f64::3"]
+    assert found["hosts"] == without["hosts"]
 
 
 @given(st.text(max_size=20) | st.text("0123456789:./tcpud", max_size=20))

@@ -12,7 +12,7 @@ from tests.unit.spec.manifests import container, pod, read
 from vmpod.errors import ConflictError
 from vmpod.plan.forward import Forward
 from vmpod.plan.host import Resolver
-from vmpod.runtime.facts import host_facts, path_kind, read_resolver
+from vmpod.runtime.facts import has_ipv6, host_facts, path_kind, read_resolver
 from vmpod.runtime.ports import check_free
 
 
@@ -39,6 +39,23 @@ def test_without_a_resolver_there_is_an_empty_one(tmp_path: Path) -> None:
     assert read_resolver(tmp_path / "gone") == Resolver()
     (tmp_path / "binary").write_bytes(b"search \xff\xfe\n")
     assert len(read_resolver(tmp_path / "binary").search) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        ("", False),
+        ("00000000000000000000000000000001 01 80 10 80       lo\n", False),
+        ("fe80000000000000000000fffe000001 04 40 20 80     eth0\n", False),
+        ("fd000000000000000000000000000002 04 40 00 82     eth0\n", True),
+        ("a line of another kind\n", False),
+    ],
+)
+def test_ipv6_is_there_where_an_address_leads_out(table: str, found: bool, tmp_path: Path) -> None:
+    path = tmp_path / "if_inet6"
+    path.write_text(table)
+    assert has_ipv6(path) is found
+    assert not has_ipv6(tmp_path / "gone")
 
 
 def test_kinds_of_paths(tmp_path: Path) -> None:

@@ -198,6 +198,10 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
         "ports[0].hostIP: 'localhost' must be an IP address",
     ),
     (
+        {"ports": [{"containerPort": 80, "hostIP": "::1"}]},
+        "ports[0].hostIP: '::1' is an IPv6 address, whose ports QEMU cannot publish",
+    ),
+    (
         {
             "ports": [
                 {"containerPort": 80, "hostPort": 8},

@@ -94,6 +94,23 @@ class Hostname:
         syscalls.set_host_name(self.name)
 
 
+class KernelSetting:
+    """Write a file of /proc/sys."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self.name, self.value = name, value
+
+    def describe(self) -> str:
+        return f"set {self.name} to {self.value}"
+
+    def execute(self) -> None:
+        fd = os.open(f"/proc/sys/{self.name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, self.value.encode())
+        finally:
+            os.close(fd)
+
+
 class Interface:
     """Bring a network interface up, with a static address and default route where one is given."""
 
@@ -107,3 +124,16 @@ class Interface:
         network.set_address(self.name, self.address, self.prefix)
         if self.gateway:
             network.add_default_route(self.gateway)
+
+
+class Interface6:
+    """Give an interface that is up a static IPv6 address and default route."""
+
+    def __init__(self, name: str, address: str, prefix: int, gateway: str) -> None:
+        self.name, self.address, self.prefix, self.gateway = name, address, prefix, gateway
+
+    def describe(self) -> str:
+        return f"configure {self.name} with {self.address}/{self.prefix}"
+
+    def execute(self) -> None:
+        network.set_address6(self.name, self.address, self.prefix, self.gateway)

@@ -5,14 +5,23 @@ from __future__ import annotations
 import binascii
 
 from vmpod_agent import layout, network
-from vmpod_agent.operations import Directory, Hostname, Interface, Mount, Partition, WriteFile
+from vmpod_agent.operations import (
+    Directory,
+    Hostname,
+    Interface,
+    Interface6,
+    KernelSetting,
+    Mount,
+    Partition,
+    WriteFile,
+)
 from vmpod_agent.syscalls import MS_NODEV, MS_NOSUID, MS_RDONLY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmpod.wire.boot import BootDocument, BootVolume
+    from vmpod.wire.boot import BootDocument, BootVolume, Network
     from vmpod_agent.operations import Operation
     from vmpod_agent.secrets import Secrets
 
@@ -27,18 +36,34 @@ def machine(document: BootDocument) -> Iterator[Operation]:
     yield Hostname(pod["hostname"])
     yield Interface("lo", "127.0.0.1", 8, "")
     if settings:
-        yield Interface("eth0", settings["address"], settings["prefix"], settings["gateway"])
+        yield from _card(settings)
         yield WriteFile(
             f"{layout.ETC}/resolv.conf",
             network.resolv_conf(settings["nameservers"], settings["search"], settings["options"]),
         )
     else:
         yield WriteFile(f"{layout.ETC}/resolv.conf", b"")
-    address = settings["address"] if settings else "127.0.1.1"
+    addresses = [settings["address"]] if settings else ["127.0.1.1"]
+    if settings and settings["ipv6"]:
+        addresses.append(settings["ipv6"]["address"])
     extra = settings["hosts"] if settings else []
-    yield WriteFile(f"{layout.ETC}/hosts", network.hosts(pod["hostname"], address, extra))
+    yield WriteFile(f"{layout.ETC}/hosts", network.hosts(pod["hostname"], addresses, extra))
     yield WriteFile(f"{layout.ETC}/hostname", f"{pod['hostname']}\n".encode())
     yield from disks(document)
+
+
+def _card(settings: Network) -> Iterator[Operation]:
+    """The network card, with nothing that would have to be waited for or learned from the network."""
+    ipv6 = settings["ipv6"]
+    if ipv6:
+        # No router advertisements, and no second in which an address is tried before it may be used.
+        yield KernelSetting("net/ipv6/conf/eth0/accept_ra", "0")
+        yield KernelSetting("net/ipv6/conf/eth0/accept_dad", "0")
+    else:
+        yield KernelSetting("net/ipv6/conf/eth0/disable_ipv6", "1")
+    yield Interface("eth0", settings["address"], settings["prefix"], settings["gateway"])
+    if ipv6:
+        yield Interface6("eth0", ipv6["address"], ipv6["prefix"], ipv6["gateway"])
 
 
 def disks(document: BootDocument) -> Iterator[Operation]:

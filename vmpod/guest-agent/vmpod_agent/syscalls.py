@@ -27,6 +27,7 @@ PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
 PR_SET_NO_NEW_PRIVS = 38
 AF_INET = 2
+AF_INET6 = 10
 LAST_FD = 0xFFFFFFFF
 TIOCSCTTY = 0x540E
 TIOCSWINSZ = 0x5414
@@ -93,9 +94,9 @@ def set_host_name(name: str) -> None:
     _check(_libc.sethostname(name.encode(), len(name.encode())), "set the host name")
 
 
-def datagram_socket() -> int:
-    """A descriptor of an IPv4 datagram socket, for ioctl(2); the caller closes it. Raises OSError."""
-    fd: int = _libc.socket(AF_INET, _SOCK_DGRAM_CLOEXEC, 0)
+def datagram_socket(family: int = AF_INET) -> int:
+    """A descriptor of a datagram socket, for ioctl(2); the caller closes it. Raises OSError."""
+    fd: int = _libc.socket(family, _SOCK_DGRAM_CLOEXEC, 0)
     _check(min(fd, 0), "open a socket")
     return fd
 
