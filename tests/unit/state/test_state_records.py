@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.state.records import keep, record, store
+from tests.unit.state.records import agent, ended, keep, one, output_line, record, store, whole
 from vmpod.errors import HostError, NotFoundError
 from vmpod.process import Process
 from vmpod.state import record as records
@@ -177,3 +177,19 @@ def test_directories_of_others_are_refused(tmp_path: Path) -> None:
 def test_socket_directories_have_short_names_of_their_own(tmp_path: Path) -> None:
     pods = store(tmp_path)
     assert pods.sockets("12345678-1234-5678-1234-567812345678") == tmp_path / "run/123456781234"
+
+
+def test_a_listed_pod_costs_little_reading(tmp_path: Path) -> None:
+    """However much it wrote: with 200 pods `ps` would read for seconds else."""
+    pods = store(tmp_path)
+    output = [line for number in range(4000) for line in output_line("a/0", b"%01000d" % number)]
+    for number in range(3):
+        keep(pods, record(f"p{number}"), agent(), one("a", ended(1)), whole("Failed"), output=output)
+    before = _bytes_read()
+    assert [pods.status(entry).phase for entry in pods.list()] == ["Failed"] * 3
+    assert _bytes_read() - before < 3 * 16 * 1024
+
+
+def _bytes_read() -> int:
+    """What this process has read by system calls so far (proc(5), /proc/PID/io)."""
+    return int(Path("/proc/self/io").read_text().split()[1])
