@@ -15,13 +15,13 @@ from vmpod.errors import ImageError
 from vmpod.oci import jsonfields, manifest, reference, source, streams
 from vmpod.oci.flatten import Layer
 from vmpod.oci.jsonfields import Fields
+from vmpod.oci.limits import max_size, too_large
 from vmpod.oci.reference import LOCAL, Reference
 from vmpod.oci.source import Blobs, DirectoryBlobs, Source
 from vmpod.oci.streams import FilePart
 from vmpod.oci.tarread import Entry, Kind, TarReader
 
 _MAX_MEMBERS = 100_000
-_MAX_UNPACKED = 128 << 30
 _SUFFIXES = re.compile(r"(?:\.(?:tar|tgz|tzst|gz|zst|oci))+$", re.IGNORECASE)
 
 
@@ -100,13 +100,17 @@ def _unpacked(path: Path, scratch: Path) -> Path:
         if not magic.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"BZh", b"\xfd7zX")):
             return path
         target = scratch / "archive.tar"
-        size = 0
+        size, limit = 0, max_size()
         with streams.decompressed(cast("BinaryIO", raw), str(path)) as stream, target.open("wb") as out:
             while piece := stream.read(1 << 20):
-                out.write(piece)
                 size += len(piece)
-                if size > _MAX_UNPACKED:
-                    raise ImageError(f"{path}: unpacks to more than {_MAX_UNPACKED >> 30} GiB")
+                if size > limit:
+                    raise too_large(f"{path}: unpacks", limit)
+                if piece.count(0) == len(piece):
+                    out.truncate(size)  # a hole: zeros take no space
+                    out.seek(size)
+                else:
+                    out.write(piece)
     return target
 
 

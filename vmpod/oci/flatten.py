@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from vmpod.errors import ImageError
 from vmpod.log import logger
 from vmpod.oci import streams, tarwrite
+from vmpod.oci.limits import max_size, too_large
 from vmpod.oci.squashfs import clamp_time
 from vmpod.oci.tarread import MAX_PATH, Entry, Kind, TarReader
 from vmpod.oci.tree import Node, Tree
@@ -44,11 +45,10 @@ class Limits:
     """
 
     entries: int = 1_000_000
-    size: int = 128 << 30
+    size: int = field(default_factory=max_size)
     metadata: int = 1 << 30
 
 
-LIMITS = Limits()
 _KEPT_XATTRS = (b"user.", b"trusted.", b"security.")
 _OVERLAY_XATTRS = (b"trusted.overlay.", b"user.overlay.")
 
@@ -102,13 +102,14 @@ class Flattened:
             yield _emitted(node.entry, path), node
 
 
-def flatten(layers: Sequence[Layer], *, limits: Limits = LIMITS) -> Flattened:
+def flatten(layers: Sequence[Layer], *, limits: Limits | None = None) -> Flattened:
     """The first pass over the layers, the lowest first.
 
     Raises ImageError for a damaged layer, a digest that does not match, a path that leads out of the
     root, or an image beyond the limits.
     """
     tree = Tree()
+    limits = limits or Limits()
     meter = _Meter(limits)
     for number, layer in enumerate(layers):
         with _opened(layer, thorough=True) as stream:
@@ -127,9 +128,10 @@ class _Meter:
         self._size += entry.size
         self._metadata += len(entry.name) + len(entry.link)
         self._metadata += sum(len(key) + len(value) for key, value in entry.xattrs.items())
+        if self._size > self._limits.size:
+            raise too_large(f"{where}: the image unpacks", self._limits.size)
         for what, amount, limit in (
             ("entries", self._entries, self._limits.entries),
-            ("bytes of files", self._size, self._limits.size),
             ("bytes of names and attributes", self._metadata, self._limits.metadata),
         ):
             if amount > limit:

@@ -43,6 +43,8 @@ class Descriptor:
     platform: Platform | None = None
     name: str = ""
     """The image name that an annotation gives, as written there; '' for none."""
+    foreign: bool = False
+    """Whether it says to be fetched from an address of its own."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ def _descriptor(fields: Fields) -> Descriptor:
         media_type=fields.text("mediaType", ""),
         platform=_platform(platform) if "platform" in fields else None,
         name=_name(fields.mapping("annotations")),
+        foreign=bool(fields.texts("urls")),
     )
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 
 from vmpod import run
 from vmpod.errors import CommandError, HostError, ImageError
-from vmpod.oci import manifest
-from vmpod.oci.manifest import Index
+from vmpod.oci import jsonfields, manifest
+from vmpod.oci.limits import max_size, too_large
+from vmpod.oci.manifest import Index, Manifest
 from vmpod.oci.reference import Reference
 from vmpod.oci.refusals import no_space
 from vmpod.progress import Phase
@@ -27,6 +28,7 @@ from vmpod.progress import Phase
 _ANSWER_TIMEOUT = 120.0
 _STALL_TIMEOUT = 300.0
 _POLL = 0.2
+_SMALL_FILES = 4 * jsonfields.MAX_DOCUMENT
 
 
 @dataclass(frozen=True)
@@ -34,39 +36,61 @@ class Resolved:
     """What a name means at its registry now.
 
     digest: of the manifest for our platform. index: of what the name itself leads to, which is the
-    same for an image of one platform. size: bytes of all layers, 0 if not known before the fetch.
+    same for an image of one platform. manifest: of the digest, if it is known already.
     """
 
     reference: Reference
     digest: str
     index: str
-    size: int = 0
+    manifest: Manifest | None = None
 
 
 def resolve(reference: Reference) -> Resolved:
     """Ask the registry what a name means. Raises ImageError with the reason and what to do."""
     where = str(reference)
-    try:
-        raw = run.run([*_skopeo(), "inspect", "--raw", f"docker://{where}"], timeout=_ANSWER_TIMEOUT)
-    except CommandError as error:
-        raise explain(reference, error.message) from None
-    except HostError as error:
-        raise ImageError(f"{where}: cannot be pulled: {error.message}", hint=error.hint) from None
-    found = manifest.parse_manifest(raw, where)
+    found = _manifest(reference, where)
     if reference.digest and found.digest != reference.digest:
         raise ImageError(f"{where}: the registry answered with another manifest, {found.digest}")
     if isinstance(found, Index):
         return Resolved(reference, manifest.choose(found.manifests, where).digest, found.digest)
-    return Resolved(reference, found.digest, found.digest, sum(layer.size for layer in found.layers))
+    return Resolved(reference, found.digest, found.digest, found)
+
+
+def _manifest(reference: Reference, name: str) -> Manifest | Index:
+    try:
+        raw = run.run([*_skopeo(), "inspect", "--raw", f"docker://{name}"], timeout=_ANSWER_TIMEOUT)
+    except CommandError as error:
+        raise explain(reference, error.message) from None
+    except HostError as error:
+        raise ImageError(f"{reference}: cannot be pulled: {error.message}", hint=error.hint) from None
+    return manifest.parse_manifest(raw, str(reference))
+
+
+def _size(resolved: Resolved, name: str) -> int:
+    """Bytes of all layers as they are stored. Raises ImageError for an image that is not to be fetched."""
+    found = resolved.manifest or _manifest(resolved.reference, name)
+    if isinstance(found, Index):
+        raise ImageError(f"{resolved.reference}: an index inside an index", hint="push the image itself")
+    if any(layer.foreign for layer in found.layers):
+        # skopeo would ask whatever address the image names, from inside our user's network.
+        raise ImageError(
+            f"{resolved.reference}: has a layer that is to be fetched from somewhere else than its registry",
+            hint="only images that are whole at one registry can be pulled",
+        )
+    size, limit = sum(layer.size for layer in found.layers), max_size()
+    if size > limit:
+        raise too_large(f"{resolved.reference}: amounts", limit)
+    return size
 
 
 def fetch(resolved: Resolved, directory: Path, phase: Phase) -> None:
     """Download an image into an empty directory. Raises ImageError, or HostError on a full disk."""
     source = resolved.reference.at(resolved.digest)
+    size = _size(resolved, source)
     argv = [*_skopeo(), "copy", f"docker://{source}", f"dir:{directory}"]
     with tempfile.TemporaryFile() as said, run.popen(argv, stderr=said.fileno()) as process:
         try:
-            status = _watch(process, directory, resolved.size, phase)
+            status = _watch(process, directory, size, phase)
         except BaseException:
             process.kill()
             raise
@@ -92,6 +116,8 @@ def _watch(process: subprocess.Popen[bytes], directory: Path, total: int, phase:
             now = _arrived(directory)
         if now != seen:
             seen, moved = now, time.monotonic()
+            if now > total + _SMALL_FILES:
+                raise ImageError("the registry sends more than the image's manifest says")
             phase.update(_amount(now, total))
         elif time.monotonic() - moved > _STALL_TIMEOUT:
             raise ImageError(f"nothing has arrived from the registry for {_STALL_TIMEOUT:g} seconds")
@@ -109,7 +135,7 @@ def _arrived(directory: Path) -> int:
 
 
 def _amount(now: int, total: int) -> str:
-    return f"{now >> 20} of {total >> 20} MiB" if total else f"{now >> 20} MiB"
+    return f"{now >> 20} of {total >> 20} MiB"
 
 
 _REASONS: tuple[tuple[str, str, str | None], ...] = (

@@ -185,7 +185,7 @@ def test_the_same_layers_give_the_same_bytes() -> None:
     ("limits", "reason"),
     [
         (Limits(entries=2), "more than 2 entries"),
-        (Limits(size=100), "more than 100 bytes of files"),
+        (Limits(size=100), "unpacks to more than 100 bytes"),
         (Limits(metadata=10), "more than 10 bytes of names"),
     ],
 )

@@ -6,6 +6,8 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.unit.documents import boot_container, boot_document
 from vmpod.wire.boot import check
@@ -89,3 +91,29 @@ def test_what_is_no_document_is_refused(document: Any) -> None:
 def test_another_version_says_so() -> None:
     with pytest.raises(MessageError, match="boot document version 7; this agent reads 1"):
         check(full() | {"version": 7})
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.data(), _ANY)
+def test_any_change_to_a_document_is_accepted_whole_or_refused(data: st.DataObject, value: Any) -> None:
+    document = full()
+    path = data.draw(st.sampled_from(places(document)))
+    at(document, path[:-1])[path[-1]] = value
+    try:
+        assert check(document) is document
+    except MessageError:
+        return
+    # Then it is of a type that the shape has there, and no float.
+    assert type(value) in (bool, str, int, dict, list, type(None))
+
+
+@given(_ANY)
+def test_any_json_is_no_document(value: Any) -> None:
+    with pytest.raises(MessageError):
+        check(value)
