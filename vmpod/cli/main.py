@@ -29,6 +29,7 @@ _COMMANDS = {
     "start": "Start pods again that have ended.",
     "restart": "Stop pods and start them again.",
     "rm": "Remove pods and all that is kept of them.",
+    "prune": "Remove what nobody uses.",
     "console": "Connect to the serial console of a pod's machine.",
     "plan": "Show what running a manifest would do, and do nothing.",
     "image": "Manage container images.",

@@ -98,7 +98,7 @@ def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
             shutil.rmtree(directory, ignore_errors=True)
         runtime.pods.delete(key, None)
         return
-    if not force and not runtime.pods.status(entry).ended and entry.alive():
+    if not force and not runtime.pods.status(entry, locked=True).ended and entry.alive():
         raise ConflictError(f"the pod {key} is running", hint=f"stop it first, or `vmpod rm --force {key}`")
     kill_if_there(runtime, entry)
     runtime.pods.delete(key, entry.record.sockets)

@@ -140,11 +140,12 @@ class PodStore:
         (self.directory(key) / record.FILE).unlink(missing_ok=True)
         shutil.rmtree(self.directory(key), ignore_errors=True)
 
-    def status(self, entry: PodEntry) -> PodStatus:
-        """The pod's state now."""
+    def status(self, entry: PodEntry, *, locked: bool = False) -> PodStatus:
+        """The pod's state now. locked: the caller holds its lock, and starts nothing."""
         # In this order: a machine that ends in between has told its end before.
         alive = entry.alive()
-        starting = (alive or entry.record.qemu is None) and lock.held(self._lock(entry.record.key))
+        undecided = alive or entry.record.qemu is None
+        starting = undecided and not locked and lock.held(self._lock(entry.record.key))
         seen = entry.last_written()
         events: Iterable[tuple[str, dict[str, Any]]] = self.events(entry)
         silent = False
