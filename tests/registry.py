@@ -1,6 +1,7 @@
 """A real registry on loopback: Debian's docker-registry, on a free port, stopped in the end.
 
-Plain HTTP, so clients need the registries.conf that Registry.write_client_config() writes.
+Plain HTTP, so clients need the registries.conf that Registry.write_client_config() writes; or TLS with the
+certificate of a private CA.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -76,43 +78,70 @@ class Registry:
 
 
 @contextlib.contextmanager
-def running_registry(root: Path, *, login: bool = False) -> Iterator[Registry]:
+def running_registry(
+    root: Path, *, login: bool = False, certificate: Certificate | None = None
+) -> Iterator[Registry]:
     """Start a registry that keeps its files in root, an empty directory."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     (root / "htpasswd").write_text(_HTPASSWD)
     config = root / "config.yml"
-    config.write_text(_config(root, port, login=login))
+    config.write_text(_config(root, port, login=login, certificate=certificate))
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(
             ["docker-registry", "serve", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
         try:
-            _wait(process, port, root / "log")
+            _wait(process, port, root / "log", tls=certificate is not None)
             yield Registry(f"localhost:{port}", root, login)
         finally:
             process.terminate()
             process.wait()
 
 
-def _config(root: Path, port: int, *, login: bool) -> str:
+@dataclass(frozen=True)
+class Certificate:
+    """A server's certificate and key, and the CA that signed it, all PEM files."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+def make_certificate(directory: Path, name: str) -> Certificate:
+    """A certificate for a host name and 'localhost', by a CA of its own."""
+    found = Certificate(directory / "ca.crt", directory / "server.crt", directory / "server.key")
+    new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-x509"]
+    authority = ["-subj", "/CN=Test CA", "-keyout", directory / "ca.key", "-out", found.authority]
+    names = ["-addext", f"subjectAltName=DNS:{name},DNS:localhost", "-addext", "basicConstraints=CA:FALSE"]
+    server = ["-subj", f"/CN={name}", "-CA", found.authority, "-CAkey", directory / "ca.key", *names]
+    for words in (authority, [*server, "-keyout", found.key, "-out", found.certificate]):
+        subprocess.run([*map(str, new), *map(str, words)], check=True, capture_output=True)
+    return found
+
+
+def _config(root: Path, port: int, *, login: bool, certificate: Certificate | None) -> str:
     auth = {"auth": {"htpasswd": {"realm": "test", "path": str(root / "htpasswd")}}} if login else {}
+    tls: dict[str, object] = {}
+    if certificate:
+        tls = {"tls": {"certificate": str(certificate.certificate), "key": str(certificate.key)}}
     config = {
         "version": "0.1",
         "log": {"level": "info", "formatter": "json", "accesslog": {"disabled": True}},
         "storage": {"filesystem": {"rootdirectory": str(root / "data")}},
-        "http": {"addr": f"127.0.0.1:{port}"},
+        "http": {"addr": f"127.0.0.1:{port}"} | tls,
         **auth,
     }
     return json.dumps(config)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, *, tls: bool) -> None:
     end = time.monotonic() + _START_TIMEOUT
     while process.poll() is None and time.monotonic() < end:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=5).close()
+            scheme, context = ("https", ssl._create_unverified_context()) if tls else ("http", None)
+            urllib.request.urlopen(f"{scheme}://127.0.0.1:{port}/v2/", timeout=5, context=context).close()
         except urllib.error.HTTPError as error:
             error.close()
             return  # it answers that it wants a login

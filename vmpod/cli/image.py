@@ -30,7 +30,8 @@ def pull(names: tuple[str, ...], quiet: bool) -> int:
     """Fetch images from their registries.
 
     This is done by skopeo, with its configuration: credentials in auth files, mirrors, private
-    certificate authorities and proxies work as they do for podman.
+    certificate authorities and proxies work as they do for podman. VMPOD_CERT_DIR names a further
+    directory of certificates; VMPOD_MAX_IMAGE_SIZE, as 64Gi, how large an image may be.
     """
     found = runtime()
 

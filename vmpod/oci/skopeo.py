@@ -58,7 +58,10 @@ def resolve(reference: Reference) -> Resolved:
 
 def _manifest(reference: Reference, name: str) -> Manifest | Index:
     try:
-        raw = run.run([*_skopeo(), "inspect", "--raw", f"docker://{name}"], timeout=_ANSWER_TIMEOUT)
+        raw = run.run(
+            [*_skopeo(), "inspect", *_certificates("--cert-dir"), "--raw", f"docker://{name}"],
+            timeout=_ANSWER_TIMEOUT,
+        )
     except CommandError as error:
         raise explain(reference, error.message) from None
     except HostError as error:
@@ -87,7 +90,7 @@ def fetch(resolved: Resolved, directory: Path, phase: Phase) -> None:
     """Download an image into an empty directory. Raises ImageError, or HostError on a full disk."""
     source = resolved.reference.at(resolved.digest)
     size = _size(resolved, source)
-    argv = [*_skopeo(), "copy", f"docker://{source}", f"dir:{directory}"]
+    argv = [*_skopeo(), "copy", *_certificates("--src-cert-dir"), f"docker://{source}", f"dir:{directory}"]
     with tempfile.TemporaryFile() as said, run.popen(argv, stderr=said.fileno()) as process:
         try:
             status = _watch(process, directory, size, phase)
@@ -104,6 +107,12 @@ def _skopeo() -> list[str]:
     # podman heeds this variable, skopeo only the option.
     config = os.environ.get("CONTAINERS_REGISTRIES_CONF")
     return [*argv, "--registries-conf", config] if config else argv
+
+
+def _certificates(option: str) -> list[str]:
+    """Where certificates are besides /etc/containers/certs.d: *.crt of CAs, *.cert and *.key of our own."""
+    directory = os.environ.get("VMPOD_CERT_DIR")
+    return [option, directory] if directory else []
 
 
 def _watch(process: subprocess.Popen[bytes], directory: Path, total: int, phase: Phase) -> int:
@@ -150,7 +159,20 @@ _REASONS: tuple[tuple[str, str, str | None], ...] = (
     (
         r"x509: ",
         "the certificate of {registry} is not trusted",
-        "put its CA certificate into /etc/containers/certs.d/{registry}/ca.crt",
+        (
+            "put its CA certificate into /etc/containers/certs.d/{registry}/ca.crt, or into a directory that "
+            "VMPOD_CERT_DIR names"
+        ),
+    ),
+    (
+        r"Proxy Authentication Required",
+        "the proxy wants a login",
+        "give it in the variable: HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+    ),
+    (
+        r"error getting credentials|docker-credential-",
+        "the credential helper of {registry} failed",
+        "the auth file (REGISTRY_AUTH_FILE) names it: see that it is installed and works",
     ),
     (r"toomanyrequests", "{registry} refuses for now: too many requests", "log in, or wait"),
     (
@@ -170,6 +192,7 @@ _REASONS: tuple[tuple[str, str, str | None], ...] = (
         (
             r"no such host|connection refused|unreachable|i/o timeout|handshake timeout|no route to host"
             r"|server misbehaving|name resolution|deadline|connection reset|no end after|proxyconnect"
+            r"|Bad Gateway|Gateway Timeout"
         ),
         "{registry} cannot be reached",
         "check network, name and proxy; a file needs none: vmpod image load FILE",

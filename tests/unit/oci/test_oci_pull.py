@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.registry import Registry, running_registry
-from tests.unit.oci.images import Layout, MadeImage, docker_archive, member, named, platform, tar
+from tests.unit.oci.images import (
+    INDEX,
+    MANIFEST,
+    Layout,
+    MadeImage,
+    docker_archive,
+    member,
+    named,
+    platform,
+    tar,
+)
 from vmpod.errors import ImageError
 from vmpod.oci.store import ImageStore
 from vmpod.spec.model import PullPolicy
@@ -195,28 +209,122 @@ def test_a_login_is_taken_from_the_auth_file(
         assert store.pull(private.name("app:1")).config.cmd == ("/hello",)
 
 
-ENSURE = """
-import sys
-from pathlib import Path
-from vmpod.oci.store import ImageStore
-from vmpod.spec.model import PullPolicy
-image = ImageStore(Path(sys.argv[1])).ensure(sys.argv[2], PullPolicy.ALWAYS)
-print(image.disk.stat().st_ino)
-"""
+def pulling(home: Path, name: str, count: int) -> list[subprocess.Popen[str]]:
+    """That many `vmpod image pull` at once."""
+    argv = [sys.executable, "-m", "vmpod", "image", "pull", name]
+    env = os.environ | {"VMPOD_HOME": str(home)}
+    return [
+        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=env, text=True)
+        for _ in range(count)
+    ]
 
 
-def test_many_at_once_pull_once(
-    registry: Registry, store: ImageStore, layout: Layout, tmp_path: Path
-) -> None:
+def conversions(said: list[str]) -> int:
+    return sum(text.count("Converting") for text in said)
+
+
+@pytest.mark.usefixtures("client")
+def test_many_at_once_pull_and_convert_once(registry: Registry, layout: Layout, tmp_path: Path) -> None:
     image = MadeImage([tar(member("noise", os.urandom(3 << 20)))])
-    push(registry, layout, image, "many:1")
-    argv = [sys.executable, "-c", ENSURE, str(tmp_path / "store"), registry.name("many:1")]
-    started = [subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=ROOT) for _ in range(4)]
-    inodes = {process.communicate()[0] for process in started}
-    assert [process.returncode for process in started] == [0] * 4
-    assert len(inodes) == 1
+    digest = push(registry, layout, image, "many:1")
+    started = pulling(tmp_path / "home", registry.name("many:1"), 8)
+    said = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [0] * 8, said
+    assert {out for out, _ in said} == {f"{digest}\n"}
+    # One line as it begins, one as it ends.
+    assert conversions([err for _, err in said]) == 2
     assert len(downloads(registry, "many")) == 2
-    assert len(store.list()) == 1
+    assert list((tmp_path / "home/data/images/staging").iterdir()) == []
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("step", ["Pulling", "Converting"])
+def test_another_one_takes_over_from_who_is_killed(
+    registry: Registry, layout: Layout, tmp_path: Path, step: str
+) -> None:
+    repository = f"killed-{step.lower()}"
+    digest = push(
+        registry, layout, MadeImage([tar(member("noise", os.urandom(40 << 20)))]), f"{repository}:1"
+    )
+    home = tmp_path / "home"
+    started = pulling(home, registry.name(f"{repository}:1"), 1)
+    assert started[0].stderr
+    while step not in started[0].stderr.readline():
+        assert started[0].poll() is None
+    # Stopped, it is in the middle until the others have come to wait for it.
+    started[0].send_signal(signal.SIGSTOP)
+    started += pulling(home, registry.name(f"{repository}:1"), 7)
+    assert started[1].stderr
+    while "Waiting for another vmpod" not in started[1].stderr.readline():
+        assert started[1].poll() is None
+    started[0].kill()
+    said = [process.communicate() for process in started]
+    assert [process.returncode for process in started] == [-9, *[0] * 7], said
+    assert {out for out, _ in said[1:]} == {f"{digest}\n"}
+    assert conversions([err for _, err in said[1:]]) == 2
+    ImageStore(home / "data/images").prune(set)
+    assert list((home / "data/images/staging").iterdir()) == []
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_foreign_layer_is_not_asked_for(
+    registry: Registry, store: ImageStore, layout: Layout, many: bool
+) -> None:
+    with socket.socket() as elsewhere:
+        elsewhere.bind(("127.0.0.1", 0))
+        elsewhere.listen()
+        elsewhere.setblocking(False)
+        repository = "foreign-index" if many else "foreign"
+        kind = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+        there = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/layer"
+        value = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": layout.blob(OTHER.configuration(), "application/vnd.oci.image.config.v1+json"),
+            "layers": [layout.blob(OTHER.layers[0], kind, urls=[there])],
+        }
+        reference = put(registry, layout, value, repository)
+        if many:
+            index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [reference | platform("amd64")]}
+            reference = put(registry, layout, index, repository)
+        with pytest.raises(ImageError, match="fetched from somewhere else"):
+            store.pull(registry.name(f"{repository}@{reference['digest']}"))
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+    assert list((store._root / "staging").iterdir()) == []
+
+
+def test_an_image_that_says_it_is_too_large_is_not_fetched(
+    registry: Registry, store: ImageStore, layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(registry, layout, MadeImage([tar(member("noise", os.urandom(1 << 20)))]), "large:1")
+    monkeypatch.setenv("VMPOD_MAX_IMAGE_SIZE", "1M")
+    with pytest.raises(ImageError, match="large:1: amounts to more than 1000000 bytes") as caught:
+        store.pull(registry.name("large:1"))
+    assert "VMPOD_MAX_IMAGE_SIZE" in str(caught.value.hint)
+    assert downloads(registry, "large") == []
+
+
+def put(registry: Registry, layout: Layout, value: dict[str, Any], repository: str) -> dict[str, Any]:
+    """Put a manifest and its blobs into the registry as they are, as no honest client would."""
+    descriptor = layout.blob(json.dumps(value).encode(), value["mediaType"])
+    blobs = [value["config"], *value["layers"]] if "config" in value else []
+    for blob in blobs:
+        upload(f"http://{registry.host}/v2/{repository}/blobs/uploads/", blob, layout)
+    data = (layout.root / "blobs" / descriptor["digest"].replace(":", "/")).read_bytes()
+    url = f"http://{registry.host}/v2/{repository}/manifests/{descriptor['digest']}"
+    headers = {"Content-Type": value["mediaType"]}
+    urllib.request.urlopen(urllib.request.Request(url, data, headers, method="PUT")).close()
+    return descriptor
+
+
+def upload(url: str, blob: dict[str, Any], layout: Layout) -> None:
+    with urllib.request.urlopen(urllib.request.Request(url, b"", method="POST")) as answer:
+        place = answer.headers["Location"]
+    content = (layout.root / "blobs" / blob["digest"].replace(":", "/")).read_bytes()
+    target = f"{place}{'&' if '?' in place else '?'}digest={blob['digest']}"
+    headers = {"Content-Type": "application/octet-stream"}
+    urllib.request.urlopen(urllib.request.Request(target, content, headers, method="PUT")).close()
 
 
 class Listing:
