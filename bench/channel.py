@@ -125,7 +125,7 @@ def measured(accel: str, count: int, megabytes: int) -> common.Taken:
             "output": channel.counted("output", channel.output, TEXT_MB),
             "logs": channel.logs,
         }
-        return common.rounds(every, count) | channel.cpu
+        return common.rounds(every, count) | common.measured_rounds(channel.cpu)
 
 
 def main() -> None:

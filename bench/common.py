@@ -106,6 +106,11 @@ def rounds(every: Mapping[str, Callable[[], float]], count: int) -> Taken:
     return taken
 
 
+def measured_rounds(noted: Taken) -> Taken:
+    """What the measures of rounds() noted by themselves, without the one before, which was for the caches."""
+    return {name: values[1:] for name, values in noted.items()}
+
+
 def machine() -> str:
     """The machine in a line."""
     model = next(

@@ -80,7 +80,7 @@ def _quiet(*argv: str) -> None:
 
 def measured(accel: str, count: int) -> common.Taken:
     """The seconds of every round, by name."""
-    taken: common.Taken = {"command, host's CPU": [], "command, QEMU's CPU": []}
+    cpu: common.Taken = {"command, host's CPU": [], "command, QEMU's CPU": []}
     with ExitStack() as stack:
         archive = stack.enter_context(common.image())
         name = stack.enter_context(common.running("exec", accel, IDLE))
@@ -92,8 +92,8 @@ def measured(accel: str, count: int) -> common.Taken:
         def whole() -> float:
             own, guest = common.own_cpu(), common.process_cpu(qemu)
             spent = common.seconds([*common.VMPOD, "exec", name, "--", "true"])
-            taken["command, host's CPU"].append(common.own_cpu() - own)
-            taken["command, QEMU's CPU"].append(common.process_cpu(qemu) - guest)
+            cpu["command, host's CPU"].append(common.own_cpu() - own)
+            cpu["command, QEMU's CPU"].append(common.process_cpu(qemu) - guest)
             return spent
 
         every: dict[str, Callable[[], float]] = {
@@ -103,7 +103,7 @@ def measured(accel: str, count: int) -> common.Taken:
         }
         if peer:
             every["podman"] = lambda: common.seconds([*peer, "true"])
-        return common.rounds(every, count) | taken
+        return common.rounds(every, count) | common.measured_rounds(cpu)
 
 
 def main() -> None:

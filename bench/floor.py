@@ -22,6 +22,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.common import process_cpu
 from vmpod.guestimage.cpio import archive
 from vmpod.guestimage.model import GuestImage
 from vmpod.guestimage.store import GuestStore
@@ -65,8 +66,8 @@ def static_init() -> bytes:
     return header + segment + code + BYTE
 
 
-def seconds(image: GuestImage, accel: str) -> float:
-    """One run, from the start of QEMU to the byte on its serial console."""
+def measured(image: GuestImage, accel: str) -> tuple[float, float]:
+    """One run, from the start of QEMU to the byte on its serial console: seconds, and QEMU's CPU seconds."""
     with tempfile.NamedTemporaryFile() as initrd:
         initrd.write(archive({"init": file(static_init(), executable=True)}))
         initrd.flush()
@@ -82,14 +83,15 @@ def seconds(image: GuestImage, accel: str) -> float:
                     sys.exit(f"the machine ended without the byte; it said: {said.decode(errors='replace')}")
                 said += byte
             taken = time.monotonic() - start
+            used = process_cpu(qemu.pid)
             qemu.kill()
-    return taken
+    return taken, used
 
 
 def floor(accel: str, rounds: int) -> list[float]:
     """The seconds of each round."""
     image = GuestStore(default_paths().guests).ensure(SILENT)
-    return [seconds(image, accel) for _ in range(rounds)]
+    return [measured(image, accel)[0] for _ in range(rounds)]
 
 
 def main() -> None:

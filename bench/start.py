@@ -6,6 +6,8 @@ Each round measures, one after the other:
     start   `vmpod run` of a pod with one container, images cached, to the first byte that it prints
     ps      `vmpod ps`, and --help, against `python3 -c pass` with the same interpreter
 
+QEMU's processor seconds until then stand beside F and start: on a machine that others use they say more.
+
     bench/start.py [--rounds 5] [--accel tcg|kvm] [--json FILE]
 """
 
@@ -17,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -25,44 +26,62 @@ if __name__ == "__main__":
 
 from bench import common
 from bench.common import VMPOD, seconds
-from bench.floor import seconds as floor_seconds
+from bench.floor import measured as floor
 from vmpod.guestimage.store import GuestStore
 from vmpod.paths import default_paths
 from vmpod.progress import SILENT
 
-
-def start_seconds(pod: Path, accel: str) -> float:
-    """One start, from the command's own start to the first byte of the container's output."""
-    argv = [*VMPOD, "run", "--quiet", "--rm", "--accel", accel, str(pod)]
-    begin = time.monotonic()
-    with subprocess.Popen(argv, stdout=subprocess.PIPE) as command:
-        assert command.stdout is not None
-        first = command.stdout.read(1)
-        taken = time.monotonic() - begin
-        command.stdout.read()
-    if not first or command.returncode != 0:
-        sys.exit(f"the pod failed with {command.returncode}")
-    return taken
+CPU = "{}, QEMU's CPU"
 
 
-def measures(pod: Path, accel: str) -> dict[str, Callable[[], float]]:
-    """What is measured, by name."""
-    image = GuestStore(default_paths().guests).ensure(SILENT)
-    return {
-        "F": lambda: floor_seconds(image, accel),
-        "start": lambda: start_seconds(pod, accel),
-        "python3 -c pass": lambda: seconds([sys.executable, "-c", "pass"]),
-        "vmpod --help": lambda: seconds([*VMPOD, "--help"]),
-        "vmpod ps": lambda: seconds([*VMPOD, "ps"]),
-    }
+class Start:
+    """Measures starts, and keeps what QEMU used for them."""
+
+    def __init__(self, pod: Path, name: str, accel: str) -> None:
+        self._argv = [*VMPOD, "run", "--quiet", "--rm", "--accel", accel, str(pod)]
+        self._name = name
+        self._accel = accel
+        self._image = GuestStore(default_paths().guests).ensure(SILENT)
+        self.cpu: common.Taken = {CPU.format("F"): [], CPU.format("start"): []}
+
+    def floor(self) -> float:
+        """Bare QEMU to the first instruction of user space."""
+        taken, used = floor(self._image, self._accel)
+        self.cpu[CPU.format("F")].append(used)
+        return taken
+
+    def start(self) -> float:
+        """From the command's own start to the first byte of the container's output."""
+        begin = time.monotonic()
+        with subprocess.Popen(self._argv, stdout=subprocess.PIPE) as command:
+            assert command.stdout is not None
+            first = command.stdout.read(1)
+            taken = time.monotonic() - begin
+            if first:
+                qemu = common.qemu(common.record(self._name))
+                self.cpu[CPU.format("start")].append(common.process_cpu(qemu))
+            command.stdout.read()
+        if not first or command.returncode != 0:
+            sys.exit(f"the pod failed with {command.returncode}")
+        return taken
 
 
 def run(rounds: int, accel: str) -> common.Taken:
     """The seconds of every round, by name."""
+    name = f"bench-start-{os.getpid()}"
     with common.image(), tempfile.NamedTemporaryFile("w", suffix=".yaml") as pod:
-        pod.write(common.manifest(f"bench-start-{os.getpid()}", ["echo", "started"]))
+        # It stays until somebody has looked at its machine.
+        pod.write(common.manifest(name, ["sh", "-c", "echo started; sleep 1"]))
         pod.flush()
-        return common.rounds(measures(Path(pod.name), accel), rounds)
+        start = Start(Path(pod.name), name, accel)
+        every = {
+            "F": start.floor,
+            "start": start.start,
+            "python3 -c pass": lambda: seconds([sys.executable, "-c", "pass"]),
+            "vmpod --help": lambda: seconds([*VMPOD, "--help"]),
+            "vmpod ps": lambda: seconds([*VMPOD, "ps"]),
+        }
+        return common.rounds(every, rounds) | common.measured_rounds(start.cpu)
 
 
 def report(taken: common.Taken) -> None:
@@ -70,7 +89,9 @@ def report(taken: common.Taken) -> None:
     print(common.machine())
     for name, values in taken.items():
         print(common.line(name, values))
-    for over, under in (("start", "F"), ("vmpod --help", "python3 -c pass"), ("vmpod ps", "python3 -c pass")):
+    compared = [("start", "F"), (CPU.format("start"), CPU.format("F"))]
+    compared += [("vmpod --help", "python3 -c pass"), ("vmpod ps", "python3 -c pass")]
+    for over, under in compared:
         pairs = [one / other for one, other in zip(taken[over], taken[under], strict=True)]
         ratio = statistics.median(taken[over]) / statistics.median(taken[under])
         print(f"{over} / {under}: {ratio:.2f} of the medians; round by round {statistics.median(pairs):.2f}")
