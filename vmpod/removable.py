@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,16 +23,22 @@ class Removable:
 
 
 def disk_usage(path: Path) -> int:
-    """Bytes that a file, or a directory with all in it, takes on its disk; 0 if it is gone."""
+    """Bytes of the disk that come back when a file, or a directory with all in it, goes; 0 if it is gone.
+
+    A file with a hard link elsewhere brings nothing; of a sparse one what it takes counts.
+    """
     found = [path]
     # A link counts itself: os.walk would go where it leads.
     for parent, directories, files in () if path.is_symlink() else os.walk(path):
         found += [Path(parent, name) for name in (*directories, *files)]
-    return sum(map(_blocks, found))
-
-
-def _blocks(path: Path) -> int:
-    try:
-        return path.lstat().st_blocks * 512
-    except FileNotFoundError:
-        return 0  # somebody else removes it as well
+    total, links = 0, Counter[tuple[int, int]]()
+    for each in found:
+        try:
+            status = each.lstat()
+        except FileNotFoundError:
+            continue  # somebody else removes it as well
+        file = (status.st_dev, status.st_ino)
+        links[file] += 1
+        if stat.S_ISDIR(status.st_mode) or links[file] == status.st_nlink:
+            total += status.st_blocks * 512
+    return total

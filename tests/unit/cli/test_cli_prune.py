@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.unit.cli.conftest import Vmpod
 from tests.unit.runtime.test_runtime_waiting import in_place_of_qemu, process_of
 from tests.unit.state.records import RUNNING, agent, ended, keep, one, record, whole
 from vmpod.process import Process
+from vmpod.removable import disk_usage
 from vmpod.state.store import PodStore
 
 WELL = [agent(), *(one(name, ended(0)) for name in ("i", "a", "b")), whole("Succeeded")]
@@ -132,3 +134,23 @@ def test_a_machine_that_no_pod_knows_is_ended(
         assert done == told == f"machine web (process {machine.pid}): 0 bytes\nIn all: 0 bytes (0 B)\n"
         assert machine.wait() == -9
     assert pods.keys() == (["web"] if kept else [])
+
+
+def test_bytes_that_come_back(tmp_path: Path) -> None:
+    """Not those of a file that another name keeps, nor of holes; those of a file with all its names."""
+    directory = tmp_path / "directory"
+    directory.mkdir()
+    empty = disk_usage(directory)
+    (tmp_path / "kept").write_bytes(os.urandom(100_000))
+    (directory / "linked").hardlink_to(tmp_path / "kept")
+    (directory / "away").symlink_to(tmp_path)
+    assert disk_usage(directory) == empty
+    (directory / "one").write_bytes(os.urandom(8192))
+    (directory / "two").hardlink_to(directory / "one")
+    os.truncate(directory / "one", 1 << 30)
+    before = usage(tmp_path)
+    told = disk_usage(directory)
+    assert told >= empty + 8192
+    shutil.rmtree(directory)
+    assert before - usage(tmp_path) == told
+    assert disk_usage(directory) == 0

@@ -1,0 +1,179 @@
+"""Commands killed with SIGKILL at each of their steps: pods that run are not harmed, and nothing is left.
+
+Nobody lists the steps: they are what the command is seen to do. It is killed at each of them once; after that
+`ps -a` tells the truth, and `rm -f` or `prune` bring back exactly what was there before, file by file. So the
+same command must work again, which is tried at the end of each walk. walk.py tells how to walk more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.images import busybox_archive
+from tests.machine import manifests
+from tests.machine.harness import Vmpod, free_port, kill, processes
+from tests.machine.manifests import container, pod
+from tests.machine.walk import Walker, listing
+from vmpod.paths import default_paths
+
+NAME = "victim"
+BYSTANDER = "bystander"
+
+
+class Home:
+    """A home of its own, in which a pod runs that nothing may harm."""
+
+    def __init__(self, vmpod: Vmpod) -> None:
+        self.vmpod = vmpod
+        self.walker = Walker(vmpod)
+        self.port = free_port()
+        self.manifest = self._write(NAME, "echo up; sleep 3600", self.port)
+        self.archive = str(busybox_archive(vmpod.home / "busybox.tar", manifests.IMAGE))
+        vmpod("image", "load", self.archive)
+        vmpod("run", "-d", self._write(BYSTANDER, "echo up; sleep 3600", free_port()))
+        self.machine = vmpod.qemu(BYSTANDER)
+        sockets = Path(vmpod.record(BYSTANDER)["sockets"]).name
+        self._living = (BYSTANDER, sockets)
+        # So that the directories are there which stay.
+        vmpod("run", "-d", self.manifest)
+        vmpod("rm", "--force", NAME)
+
+    def _write(self, name: str, script: str, port: int) -> str:
+        path = self.vmpod.home / f"{name}.yaml"
+        ports = [{"containerPort": 80, "hostPort": port, "hostIP": "127.0.0.1"}]
+        document = pod(name, container("main", script, ports=ports), terminationGracePeriodSeconds=1)
+        path.write_text(manifests.text(document))
+        return str(path)
+
+    def listing(self) -> set[str]:
+        return listing(self.vmpod.home, *self._living)
+
+    def tells_the_truth(self) -> dict[str, Any] | None:
+        """Check that ps does; the pod that was worked on, as ps shows it."""
+        listed = json.loads(self.vmpod("ps", "-a", "-o", "json").out)["items"]
+        pods = {each["metadata"]["name"]: each for each in listed}
+        bystander = pods.pop(BYSTANDER)
+        assert bystander["status"]["phase"] == "Running"
+        assert self.vmpod.qemu(BYSTANDER) == self.machine
+        found: dict[str, Any] | None = pods.pop(NAME, None)
+        assert pods == {}
+        if found and found["status"]["phase"] in ("Running", "Pending"):
+            assert processes(found["metadata"]["uid"]), f"nothing runs of it: {found['status']}"
+        return found
+
+    def clean(self, *, force: bool) -> None:
+        """Remove what is left: with rm -f, or, unless the pod runs, with prune alone."""
+        found = self.tells_the_truth()
+        if found and (force or found["status"].get("reason") != "StartFailed"):
+            self.vmpod("rm", "--force", NAME)
+        # What follows is left for prune, of other things than the pod, or of it.
+        there = self.listing()
+        told = self.vmpod("prune", "--dry-run")
+        assert self.listing() == there, "told only, not removed"
+        assert self.vmpod("prune").out == told.out
+
+    def check(self, before: set[str], *, force: bool = True) -> None:
+        """Clean up, and see that all is as before."""
+        self.clean(force=force)
+        after = self.listing()
+        assert after - before == set(), "left behind"
+        assert before - after == set(), "removed, but in use"
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", self.port))  # nobody has it
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Home]:
+    with tempfile.TemporaryDirectory(prefix="vk", dir="/tmp", ignore_cleanup_errors=True) as name:
+        top = Path(name) / "h"
+        (top / "tmp").mkdir(parents=True)
+        # prune must not see the user's own.
+        ignored = shutil.ignore_patterns(".*", "initrds")
+        shutil.copytree(default_paths().guests, top / "data/guests", symlinks=True, ignore=ignored)
+        vmpod = Vmpod(top, environment={"TMPDIR": str(top / "tmp")})
+        vmpod("guest", "build", timeout=1800)
+        try:
+            yield Home(vmpod)
+        finally:
+            for pid, _ in processes(str(top)):
+                with contextlib.suppress(ProcessLookupError):
+                    kill(pid)
+
+
+@contextlib.contextmanager
+def killed_at(step: str) -> Iterator[None]:
+    """Says in a failure which step it was."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"killed at: {step}")
+        raise
+
+
+def test_run(home: Home) -> None:
+    """Killed as a whole."""
+    words = ("run", "-d", home.manifest)
+    before = home.listing()
+    steps = home.walker.steps(*words)
+    home.check(before)
+    for number, step in enumerate(steps):
+        with killed_at(step):
+            home.walker.kill(step, *words)
+            home.check(before, force=number % 2 == 0)
+    home.vmpod(*words)
+    home.check(before)
+
+
+def test_run_whose_child_is_killed(home: Home) -> None:
+    """The command undoes what it has begun, by itself."""
+    words = ("run", "-d", home.manifest)
+    before = home.listing()
+    home.walker.forget()
+    steps = [step for step in home.walker.steps(*words) if step.startswith("child ")]
+    home.check(before)
+    assert any("virDomainCreateXML" in step for step in steps)
+    for step in steps:
+        with killed_at(step):
+            done = home.walker.kill_child(step, *words)
+            assert done.returncode == 125, done.stderr.decode()
+            assert b"ended without a word" in done.stderr
+            assert home.listing() == before
+
+
+def test_what_is_done_with_a_pod(home: Home) -> None:
+    """Each command on the same pod, brought back to where the command begins."""
+    before = home.listing()
+    for words in (("stop", NAME), ("start", NAME), ("restart", NAME), ("rm", "--force", NAME), ("rm", NAME)):
+        _bring(home, words)
+        for number, step in enumerate(home.walker.steps(*words)):
+            with killed_at(f"{words} {step}"):
+                _bring(home, words)
+                home.walker.kill(step, *words)
+                home.tells_the_truth()
+                if number % 3 == 2:
+                    home.check(before)
+        home.check(before)
+    home.vmpod("run", "-d", home.manifest)
+    home.check(before)
+
+
+def _bring(home: Home, words: tuple[str, ...]) -> None:
+    """Have the pod run, or have ended, as the command wants it."""
+    running = words[0] in ("stop", "restart") or "--force" in words
+    there = home.tells_the_truth()
+    alive = there is not None and there["status"]["phase"] == "Running"
+    if there is None or (running and not alive) or there["status"].get("reason") == "StartFailed":
+        home.vmpod("run", "--replace", "-d", home.manifest)
+        alive = True
+    if not running and alive:
+        kill(home.vmpod.qemu(NAME))
