@@ -10,8 +10,9 @@ import click
 
 from vmpod.cli.common import runtime
 from vmpod.cli.progress import progress
-from vmpod.errors import HostError, UsageError
+from vmpod.errors import UsageError
 from vmpod.files import replacing
+from vmpod.oci.refusals import not_written
 
 if TYPE_CHECKING:
     from vmpod.oci.save import Format
@@ -48,4 +49,4 @@ def command(names: tuple[str, ...], output: str, form: Format, quiet: bool) -> N
         with replacing(Path(output)) as sink:
             images.save(names, sink, form, progress(quiet=quiet))
     except OSError as error:
-        raise HostError(f"{output} cannot be written: {error.strerror}") from None
+        raise not_written(Path(output), error) from None

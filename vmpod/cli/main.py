@@ -56,6 +56,13 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _end_by_pipe()
+            raise
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -83,8 +90,26 @@ def cli(debug: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: with the command's status, 125 for failures of our own."""
-    # A reader that went away, as `| head` does, is no reason for a stack trace.
+    try:
+        _main()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _end_by_pipe()
+
+
+def _end_by_pipe() -> None:
+    """End as a program does whose reader went away, as `| head` does: without a word.
+
+    The signal itself stays ignored until then, as Python has it: a program that we feed may end before its
+    input does, and that is to be told.
+    """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+
+
+def _main() -> NoReturn:
     try:
         status = cli.main(prog_name="vmpod", standalone_mode=False)
     except click.exceptions.Abort:

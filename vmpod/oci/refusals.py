@@ -11,11 +11,20 @@ from vmpod.errors import HostError
 
 
 def no_space(directory: Path) -> HostError:
-    """The error for a full disk."""
+    """The error for a full disk with the store."""
     return HostError(
         f"no space left on the disk that holds {directory}",
-        hint="free some, for example with: vmpod image rm NAME; or set VMPOD_HOME to a larger disk",
+        hint="free some, for example with: vmpod image prune; or set VMPOD_HOME to a larger disk",
     )
+
+
+def not_written(path: Path, error: OSError) -> HostError:
+    """The error for a file of the user's that cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return HostError(
+            f"no space left on the disk that holds {path}", hint="free some, or write it somewhere else"
+        )
+    return HostError(f"{path} cannot be written: {error.strerror}")
 
 
 @contextmanager

@@ -119,11 +119,11 @@ class ImageStore:
         """Write images into one archive: under the names given, one given by its digest under all it has.
 
         A name with a digest is left out, as the saved image has another one.
-        Raises NotFoundError before anything is written; ImageError, HostError.
+        Raises NotFoundError before anything is written; ImageError, HostError; OSError if the sink does.
         """
         from vmpod.oci import save  # noqa: PLC0415 - a start of a pod saves nothing
 
-        with explained(self._root), self._shelf.using():
+        with self._shelf.using():
             wanted: dict[str, tuple[Image, list[str]]] = {}
             for name in names:
                 image, meaning = self._find(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -206,3 +207,16 @@ def test_version(vmpod: Vmpod) -> None:
     assert (found["kind"], found["vmpod"]) == ("Version", __version__)
     assert found["libvirt"].count(".") == 2
     assert f"vmpod    {__version__}\n" in vmpod("version").out
+
+
+@pytest.mark.parametrize("words", [("ps",), ("image", "ls")])
+def test_a_reader_that_goes_away_ends_the_command_without_a_word(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, "-m", "vmpod", *words]
+    env = os.environ | {"VMPOD_HOME": str(tmp_path)}
+    done = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, env=env, cwd=ROOT, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
