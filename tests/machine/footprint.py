@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ SHARED = ("/tmp", "/run", "/dev/shm", "/var/tmp")
 
 OURS = ("vmpod", "libvirt", "qemu", "skopeo", "storage-", "container_images_storage")
 """How names begin that this program, or one that it runs, makes in a shared place."""
+
+PATIENCE = 20.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,17 @@ class Footprint:
         for name in ("shared", "processes", "sockets", "locks"):
             found += [f"{name}: {each}" for each in getattr(self, name) - getattr(before, name)]
         return sorted(found)
+
+
+def nothing_since(before: Footprint, home: Path, *, but: str = "\0") -> None:
+    """Check that nothing of the pods that came since then is left. but: part of a path that may be new.
+
+    What others do at the same time, in shared places say, is gone a moment later.
+    """
+    end = time.monotonic() + PATIENCE
+    while left := [line for line in footprint(home).since(before) if but not in line]:
+        assert time.monotonic() < end, "left behind:\n" + "\n".join(left)
+        time.sleep(0.5)
 
 
 def footprint(home: Path) -> Footprint:
