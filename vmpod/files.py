@@ -47,13 +47,25 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(descriptor)
+            if not named and _given(descriptor, path):
+                return
             if not named:
-                # Python follows the link only if given a directory, which an absolute path ignores.
-                os.link(f"/proc/self/fd/{descriptor}", beside, src_dir_fd=descriptor, follow_symlinks=True)
+                # It takes an old file's place only by a name: the one moment when something may be left.
+                _given(descriptor, beside)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _given(descriptor: int, path: Path) -> bool:
+    """Whether the file could be given the name, which it can if there is none of that name."""
+    try:
+        # Python follows the link only if given a directory, which an absolute path ignores.
+        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _nameless(beside: Path) -> tuple[int, bool]:

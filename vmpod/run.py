@@ -12,6 +12,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from vmpod.errors import CommandError, HostError
 from vmpod.log import logger
@@ -149,6 +150,14 @@ def can_hold_family() -> bool:
     except HostError:
         return False
     return True
+
+
+def messages() -> BinaryIO:
+    """A file for what a command says, which nobody reads while it runs.
+
+    In memory: a temporary file has a name for a moment, on file systems that cannot do without.
+    """
+    return os.fdopen(os.memfd_create("messages"), "w+b")
 
 
 def failed(argv: Sequence[Argument], status: int, stderr: bytes) -> CommandError:

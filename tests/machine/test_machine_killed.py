@@ -8,11 +8,13 @@ same command must work again, which is tried at the end of each walk. walk.py te
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shutil
+import signal
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,12 @@ import pytest
 
 from tests.images import busybox_archive
 from tests.machine import manifests
-from tests.machine.harness import Vmpod, free_port, kill, processes
+from tests.machine.harness import Vmpod, eventually, free_port, kill, processes
 from tests.machine.manifests import container, pod
 from tests.machine.walk import Walker, listing
+from tests.registry import running_registry
 from vmpod.paths import default_paths
+from vmpod.state.store import CONSOLE
 
 NAME = "victim"
 BYSTANDER = "bystander"
@@ -177,3 +181,87 @@ def _bring(home: Home, words: tuple[str, ...]) -> None:
         alive = True
     if not running and alive:
         kill(home.vmpod.qemu(NAME))
+
+
+def test_what_is_done_with_images(home: Home, tmp_path: Path) -> None:
+    """Pulling, loading, naming, saving, removing."""
+    before, archive, saved = home.listing(), tmp_path / "other.tar", tmp_path / "saved.tar"
+    name = "localhost/other:1"
+    busybox_archive(archive, name, {"Cmd": ["other"]})
+    with running_registry(tmp_path) as registry:
+        registry.push(f"oci-archive:{archive}", "other:1")
+        environment = {**home.vmpod.environment, **registry.write_client_config(tmp_path)}
+        vmpod = dataclasses.replace(home.vmpod, environment=environment)
+        walker = Walker(vmpod)
+
+        def load() -> None:
+            vmpod("image", "load", str(archive))
+
+        def load_anew() -> None:
+            load()
+            saved.unlink(missing_ok=True)
+
+        commands: dict[tuple[str, ...], Callable[[], object]] = {
+            ("image", "pull", registry.name("other:1")): lambda: None,
+            ("image", "load", str(archive)): lambda: None,
+            ("image", "tag", name, "localhost/third:1"): load,
+            ("image", "save", "-o", str(saved), name): load_anew,
+            ("image", "rm", name): load,
+        }
+        for words, prepare in commands.items():
+            prepare()
+            steps = walker.steps(*words)
+            vmpod("prune", "--all")
+            for step in steps:
+                with killed_at(f"{words} {step}"):
+                    prepare()
+                    walker.kill(step, *words)
+                    vmpod("image", "ls")
+                    vmpod("prune", "--all")
+                    assert home.listing() == before
+        assert {path.name for path in tmp_path.glob("*saved*")} <= {"saved.tar"}, "a draft was left"
+
+
+def test_building_a_guest_image(home: Home) -> None:
+    """What builds it ends with the command; what it has made so far goes."""
+    guests, before = home.vmpod.home / "data/guests", home.listing()
+    there = set(guests.rglob("*"))
+    with home.vmpod.started("guest", "build", "--force") as running:
+        eventually(lambda: any((guests / "images/.build").glob("*")), "packages to be unpacked")
+        running.signal(signal.SIGKILL)
+        running.process.wait()
+    eventually(lambda: home.listing() == before, "the programs that it had started to end")
+    assert "images/.build: " in home.vmpod("prune", "--dry-run").text
+    home.vmpod("prune")
+    assert set(guests.rglob("*")) == there
+    home.check(before)
+
+
+def test_the_machine_is_killed_while_it_starts(home: Home) -> None:
+    """At once, later, when its pod runs: that is told, and nothing stays of a start that failed."""
+    before, console = home.listing(), home.vmpod.pod_directory(NAME) / CONSOLE
+
+    def runs() -> bool:
+        found = home.tells_the_truth()
+        return found is not None and found["status"]["phase"] == "Running"
+
+    moments: dict[str, Callable[[], object]] = {
+        "it is there": lambda: True,
+        "it has booted": lambda: "Booted" in console.read_text(),
+        "it is prepared": lambda: "Prepared" in console.read_text(),
+        "its pod runs": runs,
+    }
+    for name, come in moments.items():
+        with killed_at(name), home.vmpod.started("run", "-d", home.manifest) as running:
+            eventually(lambda come=come: _qemu(home) and come(), name)  # type: ignore[misc]
+            kill(_qemu(home)[0])
+            done = running.end()
+            assert done.status == 0 or (done.status == 125 and "machine" in done.errors), done
+            if found := home.tells_the_truth():
+                assert (found["status"]["phase"], found["status"]["reason"]) == ("Failed", "MachineDied")
+                home.vmpod("rm", NAME)
+            assert home.listing() == before
+
+
+def _qemu(home: Home) -> list[int]:
+    return [pid for pid, _ in processes(str(home.vmpod.pod_directory(NAME)))]

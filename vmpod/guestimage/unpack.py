@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tarfile
-import tempfile
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,7 +12,7 @@ from vmpod.errors import CommandError, GuestImageError
 from vmpod.guestimage.recipe import Recipe
 from vmpod.guestimage.sources import apt_options, source_lines
 from vmpod.guestimage.tree import Node, file, link
-from vmpod.run import can_hold_family, failed, popen
+from vmpod.run import can_hold_family, failed, messages, popen
 
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # What the later steps may want besides what the recipe keeps. `prepare` writes the last two.
@@ -35,11 +34,11 @@ def unpack(recipe: Recipe, directory: Path, said: Callable[[str], None]) -> dict
     # There the next build finds what a killed one has left. The users that an ordinary user's build runs as
     # may not come in, so that one keeps its own place.
     env = {"TMPDIR": str(directory)} if family else None
-    with tempfile.TemporaryFile() as messages:
+    with messages() as words:
         process = popen(
             argv,
             stdout=-1,
-            stderr=messages.fileno(),
+            stderr=words.fileno(),
             env=env,
             signal="KILL" if family else "TERM",
             family=family,
@@ -52,8 +51,8 @@ def unpack(recipe: Recipe, directory: Path, said: Callable[[str], None]) -> dict
                 tree = {}  # it ended early: its status and words say why
             process.stdout.close()
         if process.returncode != 0 or not tree:
-            messages.seek(0)
-            raise _explained(failed(argv[:1], process.returncode, messages.read()))
+            words.seek(0)
+            raise _explained(failed(argv[:1], process.returncode, words.read()))
     return tree
 
 

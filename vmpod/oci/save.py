@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,7 +166,7 @@ def _layer(disk: Path) -> Iterator[bytes]:
     """A disk's tar stream, written by us: so it does not change with the program that reads the disk."""
     argv = ["sqfs2tar", "--root-becomes", ".", "--no-skip", str(disk)]
     with (
-        tempfile.TemporaryFile() as said,
+        run.messages() as said,
         run.popen(argv, stdout=subprocess.PIPE, stderr=said.fileno()) as process,
     ):
         assert process.stdout is not None

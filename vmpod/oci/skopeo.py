@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +90,7 @@ def fetch(resolved: Resolved, directory: Path, phase: Phase) -> None:
     source = resolved.reference.at(resolved.digest)
     size = _size(resolved, source)
     argv = [*_skopeo(), "copy", *_certificates("--src-cert-dir"), f"docker://{source}", f"dir:{directory}"]
-    with tempfile.TemporaryFile() as said, run.popen(argv, stderr=said.fileno()) as process:
+    with run.messages() as said, run.popen(argv, stderr=said.fileno()) as process:
         try:
             status = _watch(process, directory, size, phase)
         except BaseException:

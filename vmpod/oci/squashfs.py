@@ -8,7 +8,6 @@ and time are set afterwards (squashfs_root.py), and extended attributes of the r
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ def packing(target: Path, root: Entry, form: DiskFormat = DISK_FORMAT) -> Iterat
     argv = sqfstar(target, form)
     with (
         # A file, not a pipe: nobody reads while the stream is written.
-        tempfile.TemporaryFile() as said,
+        run.messages() as said,
         run.popen(argv, stdin=subprocess.PIPE, stderr=said.fileno()) as process,
     ):
         assert process.stdin is not None
