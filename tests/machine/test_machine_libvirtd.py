@@ -28,20 +28,44 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def daemons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemons]:
     """virtlogd and libvirtd: those that run, or our own."""
-    started: list[subprocess.Popen[bytes]] = []
-    directory = tmp_path_factory.mktemp("daemons")
+    found = Daemons(tmp_path_factory.mktemp("daemons"))
     try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
+
+
+class Daemons:
+    """What of them we started ourselves."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start those that do not answer."""
         for name, path in _DAEMONS:
             if not _answers(path):
-                argv = [*_with_usable_kvm(directory), name]
-                with (directory / name).open("wb") as log:
-                    started.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+                argv = [*_with_usable_kvm(self._directory), name]
+                with (self._directory / name).open("ab") as log:
+                    self._started[name] = subprocess.Popen(
+                        argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                    )
                 eventually(lambda path=path: _answers(path), name)  # type: ignore[misc]
-        yield
-    finally:
-        for process in reversed(started):
+
+    def kill_libvirtd(self) -> None:
+        """With SIGKILL; skips the test if it is the system's own."""
+        if "libvirtd" not in self._started:
+            pytest.skip("the libvirtd that runs is not ours to kill")
+        process = self._started.pop("libvirtd")
+        process.kill()
+        process.wait()
+
+    def stop(self) -> None:
+        for process in reversed(self._started.values()):
             process.terminate()
             process.wait()
 
@@ -119,3 +143,48 @@ def test_removed_by_force(vmpod: Vmpod, pods: Pods) -> None:
     eventually(lambda: not _domains(), "libvirt to notice the end")
     assert processes(uid) == []
     assert not Path(f"/var/run/libvirt/qemu/vmpod-{name}.pid").exists()
+
+
+def test_libvirtd_dies_while_a_pod_starts(vmpod: Vmpod, pods: Pods, daemons: Daemons) -> None:
+    """The pod runs, or the command says what is wrong; it does not hang, and nothing stays for ever."""
+    manifest = vmpod.home / "orphan.yaml"
+    manifest.write_text(pods.expect(pod("orphan", container("main", "sleep 3600"))))
+    with vmpod.started("run", "-d", "--connect", URI, str(manifest)) as running:
+        eventually(lambda: processes(str(vmpod.home)), "QEMU to appear")
+        daemons.kill_libvirtd()
+        done = running.end()
+    daemons.start()
+    assert done.status == 0 or (done.status == 125 and "could not start the machine" in done.errors), done
+    if done.status == 0:
+        vmpod("rm", "--force", "orphan")
+    assert vmpod.leftovers() == []
+    eventually(lambda: not _domains(), "libvirt to notice the end")
+
+
+def test_pods_end_without_libvirtd(vmpod: Vmpod, pods: Pods, daemons: Daemons) -> None:
+    """Stopped or removed by force; when it is back it sees that they are gone."""
+    first = pods.start(
+        pod("first", container("main", "sleep 3600"), terminationGracePeriodSeconds=1),
+        options=("--connect", URI),
+    )
+    second = pods.start(pod("second", container("main", "sleep 3600")), options=("--connect", URI))
+    daemons.kill_libvirtd()
+    vmpod("stop", first)
+    vmpod("rm", first)
+    vmpod("rm", "--force", second)
+    assert vmpod.leftovers() == []
+    assert (
+        "could not open"
+        in vmpod(
+            "run",
+            "-d",
+            "--connect",
+            URI,
+            "-",
+            input=pods.expect(pod("third", container("main", "true"))),
+            status=125,
+        ).errors
+    )
+    assert vmpod.leftovers() == []
+    daemons.start()
+    eventually(lambda: not _domains(), "libvirt to notice the end")
