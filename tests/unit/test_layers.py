@@ -26,7 +26,7 @@ LAYERS: list[set[str]] = [
     {"plan"},
     {"spec"},
     {"wire"},
-    {"lock", "process", "files", "run", "paths", "progress", "removable", "text"},
+    {"lock", "process", "files", "run", "paths", "progress", "removable", "text", "tar"},
     {"errors", "log"},
     {"__init__"},
 ]

@@ -25,6 +25,11 @@ _COMMANDS = {
     "get": "Show a pod.",
     "logs": "Show what a pod's containers wrote.",
     "exec": "Run a command in a container.",
+    "cp": "Copy files into a container, or out of it.",
+    "port-forward": "Forward local ports to a pod.",
+    "kill": "Send a signal to containers.",
+    "stats": "Show what pods and containers use, live.",
+    "top": "Show the processor time and memory that pods use.",
     "stop": "Stop pods, gracefully.",
     "start": "Start pods again that have ended.",
     "restart": "Stop pods and start them again.",
@@ -36,7 +41,7 @@ _COMMANDS = {
     "guest": "Manage the guest image that every machine boots.",
     "version": "Show versions.",
 }
-_MODULES = {"exec": "exec_"}
+_MODULES = {"exec": "exec_", "port-forward": "port_forward"}
 
 
 class Commands(click.Group):

@@ -19,7 +19,7 @@ from vmpod.oci.limits import max_size, too_large
 from vmpod.oci.reference import LOCAL, Reference
 from vmpod.oci.source import Blobs, DirectoryBlobs, Source
 from vmpod.oci.streams import FilePart
-from vmpod.oci.tarread import Entry, Kind, TarReader
+from vmpod.tar.read import Entry, Kind, TarReader
 
 _MAX_MEMBERS = 100_000
 _SUFFIXES = re.compile(r"(?:\.(?:tar|tgz|tzst|gz|zst|oci))+$", re.IGNORECASE)

@@ -15,11 +15,12 @@ from typing import BinaryIO, cast
 
 from vmpod.errors import ImageError
 from vmpod.log import logger
-from vmpod.oci import streams, tarwrite
+from vmpod.oci import streams
 from vmpod.oci.limits import max_size, too_large
 from vmpod.oci.squashfs import clamp_time
-from vmpod.oci.tarread import MAX_PATH, Entry, Kind, TarReader
 from vmpod.oci.tree import Node, Tree
+from vmpod.tar import write as tarwrite
+from vmpod.tar.read import MAX_PATH, Entry, Kind, TarReader
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from typing import Any, BinaryIO, Literal, cast
 
 from vmpod import run
 from vmpod.errors import ImageError
-from vmpod.oci import manifest, tarwrite
+from vmpod.oci import manifest
 from vmpod.oci.model import Image
-from vmpod.oci.tarread import Entry, Kind, TarReader
 from vmpod.progress import Phase, Progress
+from vmpod.tar import write as tarwrite
+from vmpod.tar.read import Entry, Kind, TarReader
 
 Format = Literal["oci-archive", "docker-archive"]
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"

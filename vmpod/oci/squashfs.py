@@ -18,7 +18,7 @@ from vmpod import run
 from vmpod.errors import HostError
 from vmpod.oci.refusals import no_space
 from vmpod.oci.squashfs_root import set_root
-from vmpod.oci.tarread import Entry
+from vmpod.tar.read import Entry
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from vmpod.errors import ImageError
-from vmpod.oci.tarread import Entry, Kind
+from vmpod.tar.read import Entry, Kind
 
 MAX_SYMLINKS = 40
 """Links followed in one path: Linux's own limit (path_resolution(7))."""

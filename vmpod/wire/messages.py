@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 START = "start"  # body on STDIN: JSON {secret id: base64}; the pod starts when it is complete
 STATUS = "status"  # RESPONSE: the pod's state, see events.py
 EXEC = "exec"  # {container, argv, tty, stdin, size}: RESPONSE when it runs, DATA, END
+KILL = "kill"  # {containers: names, empty for all, signal: number}: RESPONSE {signalled: names}
+STATS = "stats"  # RESPONSE: counters of the machine and of the containers that run
+COPY = "copy"  # {container, path, into, name, owner}: a tar stream on STDOUT or, into, on STDIN; END
+FORWARD = "forward"  # {port}: RESPONSE when connected, DATA and EOF both ways, END
 STOP = "stop"  # {grace: seconds or null}: RESPONSE at once; the machine powers off when all is stopped
 
 # Codes of an ERROR. A closed list: clients may decide by them.

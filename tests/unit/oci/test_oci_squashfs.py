@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from vmpod.errors import HostError
-from vmpod.oci import tarwrite
 from vmpod.oci.squashfs import DiskFormat, packing
 from vmpod.oci.squashfs_root import set_root
-from vmpod.oci.tarread import Entry, Kind
+from vmpod.tar import write as tarwrite
+from vmpod.tar.read import Entry, Kind
 
 ROOT = Entry(b"", Kind.DIRECTORY, 0o711, uid=5, gid=7, mtime=1_000_000_000)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.unit.oci.images import hard_link, member, symlink, tar
 from vmpod.errors import ImageError
-from vmpod.oci import tarwrite
-from vmpod.oci.tarread import MAX_EXTENDED, Entry, Kind, TarReader
+from vmpod.tar import write as tarwrite
+from vmpod.tar.read import MAX_EXTENDED, Entry, Kind, TarReader
 
 LONG = "d" * 90 + "/" + "e" * 90 + "/" + "f" * 200
 

@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 # The pod's start does not wait for these.
 _LATER = {
     messages.EXEC: "execute",
+    messages.KILL: "kill",
+    messages.STATS: "stats",
+    messages.COPY: "copy",
+    messages.FORWARD: "forward",
 }
 
 

@@ -10,12 +10,12 @@ attributes the `SCHILY.xattr.` records that the OCI image specification (layer.m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import BinaryIO
+from typing import Protocol
 
-from vmpod.errors import ImageError
+from vmpod.errors import ImageError, VmpodError
 
 BLOCK = 512
 MAX_EXTENDED = 1 << 20
@@ -60,15 +60,31 @@ class Entry:
     xattrs: dict[bytes, bytes] = field(default_factory=dict)
 
 
+class Stream(Protocol):
+    """What a reader needs of a binary file."""
+
+    def read(self, size: int, /) -> bytes: ...
+    def seekable(self) -> bool: ...
+    def seek(self, offset: int, whence: int, /) -> int: ...
+
+
+def _broken_image(message: str) -> VmpodError:
+    return ImageError(message, hint="get or build the image again")
+
+
 class TarReader:
     """Iterates over the entries of a tar stream; content() gives the current one's bytes.
 
-    where: what the stream is, for messages. Raises ImageError on anything malformed.
+    where: what the stream is, for messages. Raises ImageError, or what `error` makes of a message, on
+    anything malformed.
     """
 
-    def __init__(self, stream: BinaryIO, where: str) -> None:
+    def __init__(
+        self, stream: Stream, where: str, error: Callable[[str], VmpodError] = _broken_image
+    ) -> None:
         self._stream = stream
         self._where = where
+        self._error = error
         self._left = 0
         self._padding = 0
 
@@ -76,7 +92,7 @@ class TarReader:
         pax: dict[bytes, bytes] = {}
         while (block := self._header()) is not None:
             flag = block[156:157]
-            size = _number(block[124:136], self._where)
+            size = self._number(block[124:136])
             if size < 0:
                 raise self.broken("an entry of negative size")
             if flag in (b"x", b"X", b"L", b"K", b"g"):
@@ -96,11 +112,9 @@ class TarReader:
             self._left -= len(piece)
             yield piece
 
-    def broken(self, why: str) -> ImageError:
+    def broken(self, why: str) -> VmpodError:
         """The error for a malformed stream."""
-        return ImageError(
-            f"{self._where}: is not a sound tar file: {why}", hint="get or build the image again"
-        )
+        return self._error(f"{self._where}: is not a sound tar file: {why}")
 
     def _header(self) -> bytes | None:
         block = self._read(BLOCK, partial=True)
@@ -109,7 +123,7 @@ class TarReader:
         if len(block) < BLOCK:
             raise self.broken("it ends in the middle of a header")
         # The sum counts its own field as eight spaces; some old writers summed signed bytes.
-        told = _number(block[148:156], self._where)
+        told = self._number(block[148:156])
         rest = block[:148] + b" " * 8 + block[156:]
         if told != sum(rest) and told != sum(byte - 256 if byte > 127 else byte for byte in rest):
             raise self.broken("the checksum of a header is wrong")
@@ -161,9 +175,9 @@ class TarReader:
         return Entry(
             name=self._path(name),
             kind=kind,
-            mode=_number(block[100:108], self._where) & 0o7777,
-            uid=self._id(self._pax_number(pax, b"uid", _number(block[108:116], self._where))),
-            gid=self._id(self._pax_number(pax, b"gid", _number(block[116:124], self._where))),
+            mode=self._number(block[100:108]) & 0o7777,
+            uid=self._id(self._pax_number(pax, b"uid", self._number(block[108:116]))),
+            gid=self._id(self._pax_number(pax, b"gid", self._number(block[116:124]))),
             size=self._left,
             mtime=self._mtime(block, pax),
             link=self._path(pax.get(b"linkpath") or block[157:257].partition(b"\0")[0]),
@@ -171,6 +185,12 @@ class TarReader:
             minor=self._device(block[337:345], 20) if kind in _DEVICES else 0,
             xattrs={key[len(_XATTR) :]: value for key, value in pax.items() if key.startswith(_XATTR)},
         )
+
+    def _number(self, field_bytes: bytes) -> int:
+        try:
+            return _parse_number(field_bytes)
+        except ValueError:
+            raise self.broken(f"the number {field_bytes!r}") from None
 
     def _pax_number(self, pax: dict[bytes, bytes], key: bytes, default: int) -> int:
         value = pax.get(key)
@@ -186,7 +206,7 @@ class TarReader:
         return number
 
     def _device(self, field_bytes: bytes, bits: int) -> int:
-        number = _number(field_bytes, self._where)
+        number = self._number(field_bytes)
         if not 0 <= number < 1 << bits:
             raise self.broken(f"the device number {number}")
         return number
@@ -195,7 +215,7 @@ class TarReader:
         seconds = pax.get(b"mtime", b"").partition(b".")[0]
         if seconds.lstrip(b"-").isdigit() and len(seconds) < 20:
             return int(seconds)
-        return _number(block[136:148], self._where)
+        return self._number(block[136:148])
 
     def _path(self, name: bytes) -> bytes:
         if len(name) > MAX_PATH:
@@ -230,14 +250,10 @@ def _name(block: bytes) -> bytes:
     return prefix + b"/" + name if prefix else name
 
 
-def _number(field_bytes: bytes, where: str) -> int:
-    """A number field: octal digits, or base 256 where the first bit is set."""
+def _parse_number(field_bytes: bytes) -> int:
+    """A number field: octal digits, or base 256 where the first bit is set. Raises ValueError."""
     if field_bytes[0] & 0x80:
         value = int.from_bytes(field_bytes, "big")
         bits = 8 * len(field_bytes)
         return value - (1 << bits) if field_bytes[0] & 0x40 else value - (1 << bits - 1)
-    text = field_bytes.partition(b"\0")[0].strip(b" ")
-    try:
-        return int(text or b"0", 8)
-    except ValueError:
-        raise ImageError(f"{where}: is not a sound tar file: the number {field_bytes!r}") from None
+    return int(field_bytes.partition(b"\0")[0].strip(b" ") or b"0", 8)

@@ -5,7 +5,7 @@ Source: IEEE Std 1003.1-2017 pax(1). Names and attribute values go out as the by
 
 from __future__ import annotations
 
-from vmpod.oci.tarread import BLOCK, Entry, Kind
+from vmpod.tar.read import BLOCK, Entry, Kind
 
 END = bytes(2 * BLOCK)
 _LARGEST_OCTAL = 8**11 - 1

@@ -1,0 +1,1 @@
+"""Tar streams, read with suspicion and written."""
