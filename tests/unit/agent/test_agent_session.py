@@ -131,12 +131,30 @@ def test_there_is_a_limit_of_streams(host: Host) -> None:
 
 
 def test_an_answer_longer_than_a_frame_is_an_error_not_the_end(agent: Agent, host: Host) -> None:
-    agent.pod = StandInPod(1000)
-    host.request(1, "status")
+    # As an answer it is three times as long: JSON escapes what it need not.
+    host.send(
+        Frame(
+            frames.REQUEST,
+            1,
+            ('{"method": "echo", "long": "' + "\u00e9" * (frames.MAX_PAYLOAD // 3) + '"}').encode(),
+        )
+    )
+    host.request(2, "echo", short="x")
     assert error(host, 1)[0] == messages.FAILED
-    agent.pod = StandInPod(3)
-    host.request(2, "status")
-    assert len(host.answer(2)["events"]) == 3
+    assert host.answer(2)["short"] == "x"
+
+
+def test_the_state_of_many_containers_comes_in_several_answers(agent: Agent, host: Host) -> None:
+    agent.pod = StandInPod(2000)
+    found: list[Any] = []
+    for stream in range(1, 100):
+        host.request(stream, messages.STATUS, first=len(found))
+        answer = host.answer(stream)
+        found += answer["events"]
+        if not answer["more"]:
+            break
+    assert found == agent.pod.status()
+    assert stream > 1
 
 
 @pytest.mark.parametrize(
@@ -228,7 +246,7 @@ def test_exec_in_what_does_not_run(agent: Agent, host: Host) -> None:
 
 def test_status_before_the_start_is_empty(host: Host) -> None:
     host.request(1, messages.STATUS)
-    assert host.answer(1) == {"events": []}
+    assert host.answer(1) == {"events": [], "more": False}
 
 
 @pytest.mark.parametrize(

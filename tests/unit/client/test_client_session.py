@@ -88,7 +88,7 @@ def joined() -> Iterator[Joined]:
 
 
 def test_a_request_is_answered(joined: Joined) -> None:
-    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": []}
+    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": [], "more": False}
     assert joined.client(lambda found: found.request(messages.STOP, {"grace": 5})) == {"stopping": True}
     assert joined.stopped == [5]
 
@@ -124,7 +124,7 @@ def test_after_a_refusal_the_session_goes_on(joined: Joined) -> None:
             found.request("dance", {})
         return found.request(messages.STATUS, {})
 
-    assert joined.client(work) == {"events": []}
+    assert joined.client(work) == {"events": [], "more": False}
 
 
 def test_a_request_longer_than_a_frame_is_a_usage_error(joined: Joined) -> None:
@@ -133,7 +133,7 @@ def test_a_request_longer_than_a_frame_is_a_usage_error(joined: Joined) -> None:
             found.open(messages.EXEC, {"argv": ["x" * frames.MAX_PAYLOAD]})
         return found.request(messages.STATUS, {})
 
-    assert joined.client(work) == {"events": []}
+    assert joined.client(work) == {"events": [], "more": False}
 
 
 @pytest.mark.parametrize("kind", [frames.DATA, frames.REQUEST, frames.CONTROL])
@@ -145,7 +145,7 @@ def test_a_client_that_died_in_a_frame_is_followed_by_one_that_works(
     joined.client(lambda found: found.open(messages.START, {"time": 1}))
     dead = encode(Frame(kind, 2, b"\x0a" * 1000))
     joined.ours.sendall(dead[:cut])
-    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": []}
+    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": [], "more": False}
 
 
 def test_what_was_meant_for_a_dead_client_is_passed_over(joined: Joined) -> None:
@@ -154,13 +154,13 @@ def test_what_was_meant_for_a_dead_client_is_passed_over(joined: Joined) -> None
             found.open(messages.STATUS, {})
 
     joined.client(careless)
-    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": []}
+    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": [], "more": False}
 
 
 def test_after_garbage_the_next_client_works(joined: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_GREETINGS", (0.1, 0.5))
     joined.ours.sendall(b"\xffGET / HTTP/1.1\r\n" * 100)
-    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": []}
+    assert joined.client(lambda found: found.request(messages.STATUS, {})) == {"events": [], "more": False}
 
 
 # With agents that mean no good. Every one of these ends, and in bounded memory.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmpod.wire import messages
+from vmpod.wire import frames, messages
 from vmpod_agent.session import StreamHandler
 
 TYPE_CHECKING = False
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 _MAX_SECRETS = 16 * 1024 * 1024
+_ENVELOPE = 64  # bytes of an answer around its events
 
 
 def start(agent: Agent, stream: Stream, message: Json) -> StreamHandler | None:
@@ -28,10 +29,18 @@ def start(agent: Agent, stream: Stream, message: Json) -> StreamHandler | None:
     return Start(agent, stream)
 
 
-def status(agent: Agent, stream: Stream, _message: Json) -> None:
-    """`status`: the events that tell the present state."""
+def status(agent: Agent, stream: Stream, message: Json) -> None:
+    """`status {first}`: the events that tell the present state, from that one on, as many as a frame holds."""
     events: list[Event] = agent.pod.status() if agent.pod else []
-    stream.respond({"events": events})
+    first = messages.get_optional(message, "first", int, 0)
+    some: list[Event] = []
+    size = _ENVELOPE
+    for event in events[max(0, first) :]:
+        size += len(messages.dump(dict(event))) + 1
+        if size > frames.MAX_PAYLOAD:
+            break
+        some.append(event)
+    stream.respond({"events": some, "more": first + len(some) < len(events)})
 
 
 def stop(agent: Agent, stream: Stream, message: Json) -> None:
