@@ -41,7 +41,9 @@ def test_detached_run_returns_when_ready(vmpod: Vmpod, rich: RichPod) -> None:
     """Every container runs by then; a v1 Pod says so."""
     found = vmpod.pod(NAME)
     assert found["status"]["phase"] == "Running"
-    assert {"type": "Ready", "status": "True"} in found["status"]["conditions"]
+    assert {each["type"]: each["status"] for each in found["status"]["conditions"]} == dict.fromkeys(
+        ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready"), "True"
+    )
     assert [list(each["state"]) for each in found["status"]["containerStatuses"]] == [["running"]] * 2
     assert [each["ready"] for each in found["status"]["containerStatuses"]] == [True, True]
     assert found["metadata"]["uid"] == vmpod.record(NAME)["uid"]

@@ -146,7 +146,7 @@ def test_an_answer_longer_than_a_frame_is_an_error_not_the_end(agent: Agent, hos
 
 def test_the_state_of_many_containers_comes_in_several_answers(agent: Agent, host: Host) -> None:
     agent.pod = StandInPod(2000)
-    found: list[Any] = []
+    found: list[dict[str, object]] = []
     for stream in range(1, 100):
         host.request(stream, messages.STATUS, first=len(found))
         answer = host.answer(stream)

@@ -30,7 +30,7 @@ def start(agent: Agent, stream: Stream, message: Json) -> StreamHandler | None:
 
 
 def status(agent: Agent, stream: Stream, message: Json) -> None:
-    """`status {first}`: the events that tell the present state, from that one on, as many as a frame holds."""
+    """`status {first}`: the events that tell the present state, from there on, as many as a frame holds."""
     events: list[Event] = agent.pod.status() if agent.pod else []
     first = messages.get_optional(message, "first", int, 0)
     some: list[Event] = []
