@@ -48,11 +48,6 @@ def accelerator_option(command: F) -> F:
     )(command)
 
 
-def output_option(*formats: str) -> Callable[[F], F]:
-    """`-o FORMAT`."""
-    return click.option("-o", "--output", type=click.Choice(formats), help="Output format.")
-
-
 def for_each(names: Iterable[str], action: Callable[[str], None]) -> int:
     """Act on every name, also after a failure. Returns the exit status: 125 if any failed."""
     from vmpod.cli.main import FAILED, show_error  # noqa: PLC0415 - main imports this module's users

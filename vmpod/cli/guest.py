@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from vmpod.cli import removed, render
-from vmpod.cli.common import for_each, output_option, runtime
+from vmpod.cli.common import for_each, runtime
+from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter, truth_filter
 from vmpod.cli.progress import progress
 from vmpod.guestimage.model import GuestInfo
 
@@ -29,18 +30,13 @@ def build(force: bool, quiet: bool) -> None:
 
 
 @command.command("ls")
-@click.option("-q", "--quiet", is_flag=True, help="Ids only.")
-@output_option("json", "yaml", "name")
-def ls(quiet: bool, output: str | None) -> None:
-    """List guest images, the newest first; '*' marks the one that new pods boot."""
-    images = runtime().guests.list()
-    if quiet or output == "name":
-        for image in images:
-            click.echo(image.id)
-    elif output:
-        render.structured(render.items("GuestImageList", [_json(image) for image in images]), output)
-    else:
-        render.table(["", "ID", "KERNEL", "BUILT", "SIZE"], [_row(image) for image in images])
+@listing_options
+def ls(wanted: Wanted) -> None:
+    """List guest images, the newest first; '*' marks the one that new pods boot.
+
+    Filters: id, current (true or false), since and until (a moment, or so long ago).
+    """
+    show(GUESTS, runtime().guests.list(), wanted)
 
 
 @command.command("rm")
@@ -69,7 +65,9 @@ def _created(image: GuestInfo) -> str:
 
 def _row(image: GuestInfo) -> list[str]:
     built = f"{render.age(_created(image))} ago"
-    return ["*" if image.current else "", image.id, image.kernel_release, built, render.size(image.size)]
+    mark = "*" if image.current else ""
+    sizes = " ".join(f"{name}={render.size(size)}" for name, size in sorted(image.sizes.items()))
+    return [mark, image.id, image.kernel_release, built, render.size(image.size), sizes]
 
 
 def _json(image: GuestInfo) -> dict[str, object]:
@@ -81,3 +79,19 @@ def _json(image: GuestInfo) -> dict[str, object]:
         "sizes": image.sizes,
         "packages": list(image.packages),
     }
+
+
+GUESTS: Kind[GuestInfo] = Kind(
+    list_kind="GuestImageList",
+    header=["", "ID", "KERNEL", "BUILT", "SIZE", "FILES"],
+    narrow=5,
+    rows=lambda image: [_row(image)],
+    to_json=_json,
+    names=lambda image: [image.id],
+    filters={
+        "id": text_filter(lambda image, text: bool(text) and image.id.startswith(text)),
+        "current": truth_filter(lambda image: image.current),
+        "since": time_filter(lambda image: image.created, before=False),
+        "until": time_filter(lambda image: image.created, before=True),
+    },
+)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli import image_inspect, image_save, removed, render
-from vmpod.cli.common import for_each, output_option, runtime
+from vmpod.cli import image_inspect, image_save, removed
+from vmpod.cli.common import for_each, runtime
+from vmpod.cli.images import IMAGES
+from vmpod.cli.listing import Wanted, listing_options, show
 from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.progress import progress
 from vmpod.errors import ImageError
-from vmpod.oci.model import Image
 
 
 @click.group("image")
@@ -56,23 +57,15 @@ def load(files: tuple[Path, ...], quiet: bool) -> int:
 
 
 @command.command("ls")
-@click.option("-q", "--quiet", is_flag=True, help="Digests only.")
-@output_option("json", "yaml", "name")
-def ls(quiet: bool, output: str | None) -> int:
-    """List images."""
+@listing_options
+def ls(wanted: Wanted) -> int:
+    """List images.
+
+    Filters: reference (a name, or a pattern as '*/nginx:*'), id, label, dangling (true or false), before and
+    since (an image), until (a moment, or so long ago).
+    """
     problems: list[ImageError] = []
-    images = runtime().images.list(problems=problems)
-    if quiet:
-        for image in images:
-            click.echo(image.digest)
-    elif output == "name":
-        for image in images:
-            click.echo("\n".join(image.names) or image.digest)
-    elif output:
-        render.structured(render.items("ImageList", [_json(image) for image in images]), output)
-    else:
-        rows = [_row(image, name) for image in images for name in image.names or ("<none>",)]
-        render.table(["NAME", "ID", "CREATED", "SIZE"], rows)
+    show(IMAGES, runtime().images.list(problems=problems), wanted)
     for problem in problems:
         show_error(problem)
     return FAILED if problems else 0
@@ -108,21 +101,3 @@ def prune(everything: bool, dry_run: bool) -> None:
         found.images_in_use, everything=everything, dry_run=dry_run, progress=progress()
     )
     removed.show(gone, dry_run=dry_run)
-
-
-def _row(image: Image, name: str) -> list[str]:
-    # A reproducible build has no time of its own, and says so by the epoch's.
-    dated = image.created and not image.created.startswith("1970-")
-    created = f"{render.age(image.created)} ago" if dated else "-"
-    return [name, image.digest.removeprefix("sha256:")[:12], created, render.size(image.disk_size)]
-
-
-def _json(image: Image) -> dict[str, object]:
-    return {
-        "digest": image.digest,
-        "names": list(image.names),
-        "created": image.created,
-        "architecture": image.architecture,
-        "size": image.disk_size,
-        "disk": str(image.disk),
-    }

@@ -22,7 +22,7 @@ FAILED = 125
 _COMMANDS = {
     "run": "Run the pods of a manifest, each in a machine of its own.",
     "ps": "List pods.",
-    "get": "Show a pod.",
+    "get": "Show pods.",
     "logs": "Show what a pod's containers wrote.",
     "exec": "Run a command in a container.",
     "cp": "Copy files into a container, or out of it.",

@@ -43,6 +43,12 @@ def moment(text: str) -> str:
     return timestamp(whole * 1_000_000_000 + found.microsecond * 1000)
 
 
+def epoch(text: str) -> float:
+    """Seconds since the epoch of an RFC 3339 moment; without a zone it is UTC. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
 def checked(parse: Callable[[str], object]) -> Callable[[click.Context, click.Parameter, str | None], object]:
     """A callback of an option: what the user wrote, parsed; ValueError becomes a usage error."""
 

@@ -7,7 +7,8 @@ from dataclasses import asdict
 import click
 
 from vmpod.cli import render
-from vmpod.cli.common import output_option, runtime
+from vmpod.cli.common import runtime
+from vmpod.cli.listing import Output, output_option
 from vmpod.cli.progress import progress
 
 
@@ -17,7 +18,7 @@ from vmpod.cli.progress import progress
 @click.option("-a", "--all", "everything", is_flag=True, help="Also images with names that no pod uses.")
 @click.option("-f", "--force", is_flag=True, help="For scripts that give it: nothing is ever asked.")
 @output_option("json", "yaml")
-def command(dry_run: bool, ended: bool, everything: bool, force: bool, output: str | None) -> None:  # noqa: ARG001
+def command(dry_run: bool, ended: bool, everything: bool, force: bool, output: Output) -> None:  # noqa: ARG001
     """Remove what nobody uses: what commands that were killed have left, images without a name, guest
     images that a newer build replaced.
 
@@ -31,12 +32,12 @@ def command(dry_run: bool, ended: bool, everything: bool, force: bool, output: s
         runtime(), ended=ended, everything=everything, dry_run=dry_run, notes=notes, progress=progress()
     ):
         found.append(item)
-        if not output:
+        if not output.structured:
             click.echo(f"{item.kind} {item.name}: {item.size} bytes")
     total = sum(item.size for item in found)
-    if output:
+    if output.structured:
         content = render.items("Removed", [asdict(item) for item in found]) | {"size": total}
-        render.structured(content, output)
+        output.show(content)
     else:
         click.echo(f"In all: {total} bytes ({render.size(total)})")
     for note in notes:

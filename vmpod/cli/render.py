@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
+
+from vmpod.text import printable_lines
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -29,6 +32,11 @@ def structured(data: Any, output: str) -> None:
         import yaml  # noqa: PLC0415 - takes time to import
 
         click.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def data(text: str) -> None:
+    """Print text exactly as it is, without a newline of ours; on a terminal nothing in it controls that."""
+    click.echo(printable_lines(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def items(kind: str, found: list[Any]) -> dict[str, Any]:

@@ -7,13 +7,12 @@ import platform
 import click
 
 from vmpod import __version__
-from vmpod.cli import render
-from vmpod.cli.common import output_option
+from vmpod.cli.listing import Output, output_option
 
 
 @click.command("version")
 @output_option("json", "yaml")
-def command(output: str | None) -> None:
+def command(output: Output) -> None:
     """Show the versions of vmpod and of what it builds on."""
     found = {
         "vmpod": __version__,
@@ -21,8 +20,8 @@ def command(output: str | None) -> None:
         "libvirt": _libvirt(),
         "qemu": _qemu(),
     }
-    if output:
-        render.structured({"apiVersion": "vmpod/v1", "kind": "Version"} | found, output)
+    if output.structured:
+        output.show({"apiVersion": "vmpod/v1", "kind": "Version"} | found)
         return
     for name, version in found.items():
         click.echo(f"{name:8} {version}")
