@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import schemas
 from tests.machine import richpod
 from tests.machine.harness import Vmpod, eventually
 from tests.machine.manifests import container, pod, text
@@ -47,6 +48,7 @@ def test_detached_run_returns_when_ready(vmpod: Vmpod, rich: RichPod) -> None:
     assert [list(each["state"]) for each in found["status"]["containerStatuses"]] == [["running"]] * 2
     assert [each["ready"] for each in found["status"]["containerStatuses"]] == [True, True]
     assert found["metadata"]["uid"] == vmpod.record(NAME)["uid"]
+    schemas.check(found)
 
 
 def test_lists(vmpod: Vmpod, rich: RichPod) -> None:
@@ -57,6 +59,7 @@ def test_lists(vmpod: Vmpod, rich: RichPod) -> None:
     assert str(vmpod.qemu(NAME)) in vmpod("get", NAME, "-o", "wide").text.split()
     assert vmpod("ps", "-q").lines == [NAME]
     assert json.loads(vmpod("ps", "-o", "json").out)["items"][0]["metadata"]["name"] == NAME
+    assert vmpod("get", NAME, "-o", "jsonpath={.status.containerStatuses[*].ready}").text == "true true"
 
 
 def test_published_ports(rich: RichPod) -> None:

@@ -37,6 +37,8 @@ def command(names: tuple[str, ...]) -> int:
 
 def _json(image: Image, pods: list[PodEntry]) -> dict[str, Any]:
     return {
+        "apiVersion": "vmpod/v1",
+        "kind": "Image",
         "digest": image.digest,
         "id": image.config_digest,
         "names": list(image.names),

@@ -47,6 +47,8 @@ _MODULES = {"exec": "exec_", "port-forward": "port_forward"}
 class Commands(click.Group):
     """A group whose commands are imported when they are needed."""
 
+    short_texts = _COMMANDS
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 

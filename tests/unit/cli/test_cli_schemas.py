@@ -1,0 +1,157 @@
+"""Every JSON output is what docs/schemas, or Kubernetes, says that it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.schemas import SCHEMAS, check
+from tests.unit.cli.conftest import Vmpod
+from tests.unit.cli.test_cli_command_line import ALL
+from tests.unit.cli.test_cli_images import APP
+from tests.unit.cli.test_cli_images import load as load_image
+from tests.unit.cli.test_cli_pods import STATES
+from tests.unit.golden import DIRECTORY
+from tests.unit.state.records import MOMENT, agent, ended, keep, one, record, whole
+from vmpod.cli.guest import GUESTS
+from vmpod.cli.listing import OutputType
+from vmpod.guestimage.model import GuestInfo
+from vmpod.process import Process
+from vmpod.spec.load import load
+from vmpod.state.store import PodStore
+
+MANIFESTS = sorted((DIRECTORY / "pods").glob("*.yaml"))
+
+
+def prints_json(path: tuple[str, ...]) -> bool:
+    """Whether the command has -o json."""
+    types = [each.type for each in ALL[path].params if each.name == "output"]
+    return any(isinstance(each, OutputType) or "json" in getattr(each, "choices", ()) for each in types)
+
+
+PRINTING = [path for path in ALL if prints_json(path)]
+# What else some of them need to print something.
+ARGUMENTS: dict[tuple[str, ...], list[str]] = {("plan",): ["--accel", "tcg", str(MANIFESTS[0])]}
+
+
+def test_schemas_are_schemas_and_leave_nothing_open() -> None:
+    found = sorted(SCHEMAS.glob("*.json"))
+    assert found
+    for path in found:
+        schema = json.loads(path.read_bytes())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert schema["title"] == path.stem == schema["properties"]["kind"]["const"]
+        for each in objects(schema):
+            if each.get("type") == "object":
+                assert "additionalProperties" in each or each == {"type": "object"}, path.name
+            if "properties" in each:
+                assert each["additionalProperties"] is False, path.name
+
+
+def objects(schema: Any) -> list[dict[str, Any]]:
+    """Every object in a schema."""
+    inner = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else []
+    mine = [schema] if isinstance(schema, dict) else []
+    return mine + [each for value in inner for each in objects(value)]
+
+
+@pytest.mark.parametrize("path", PRINTING, ids=" ".join)
+def test_what_every_command_prints(path: tuple[str, ...], vmpod: Vmpod, pods: PodStore) -> None:
+    keep(pods, record(qemu=Process(1, 1), document=document(MANIFESTS[0])), agent())
+    result = vmpod(*path, *ARGUMENTS.get(path, []), "-o", "json")
+    hint = f"tell ARGUMENTS in {Path(__file__).name} what `vmpod {' '.join(path)} -o json` needs to print"
+    assert result.status == 0, f"{result.err}\n{hint}"
+    check(json.loads(result.out))
+
+
+def test_what_is_wrong_is_found() -> None:
+    version = {
+        "apiVersion": "vmpod/v1",
+        "kind": "Version",
+        "vmpod": "1",
+        "python": "3",
+        "libvirt": "9",
+        "qemu": "7",
+    }
+    check(version)
+    for wrong in (version | {"more": 1}, version | {"qemu": 7}, {"kind": "Version"}):
+        with pytest.raises((jsonschema.ValidationError, AssertionError)):
+            check(wrong)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": []}}
+    check(pod)
+    with pytest.raises(kubernetes_validate.ValidationError):
+        check(pod | {"status": {"phase": "Running", "mood": "good"}})
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
+def test_plans(path: Path, vmpod: Vmpod, tmp_path: Path) -> None:
+    text = path.read_text().replace("/srv/media", str(tmp_path))
+    manifest = tmp_path / "pod.yaml"
+    manifest.write_text(text)
+    result = vmpod("plan", "--accel", "tcg", "-o", "json", manifest)
+    assert result.status == 0, result.err
+    plan = json.loads(result.out)
+    assert plan["items"]
+    check(plan)
+
+
+def test_images(vmpod: Vmpod, tmp_path: Path) -> None:
+    load_image(vmpod, tmp_path, APP, "localhost/app")
+    listed = json.loads(vmpod("image", "ls", "-o", "json").out)
+    assert listed["items"]
+    check(listed)
+    inspected = json.loads(vmpod("image", "inspect", listed["items"][0]["digest"]).out)
+    assert inspected
+    check(inspected)
+
+
+def test_guest_images() -> None:
+    image = GuestInfo("abc", True, 1.5e9, {"kernel": 1, "root": 2}, "6.1.0", ("bash_5_amd64",))
+    check({"apiVersion": "vmpod/v1", "kind": GUESTS.list_kind, "items": [GUESTS.to_json(image)]})
+
+
+# Pods, in every state that the other tests know.
+
+
+def document(path: Path) -> dict[str, Any]:
+    """The Pod of a manifest as a record keeps it."""
+    (pod,) = load(path.read_text(), source=path.name).pods
+    return dict(pod.document)
+
+
+MORE: list[tuple[list[Any], bool]] = [
+    (
+        [agent(), one("a", ended(1, message="it fell"), restarts=3, last=ended(2, signal=9)["terminated"])],
+        True,
+    ),
+    ([agent("Booted"), agent("Prepared"), one("i", ended(0)), whole("Succeeded")], False),
+]
+
+
+@pytest.mark.parametrize("events_and_alive", [state[:2] for state in STATES] + MORE)
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda path: path.stem)
+def test_pods_are_pods(
+    manifest: Path, events_and_alive: tuple[list[Any], bool], vmpod: Vmpod, pods: PodStore
+) -> None:
+    events, alive = events_and_alive
+    qemu = Process.of(os.getpid()) if alive else Process(1, 1)
+    keep(pods, record(qemu=qemu, document=document(manifest), addresses=("10.0.2.15", "fd00::15")), *events)
+    pod = json.loads(vmpod("get", "web", "-o", "json").out)
+    assert pod["status"]["containerStatuses"]
+    check(pod)
+    check(json.loads(vmpod("ps", "-a", "-o", "json").out))
+    check(yaml.safe_load(vmpod("get", "web", "-o", "yaml").out))
+
+
+def test_a_pod_whose_start_is_not_done(vmpod: Vmpod, pods: PodStore) -> None:
+    keep(pods, record(document=document(MANIFESTS[0])))
+    pod = json.loads(vmpod("get", "web", "-o", "json").out)
+    assert MOMENT not in json.dumps(pod)
+    check(pod)
