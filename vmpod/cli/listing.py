@@ -40,7 +40,8 @@ FORMATS = ("json", "yaml", "name", "wide")
 _JSONPATH = "jsonpath="
 
 
-@dataclass(frozen=True)
+# Each method that dataclasses make delays every listing: these, never compared or printed, have only one.
+@dataclass(eq=False, repr=False)
 class Kind(Generic[T]):
     """A kind of things that are listed.
 
@@ -61,7 +62,7 @@ class Kind(Generic[T]):
     api_version: str = "vmpod/v1"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Output:
     """How the user wants to see things: one of FORMATS, 'table' or 'jsonpath' with its template."""
 
@@ -79,6 +80,9 @@ class Output:
             render.data(self.template.render(data))
         else:
             render.structured(data, self.format)
+
+
+TABLE = Output()
 
 
 class OutputType(_Type):
@@ -116,11 +120,11 @@ class OutputType(_Type):
         return [CompletionItem(word) for word in words]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Wanted:
     """What the user wants of a listing."""
 
-    output: Output = Output()
+    output: Output = TABLE
     selector: str = ""
     filters: tuple[str, ...] = ()
     quiet: bool = False
@@ -132,7 +136,7 @@ def output_option(*formats: str) -> Callable[[F], F]:
         "-o",
         "--output",
         type=OutputType(formats or FORMATS),
-        default=Output(),
+        default=TABLE,
         metavar="|".join([*(formats or FORMATS), "jsonpath=TEMPLATE"]),
         help="Output format. [default: a text for people]",
     )

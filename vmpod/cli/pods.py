@@ -9,7 +9,6 @@ from typing import Any
 from vmpod.cli import render
 from vmpod.cli.listing import Filter, Kind, label_filter, text_filter, time_filter
 from vmpod.errors import UsageError
-from vmpod.state.kubernetes import to_kubernetes
 from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.text import printable
@@ -19,6 +18,8 @@ Pod = tuple[PodEntry, PodStatus]
 
 def kubernetes(pod: Pod) -> dict[str, Any]:
     """A pod as a v1 Pod object."""
+    from vmpod.state.kubernetes import to_kubernetes  # noqa: PLC0415 - a table does without
+
     entry, status = pod
     return to_kubernetes(entry.record, status)
 
