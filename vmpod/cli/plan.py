@@ -6,6 +6,7 @@ import click
 
 from vmpod.cli import render
 from vmpod.cli.common import accelerator_option, connect_option, runtime
+from vmpod.cli.listing import Output, OutputType
 from vmpod.cli.manifest import read
 
 
@@ -16,15 +17,16 @@ from vmpod.cli.manifest import read
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["yaml", "json", "xml"]),
+    type=OutputType(("yaml", "json", "xml")),
     default="yaml",
+    metavar="yaml|json|xml|jsonpath=TEMPLATE",
     show_default=True,
     help="xml: the libvirt domain alone.",
 )
 @accelerator_option
 @connect_option
 def command(  # noqa: PLR0917 - click passes options by name
-    file: str, name: str | None, publish: tuple[str, ...], output: str, accel: str, uri: str
+    file: str, name: str | None, publish: tuple[str, ...], output: Output, accel: str, uri: str
 ) -> None:
     """Show what `vmpod run FILE` would do: machine, disks, ports, and what its agent would be told.
 
@@ -46,8 +48,8 @@ def command(  # noqa: PLR0917 - click passes options by name
         source=source,
     )
     plans = plan_pods(runtime(), manifest, options)
-    if output == "xml":
+    if output.format == "xml":
         for plan in plans:
             click.echo(domain_xml(plan.machine), nl=False)
     else:
-        render.structured(render.items("PlanList", [to_json(plan) for plan in plans]), output)
+        output.show(render.items("PlanList", [to_json(plan) for plan in plans]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from vmpod.cli import render
 from vmpod.cli.listing import Filter, Kind, label_filter, text_filter, time_filter
@@ -13,6 +13,7 @@ from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.text import printable
 
+T = TypeVar("T")
 Pod = tuple[PodEntry, PodStatus]
 
 
@@ -29,10 +30,25 @@ def name(entry: PodEntry) -> str:
     return entry.record.key.replace("_", "/")
 
 
-def labels(pod: Pod) -> Mapping[str, str]:
+def labels(entry: PodEntry) -> Mapping[str, str]:
     """metadata.labels."""
-    metadata = pod[0].record.document.get("metadata") or {}
+    metadata = entry.record.document.get("metadata") or {}
     return metadata.get("labels") or {}
+
+
+def entry_filters(entry: Callable[[T], PodEntry]) -> Mapping[str, Filter[T]]:
+    """Filters of all that is listed by pod. entry: the pod of an item."""
+    return {
+        "name": _name_filter(entry),
+        "label": label_filter(lambda item: labels(entry(item))),
+        "id": text_filter(lambda item, text: _has_id(entry(item), text)),
+        "uid": text_filter(lambda item, text: _has_id(entry(item), text)),
+        "image": text_filter(lambda item, text: _has_image(entry(item), text)),
+        "ancestor": text_filter(lambda item, text: _has_image(entry(item), text)),
+        "namespace": text_filter(lambda item, text: entry(item).record.namespace == text),
+        "since": time_filter(lambda item: _created(entry(item)), before=False),
+        "until": time_filter(lambda item: _created(entry(item)), before=True),
+    }
 
 
 def summary(status: PodStatus) -> str:
@@ -74,32 +90,36 @@ def _rows(pod: Pod) -> list[list[str]]:
     ]
 
 
-def _created(pod: Pod) -> float:
+def _created(entry: PodEntry) -> float:
     from vmpod.cli.moments import epoch  # noqa: PLC0415 - rarely used
 
-    return epoch(pod[0].record.created)
+    return epoch(entry.record.created)
 
 
-def _name_filter(text: str, _pods: Sequence[Pod]) -> Callable[[Pod], bool]:
+def _name_filter(entry: Callable[[T], PodEntry]) -> Filter[T]:
     """A regular expression, as podman's."""
-    try:
-        wanted = re.compile(text)
-    except re.error as error:
-        raise UsageError(f"--filter name={text}: {error}") from None
-    return lambda pod: wanted.search(name(pod[0])) is not None
+
+    def make(text: str, _items: Sequence[T]) -> Callable[[T], bool]:
+        try:
+            wanted = re.compile(text)
+        except re.error as error:
+            raise UsageError(f"--filter name={text}: {error}") from None
+        return lambda item: wanted.search(name(entry(item))) is not None
+
+    return make
 
 
 def _has_status(pod: Pod, text: str) -> bool:
     return text.casefold() in {pod[1].phase.casefold(), summary(pod[1]).casefold()}
 
 
-def _has_id(pod: Pod, text: str) -> bool:
-    return bool(text) and pod[0].record.uid.startswith(text.lower())
+def _has_id(entry: PodEntry, text: str) -> bool:
+    return bool(text) and entry.record.uid.startswith(text.lower())
 
 
-def _has_image(pod: Pod, text: str) -> bool:
+def _has_image(entry: PodEntry, text: str) -> bool:
     """By a digest or its beginning, or by what the manifest calls it, with or without the tag."""
-    record = pod[0].record
+    record = entry.record
     digits = text.removeprefix("sha256:")
     if digits and any(digest.removeprefix("sha256:").startswith(digits) for digest in record.images):
         return True
@@ -116,19 +136,6 @@ def _untagged(container: Mapping[str, Any]) -> str:
     return head if colon and "/" not in tag else image
 
 
-_FILTERS: Mapping[str, Filter[Pod]] = {
-    "name": _name_filter,
-    "status": text_filter(_has_status),
-    "label": label_filter(labels),
-    "id": text_filter(_has_id),
-    "uid": text_filter(_has_id),
-    "image": text_filter(_has_image),
-    "ancestor": text_filter(_has_image),
-    "namespace": text_filter(lambda pod, text: pod[0].record.namespace == text),
-    "since": time_filter(_created, before=False),
-    "until": time_filter(_created, before=True),
-}
-
 PODS: Kind[Pod] = Kind(
     list_kind="List",
     api_version="v1",
@@ -137,6 +144,6 @@ PODS: Kind[Pod] = Kind(
     rows=_rows,
     to_json=kubernetes,
     names=lambda pod: [name(pod[0])],
-    labels=labels,
-    filters=_FILTERS,
+    labels=lambda pod: labels(pod[0]),
+    filters={**entry_filters(lambda pod: pod[0]), "status": text_filter(_has_status)},
 )

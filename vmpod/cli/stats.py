@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vmpod.cli import render
-from vmpod.cli.common import output_option
-from vmpod.cli.pods import name
+from vmpod.cli.listing import Kind, Wanted, listing_options, show
+from vmpod.cli.pods import entry_filters, labels, name
 from vmpod.text import printable
 
 if TYPE_CHECKING:
     from vmpod.client.stats import PodUsage, Usage
     from vmpod.state.store import PodEntry
 
-    Found = list[tuple[PodEntry, PodUsage]]
+    Used = tuple[PodEntry, PodUsage]
 
 _HEADER = ["POD", "CONTAINER", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET IO", "BLOCK IO", "PIDS"]
 _REFRESH = 2.0  # seconds
@@ -26,35 +26,33 @@ _CLEAR = "\x1b[H\x1b[J"
 @click.command("stats")
 @click.argument("pods", nargs=-1, metavar="[POD]...")
 @click.option("--no-stream", is_flag=True, help="Show one sample and end, as always off a terminal.")
-@output_option("json", "yaml")
-def command(pods: tuple[str, ...], no_stream: bool, output: str | None) -> int:
+@listing_options
+def command(pods: tuple[str, ...], no_stream: bool, wanted: Wanted) -> int:
     """Show what PODs and their containers use, or all that run, again and again until Ctrl-C.
 
     100 CPU % is one core. The line without a container is the whole machine: its kernel and agent, too, and
     the network, which all containers share.
+
+    Filters: name (a regular expression), label, id or uid, image or ancestor, namespace, since and until (a
+    moment, or so long ago).
     """
     from vmpod.cli.usage import INTERVAL, tell, watching  # noqa: PLC0415
 
-    live = not no_stream and not output and sys.stdout.isatty()
+    live = not no_stream and wanted.output.format in {"table", "wide"} and sys.stdout.isatty()
     with watching(pods) as watch:
         for found in watch.rounds(_REFRESH if live else INTERVAL):
             if live:
                 click.echo(_CLEAR, nl=False)
-            _show(found, output)
+            show(STATS, found, wanted)
             if not live:
                 break
     return tell(watch.problems)
 
 
-def _show(found: Found, output: str | None) -> None:
-    if output:
-        render.structured(render.items("PodStatsList", [_data(*each) for each in found]), output)
-        return
-    rows = []
-    for entry, used in found:
-        rows.append([name(entry), "-", *_row(used.machine, machine=True)])
-        rows += [[name(entry), printable(each.counters.name), *_row(each)] for each in used.containers]
-    render.table(_HEADER, rows)
+def _rows(each: Used) -> list[list[str]]:
+    entry, used = each
+    machine = [name(entry), "-", *_row(used.machine, machine=True)]
+    return [machine, *([name(entry), printable(one.counters.name), *_row(one)] for one in used.containers)]
 
 
 def _row(used: Usage, *, machine: bool = False) -> list[str]:
@@ -71,8 +69,9 @@ def _row(used: Usage, *, machine: bool = False) -> list[str]:
     ]
 
 
-def _data(entry: PodEntry, used: PodUsage) -> dict[str, Any]:
+def to_json(each: Used) -> dict[str, Any]:
     """Bytes, cores and seconds as plain numbers."""
+    entry, used = each
     machine = used.machine.counters
     return {
         "apiVersion": "vmpod/v1",
@@ -100,3 +99,15 @@ def _common(used: Usage) -> dict[str, Any]:
         "memoryBytes": used.counters.memory,
         "memoryLimitBytes": used.counters.limit or None,
     }
+
+
+STATS: Kind[Used] = Kind(
+    list_kind="PodStatsList",
+    header=_HEADER,
+    narrow=len(_HEADER),
+    rows=_rows,
+    to_json=to_json,
+    names=lambda each: [name(each[0])],
+    labels=lambda each: labels(each[0]),
+    filters=entry_filters(lambda each: each[0]),
+)

@@ -30,7 +30,8 @@ class Watch:
     def rounds(self, interval: float) -> Iterator[list[tuple[PodEntry, PodUsage]]]:
         """What each pod used, every so many seconds, while there is a pod."""
         while True:
-            time.sleep(interval)
+            if self._sessions:
+                time.sleep(interval)
             yield self._round()
             if not self._sessions:
                 return

@@ -143,7 +143,7 @@ def test_bytes_that_come_back(tmp_path: Path) -> None:
     empty = disk_usage(directory)
     (tmp_path / "kept").write_bytes(os.urandom(100_000))
     (directory / "linked").hardlink_to(tmp_path / "kept")
-    (directory / "away").symlink_to(tmp_path)
+    (directory / "away").symlink_to("..")  # short: a long target takes a block
     assert disk_usage(directory) == empty
     (directory / "one").write_bytes(os.urandom(8192))
     (directory / "two").hardlink_to(directory / "one")

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import click
 import jsonschema
 import kubernetes_validate
 import pytest
@@ -22,6 +23,8 @@ from tests.unit.golden import DIRECTORY
 from tests.unit.state.records import MOMENT, agent, ended, keep, one, record, whole
 from vmpod.cli.guest import GUESTS
 from vmpod.cli.listing import OutputType
+from vmpod.cli.stats import STATS
+from vmpod.client.stats import Counters, PodUsage, Usage
 from vmpod.guestimage.model import GuestInfo
 from vmpod.process import Process
 from vmpod.spec.load import load
@@ -30,13 +33,12 @@ from vmpod.state.store import PodStore
 MANIFESTS = sorted((DIRECTORY / "pods").glob("*.yaml"))
 
 
-def prints_json(path: tuple[str, ...]) -> bool:
+def prints_json(command: click.Command) -> bool:
     """Whether the command has -o json."""
-    types = [each.type for each in ALL[path].params if each.name == "output"]
-    return any(isinstance(each, OutputType) or "json" in getattr(each, "choices", ()) for each in types)
+    return any(isinstance(each.type, OutputType) for each in command.params)
 
 
-PRINTING = [path for path in ALL if prints_json(path)]
+PRINTING = [path for path, command in ALL.items() if prints_json(command)]
 # What else some of them need to print something.
 ARGUMENTS: dict[tuple[str, ...], list[str]] = {("plan",): ["--accel", "tcg", str(MANIFESTS[0])]}
 
@@ -100,6 +102,8 @@ def test_plans(path: Path, vmpod: Vmpod, tmp_path: Path) -> None:
     plan = json.loads(result.out)
     assert plan["items"]
     check(plan)
+    name = vmpod("plan", "--accel", "tcg", "-o", "jsonpath={.items[0].pod.name}", manifest).out
+    assert name == plan["items"][0]["pod"]["name"]
 
 
 def test_images(vmpod: Vmpod, tmp_path: Path) -> None:
@@ -155,3 +159,11 @@ def test_a_pod_whose_start_is_not_done(vmpod: Vmpod, pods: PodStore) -> None:
     pod = json.loads(vmpod("get", "web", "-o", "json").out)
     assert MOMENT not in json.dumps(pod)
     check(pod)
+
+
+def test_what_pods_use(pods: PodStore) -> None:
+    machine = Counters("", 10, 20, 30, received=1, sent=2)
+    container = Counters("a", 1, 2, 0, pids=3, read=4, written=5)
+    used = PodUsage(Usage(machine, 0.5), (Usage(container, None),))
+    item = STATS.to_json((keep(pods, record()), used))
+    check({"apiVersion": "vmpod/v1", "kind": STATS.list_kind, "items": [item]})
