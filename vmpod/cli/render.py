@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,6 +12,9 @@ from typing import Any
 import click
 
 from vmpod.text import printable_lines
+
+# C1 control characters, separators, and what turns the direction of text.
+_CONTROL = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -27,7 +31,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def structured(data: Any, output: str) -> None:
     """Print data as 'json' or 'yaml'."""
     if output == "json":
-        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+        # What a guest or an image has written may be in a string, and JSON lets these stand as they are.
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
     else:
         import yaml  # noqa: PLC0415 - takes time to import
 
@@ -36,7 +42,9 @@ def structured(data: Any, output: str) -> None:
 
 def data(text: str) -> None:
     """Print text exactly as it is, without a newline of ours; on a terminal nothing in it controls that."""
-    click.echo(printable_lines(text) if sys.stdout.isatty() else text, nl=False)
+    # click.echo() would take escape sequences out of what is piped.
+    sys.stdout.write(printable_lines(text) if sys.stdout.isatty() else text)
+    sys.stdout.flush()
 
 
 def items(kind: str, found: list[Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -84,6 +85,29 @@ def test_any_text_of_an_image_has_an_age_or_none(text: str) -> None:
 def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
     render.table(["A", "LONG"], [["wide cell", ""], ["x", "y"]])
     assert capsys.readouterr().out == "A           LONG\nwide cell\nx           y\n"
+
+
+@given(st.text())
+def test_json_keeps_text_and_controls_nothing(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        said: list[str] = []
+        patch.setattr("click.echo", said.append)
+        render.structured({text: [text]}, "json")
+    (shown,) = said
+    assert json.loads(shown) == {text: [text]}
+    assert not any("\x7f" <= character <= "\x9f" for character in shown)
+
+
+def test_what_a_template_gives_controls_no_terminal(tmp_path: Path) -> None:
+    """Elsewhere it is exactly what the data has."""
+    program = "from vmpod.cli import render; render.data('\\x1b[31mred\\x9b\\n')"
+    piped = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
+    assert piped.stdout.decode() == "\x1b[31mred\x9b\n"
+    master, slave = os.openpty()
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, stdout=slave, check=True)
+    os.close(slave)
+    assert os.read(master, 100) == b"?[31mred?\r\n"
+    os.close(master)
 
 
 @given(st.text())
