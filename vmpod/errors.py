@@ -6,6 +6,7 @@ changes its meaning: scripts may compare it.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar, NamedTuple
 
 
@@ -70,10 +71,22 @@ class ConflictError(VmpodError):
     code = "conflict"
 
 
+class PortTakenError(ConflictError):
+    """A port of the host that leads to the pod cannot be bound."""
+
+    code = "port"
+
+
 class ImageError(VmpodError):
     """A container image cannot be pulled, read or converted."""
 
     code = "image"
+
+
+class ArchitectureError(ImageError):
+    """A container image is for other machines than this one."""
+
+    code = "architecture"
 
 
 class GuestImageError(VmpodError):
@@ -86,6 +99,30 @@ class HostError(VmpodError):
     """The host lacks something: a program, a permission, space."""
 
     code = "host"
+
+
+class MissingProgramError(HostError):
+    """A program, or a library, that is needed is not installed, or too old."""
+
+    code = "missing-program"
+
+
+class KvmError(HostError):
+    """KVM was asked for, and runs no guests here."""
+
+    code = "no-kvm"
+
+
+class HostMemoryError(HostError):
+    """The host has not the memory that the machine needs."""
+
+    code = "host-memory"
+
+
+class DiskFullError(HostError):
+    """A file system of the host is full, or the user's quota is used up."""
+
+    code = "disk-full"
 
 
 class CommandError(HostError):
@@ -106,6 +143,30 @@ class MachineError(VmpodError):
     code = "machine"
 
 
+class QemuEndedError(MachineError):
+    """QEMU ended, and neither the guest nor vmpod had told it to."""
+
+    code = "qemu-ended"
+
+
+class GuestPanicError(MachineError):
+    """The guest's kernel panicked."""
+
+    code = "guest-panic"
+
+
+class GuestInitError(MachineError):
+    """The guest's initrd could not load a driver, or mount the guest's root."""
+
+    code = "guest-init"
+
+
+class AgentFailedError(MachineError):
+    """The guest's agent could not go on."""
+
+    code = "agent-failed"
+
+
 class ProtocolError(VmpodError):
     """The other end of the channel broke the protocol."""
 
@@ -116,3 +177,35 @@ class TimeoutExpiredError(VmpodError):
     """Something did not happen in the time it was given."""
 
     code = "timeout"
+
+
+class BootTimeoutError(TimeoutExpiredError):
+    """The guest did not come up in the time that it was given."""
+
+    code = "boot-timeout"
+
+
+class SystemCallError(VmpodError):
+    """The system refused something that vmpod has no better words for."""
+
+    code = "system"
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def from_system(error: OSError) -> VmpodError:
+    """Our error for one of the system's that nobody has given a meaning yet."""
+    if error.errno in _FULL:
+        where = error.filename or "a file system of this host"
+        return disk_full(f"{where} cannot be written: {error.strerror}")
+    return SystemCallError(str(error), hint="`vmpod --debug ...` tells where it comes from")
+
+
+def disk_full(message: str) -> DiskFullError:
+    """The error for a host without space."""
+    return DiskFullError(
+        message,
+        hint="`df -h` tells which file system is full, `vmpod prune` and `vmpod image prune` make room in "
+        "vmpod's; VMPOD_HOME=DIR puts its files elsewhere",
+    )

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from vmpod.errors import CommandError, HostError
+from vmpod.errors import CommandError, HostError, MissingProgramError, disk_full
 from vmpod.log import logger
 
 Argument = str | os.PathLike[str]
@@ -28,6 +28,9 @@ _PASSED = {
     *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "CONTAINERS_CONF", "CONTAINERS_REGISTRIES_CONF"),
 }
+
+# What a program says for ENOSPC and EDQUOT in the C locale.
+_FULL = ("No space left on device", "Disk quota exceeded")
 
 # The package that holds a command, where its name does not say so.
 _PACKAGES = {
@@ -52,7 +55,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def missing(program: str) -> HostError:
     """The error for a program that is not installed."""
     package = _PACKAGES.get(program, program)
-    return HostError(
+    return MissingProgramError(
         f"the program {program!r} is not installed",
         hint=f"install it (on Debian: apt-get install {package})",
     )
@@ -160,9 +163,11 @@ def messages() -> BinaryIO:
     return os.fdopen(os.memfd_create("messages"), "w+b")
 
 
-def failed(argv: Sequence[Argument], status: int, stderr: bytes) -> CommandError:
+def failed(argv: Sequence[Argument], status: int, stderr: bytes) -> HostError:
     """The error for a command that ended with a status other than 0, or by a signal (negative)."""
     how = f"was killed by signal {-status}" if status < 0 else f"failed with status {status}"
     said = stderr.decode(errors="replace").strip()
     command = shlex.join(os.fspath(word) for word in argv)
+    if any(strerror in said for strerror in _FULL):
+        return disk_full(f"{command}: {how}:\n{said}")
     return CommandError(f"{command}: {how}" + (f":\n{said}" if said else ""))

@@ -48,6 +48,20 @@ def accelerator_option(command: F) -> F:
     )(command)
 
 
+def boot_timeout_option(command: F) -> F:
+    """`--boot-timeout`."""
+    from vmpod.cli.moments import checked, seconds  # noqa: PLC0415 - for commands that boot alone
+
+    return click.option(
+        "--boot-timeout",
+        callback=checked(seconds),
+        envvar="VMPOD_BOOT_TIMEOUT",
+        metavar="DURATION",
+        help="Give up if the guest's agent has not answered after so long. [default: 60s with KVM, 240s "
+        "without]",
+    )(command)
+
+
 def for_each(names: Iterable[str], action: Callable[[str], None]) -> int:
     """Act on every name, also after a failure. Returns the exit status: 125 if any failed."""
     from vmpod.cli.main import FAILED, show_error  # noqa: PLC0415 - main imports this module's users

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from typing import NoReturn
 import click
 
 from vmpod import log
-from vmpod.errors import ManifestError, VmpodError
+from vmpod.errors import ManifestError, VmpodError, from_system
 from vmpod.text import printable_lines
 
 FAILED = 125
@@ -132,23 +133,31 @@ def _main() -> NoReturn:
     except OSError as error:
         if os.environ.get("VMPOD_DEBUG"):
             raise
-        click.echo(f"vmpod: {error}", err=True)
+        show_error(from_system(error))
         sys.exit(FAILED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
 def show_error(error: VmpodError) -> None:
-    """Print an error and what to do about it on stderr."""
+    """Print an error, with its code, and what to do about it on stderr.
+
+    With VMPOD_ERRORS=json it is one JSON object in a line: {version, code, message, hint}.
+    """
+    if os.environ.get("VMPOD_ERRORS") == "json":
+        told = {"version": 1, "code": error.code, "message": error.message, "hint": error.hint}
+        click.echo(json.dumps(told), err=True)
+        return
     if isinstance(error, ManifestError):
         for problem in error.problems:
             click.echo(printable_lines(str(problem)), err=True)
         count = len(error.problems)
         click.echo(
-            f"vmpod: the manifest has {count} fault{'s' * (count != 1)}; nothing was started", err=True
+            f"vmpod: the manifest has {count} fault{'s' * (count != 1)}; nothing was started [{error.code}]",
+            err=True,
         )
         return
     # The words of a guest or of an image may be in it.
-    click.echo(f"vmpod: {printable_lines(error.message)}", err=True)
-    if error.hint:
-        hint = printable_lines(error.hint)
-        click.echo(f"  {hint}" if "\n" not in hint else hint, err=True)
+    first, newline, rest = printable_lines(error.message).partition("\n")
+    click.echo(f"vmpod: {first} [{error.code}]{newline}{rest}", err=True)
+    for line in printable_lines(error.hint or "").splitlines():
+        click.echo(f"  {line}", err=True)

@@ -26,6 +26,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     grace: int | None,
     file: Path | None,
     timeout: float | None,
+    boot_timeout: float | None,
     quiet: bool,
     accel: str,
 ) -> int:
@@ -36,6 +37,8 @@ def command(  # noqa: PLR0917 - click passes options by name
     from vmpod.runtime.again import restart  # noqa: PLC0415
 
     def start(runtime: Runtime, name: str, accelerator: Accelerator, progress: Progress) -> PodEntry:
-        return restart(runtime, name, accelerator, grace=grace, file=file, progress=progress)
+        return restart(
+            runtime, name, accelerator, grace=grace, file=file, boot_timeout=boot_timeout, progress=progress
+        )
 
     return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet)

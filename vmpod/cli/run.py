@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli.common import accelerator_option, connect_option, runtime
+from vmpod.cli.common import accelerator_option, boot_timeout_option, connect_option, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.manifest import read
@@ -73,6 +73,7 @@ TIMED_OUT = 124
     show_default=True,
     help="Keep so many files of the log of each run.",
 )
+@boot_timeout_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 @accelerator_option
 @connect_option
@@ -86,6 +87,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     timeout: float | None,
     log_max_size: int,
     log_max_files: int,
+    boot_timeout: float | None,
     quiet: bool,
     accel: str,
     uri: str,
@@ -115,6 +117,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         source=source,
         file=None if file == "-" else Path(file),
         logs=LogLimits(log_max_size, log_max_files),
+        boot_timeout=boot_timeout,
     )
     found = runtime()
     with interruptible():

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 @click.command("start")
 @click.argument("pods", nargs=-1, required=True, metavar="POD...")
 @starting_options
-def command(pods: tuple[str, ...], file: Path | None, timeout: float | None, quiet: bool, accel: str) -> int:
+def command(  # noqa: PLR0917 - click passes options by name
+    pods: tuple[str, ...],
+    file: Path | None,
+    timeout: float | None,
+    boot_timeout: float | None,
+    quiet: bool,
+    accel: str,
+) -> int:
     """Start PODs that have ended, in the background, and return when they are ready.
 
     They keep name, uid, ports, logs and what is in their emptyDirs on disk. Their containers begin with
@@ -28,6 +35,8 @@ def command(pods: tuple[str, ...], file: Path | None, timeout: float | None, qui
     from vmpod.runtime.again import start_again  # noqa: PLC0415
 
     def start(runtime: Runtime, name: str, accelerator: Accelerator, progress: Progress) -> PodEntry:
-        return start_again(runtime, name, accelerator, file=file, progress=progress)
+        return start_again(
+            runtime, name, accelerator, file=file, boot_timeout=boot_timeout, progress=progress
+        )
 
     return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet)

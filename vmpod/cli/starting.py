@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmpod.cli.common import accelerator_option, for_each, runtime
+from vmpod.cli.common import accelerator_option, boot_timeout_option, for_each, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.moments import checked, seconds
 from vmpod.cli.progress import progress
@@ -38,6 +38,7 @@ def starting_options(command: F) -> F:
             metavar="DURATION",
             help="Fail if a pod is not ready after so long, as 90s.",
         ),
+        boot_timeout_option,
         click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
         accelerator_option,
     )

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import IO
 
-from vmpod.errors import CommandError, GuestImageError
+from vmpod.errors import GuestImageError, HostError
 from vmpod.guestimage.recipe import Recipe
 from vmpod.guestimage.sources import apt_options, source_lines
 from vmpod.guestimage.tree import Node, file, link
@@ -99,7 +99,7 @@ def _node(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: dict[str, Nod
     return file(source.read(), executable=bool(member.mode & 0o100)) if source else None
 
 
-def _explained(fault: CommandError) -> GuestImageError:
+def _explained(fault: HostError) -> GuestImageError:
     return GuestImageError(
         f"the guest image's packages cannot be fetched or unpacked\n{fault.message}",
         hint="check that this host reaches its Debian mirror (VMPOD_DEBIAN_MIRROR names another one); "

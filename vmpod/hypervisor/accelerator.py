@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmpod.errors import HostError, UsageError
+from vmpod.errors import KvmError, UsageError
 from vmpod.plan.model import Accelerator
 
 _KVM_GET_API_VERSION = 0xAE00
@@ -27,7 +27,7 @@ class Choice:
 
 
 def choose(wanted: str, *, device: Path = Path("/dev/kvm"), cpuinfo: Path = Path("/proc/cpuinfo")) -> Choice:
-    """Decide for 'auto', 'kvm' or 'tcg'. Raises UsageError, and HostError if KVM was demanded in vain."""
+    """Decide for 'auto', 'kvm' or 'tcg'. Raises UsageError, and KvmError if KVM was demanded in vain."""
     if wanted == "tcg":
         return Choice("tcg")
     if wanted not in ("auto", "kvm"):
@@ -37,7 +37,7 @@ def choose(wanted: str, *, device: Path = Path("/dev/kvm"), cpuinfo: Path = Path
         return Choice("kvm")
     message, hint = fault
     if wanted == "kvm":
-        raise HostError(f"KVM cannot be used: {message}", hint=hint)
+        raise KvmError(f"KVM cannot be used: {message}", hint=hint)
     return Choice("tcg", f"software emulation, many times slower than KVM: {message} ({hint})")
 
 

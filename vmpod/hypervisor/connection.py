@@ -11,7 +11,7 @@ from types import TracebackType
 import libvirt
 import libvirt_qemu
 
-from vmpod.errors import ConflictError, HypervisorError
+from vmpod.errors import HypervisorError, MissingProgramError, PortTakenError, QemuEndedError
 from vmpod.hypervisor import libvirt_errors, machines
 from vmpod.hypervisor.domain import domain_xml
 from vmpod.hypervisor.libvirt_errors import translated
@@ -19,6 +19,7 @@ from vmpod.log import logger
 from vmpod.plan.forward import Forward
 from vmpod.plan.model import Machine
 
+_OLDEST = 6_001_000  # has the embedded driver
 _NIC = "hostnet0"  # the name libvirt gives the first network card's host side
 
 
@@ -27,6 +28,7 @@ class LibvirtHypervisor:
 
     def __init__(self, uri: str) -> None:
         """Open the connection. Raises HypervisorError."""
+        _check_version(libvirt.getVersion())
         libvirt_errors.silence()
         with translated(f"could not open {uri}"):
             self._connection = libvirt.open(uri)
@@ -94,10 +96,22 @@ class LibvirtHypervisor:
             domain, f"hostfwd_add {_NIC} {rule}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
         )
         if answer.strip():
-            raise ConflictError(
+            raise PortTakenError(
                 f"host port {forward.host_port} ({forward.protocol}) is taken, or this user may not bind it",
                 hint="choose another port; ports below 1024 need root",
             )
+
+
+def _check_version(version: int) -> None:
+    """Raise MissingProgramError for a libvirt without an embedded driver.
+
+    version: major * 10**6 + minor * 1000 + release.
+    """
+    if version < _OLDEST:
+        major, minor = version // 10**6, version // 1000 % 1000
+        raise MissingProgramError(
+            f"libvirt {major}.{minor} is too old: 6.1 is needed", hint="install a newer libvirt"
+        )
 
 
 def _end_by_itself(domain: libvirt.virDomain) -> None:
@@ -119,5 +133,5 @@ def _process_id(machine: Machine) -> int:
     """The process id of a machine's QEMU: libvirt has no call that tells it."""
     process = machines.find(machine.uuid)
     if process is None:
-        raise HypervisorError(f"QEMU of the machine {machine.name} ended at once")
+        raise QemuEndedError(f"starting the machine: QEMU of {machine.name} ended at once")
     return process.pid

@@ -122,7 +122,9 @@ def _disks(machine: Machine) -> Iterator[ET.Element]:
     yield _disk(disks.root, 0, read_only=True)
     yield _disk(disks.boot, 1, read_only=True)
     yield _disk(disks.images, 2, read_only=True, format_="vmdk")
-    yield _disk(disks.scratch, 3, read_only=False)
+    # A write that the host has no room for is an error in the guest. QEMU would stop the machine otherwise,
+    # and nobody might be there to see it.
+    yield _disk(disks.scratch, 3, read_only=False, error_policy="report")
     # Without room on the host the pod loses output, not its life.
     yield _disk(disks.journal, 4, read_only=False, error_policy="report")
 

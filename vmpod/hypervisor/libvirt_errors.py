@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import libvirt
 
-from vmpod.errors import ConflictError, HostError, HypervisorError, VmpodError
+from vmpod.errors import (
+    ConflictError,
+    HostError,
+    HostMemoryError,
+    HypervisorError,
+    QemuEndedError,
+    VmpodError,
+    disk_full,
+)
 from vmpod.log import logger
 
 _CONFLICTS = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_DOM_EXIST)
+
+
+_QEMU_ENDED = re.compile(r"closed the monitor|exited while connecting to monitor|unexpectedly quit")
+_OWN_WORDS = re.compile(r"^.*?qemu-system-\w+: ", re.DOTALL)
+
+
+def _qemu_ended(what: str, message: str) -> VmpodError:
+    """QEMU refused to begin: its own words tell why."""
+    told = _OWN_WORDS.sub("", message).strip()
+    if "annot allocate memory" in told or "cannot set up guest memory" in told:
+        return HostMemoryError(
+            f"{what}: the host has not the memory for it: {told}",
+            hint="`free -h` tells what there is; lower the pod's resources.limits.memory, or stop another",
+        )
+    if "No space left" in told:
+        return disk_full(f"{what}: {told}")
+    return QemuEndedError(
+        f"{what}: QEMU ended at once: {told}", hint="`vmpod --debug` shows the domain that it was given"
+    )
 
 
 def silence() -> None:
@@ -39,6 +67,8 @@ def translate(error: libvirt.libvirtError, what: str) -> VmpodError:
             hint="Debian's package libvirt-daemon-system makes it; or: useradd --system --user-group "
             "--home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu",
         )
+    if _QEMU_ENDED.search(message):
+        return _qemu_ended(what, message)
     hints = {
         libvirt.VIR_ERR_NO_CONNECT: "is the URI right, and does libvirtd run?",
         libvirt.VIR_ERR_AUTH_FAILED: "add the user to the group libvirt",

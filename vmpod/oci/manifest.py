@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vmpod.errors import ImageError
+from vmpod.errors import ArchitectureError, ImageError
 from vmpod.oci import jsonfields
 from vmpod.oci.jsonfields import Fields
 from vmpod.oci.model import ImageConfig
@@ -142,8 +142,8 @@ def _fits(platform: Platform) -> bool:
     return platform.os in ("", OS) and platform.architecture in ("", ARCHITECTURE)
 
 
-def _wrong_platform(where: str, there: str) -> ImageError:
-    return ImageError(
+def _wrong_platform(where: str, there: str) -> ArchitectureError:
+    return ArchitectureError(
         f"{where}: has no image for {OS}/{ARCHITECTURE}, only for: {there}",
         hint=f"use an image that was built for {OS}/{ARCHITECTURE}",
     )

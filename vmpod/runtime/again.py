@@ -16,6 +16,7 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import manifest_again
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.ports import check_free
+from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import end_stray, kill_if_there, stop_locked
 from vmpod.runtime.start import addresses, bring_up, ensure_images, image_ids
 from vmpod.state import journal
@@ -28,12 +29,13 @@ def start_again(
     accelerator: Accelerator,
     *,
     file: Path | None = None,
+    boot_timeout: float | None = None,
     progress: Progress = SILENT,
 ) -> PodEntry:
     """Start a pod that has ended; returns while it is coming up.
 
-    file: where its Secrets are; None for the manifest it was run from. Raises VmpodError: NotFoundError,
-    ConflictError if it runs; then it is as it was, with the machine ended.
+    file: where its Secrets are; None for the manifest it was run from. boot_timeout: see Options.
+    Raises VmpodError: NotFoundError, ConflictError if it runs; then it is as it was, with the machine ended.
     """
     entry = runtime.pods.find(name)
     with runtime.pods.locked(entry.record.key):
@@ -43,7 +45,7 @@ def start_again(
                 f"the pod {entry.record.key} is running", hint=f"`vmpod restart {name}` stops it first"
             )
         with runtime.using():
-            return _start(runtime, entry, accelerator, file, progress)
+            return _start(runtime, entry, accelerator, file, boot_timeout, progress)
 
 
 def restart(
@@ -53,6 +55,7 @@ def restart(
     *,
     grace: int | None = None,
     file: Path | None = None,
+    boot_timeout: float | None = None,
     progress: Progress = SILENT,
 ) -> PodEntry:
     """Stop the pod if it runs, as stop_pod does, and start it again. Raises as start_again()."""
@@ -64,12 +67,18 @@ def restart(
         with progress.phase(f"Stopping {entry.record.key}"):
             stop_locked(runtime, entry, grace=grace)
         with runtime.using():
-            return _start(runtime, runtime.pods.find(name), accelerator, file, progress)
+            return _start(runtime, runtime.pods.find(name), accelerator, file, boot_timeout, progress)
 
 
-def _start(
-    runtime: Runtime, entry: PodEntry, accelerator: Accelerator, file: Path | None, progress: Progress
+def _start(  # noqa: PLR0917 - all of them are what the command was given
+    runtime: Runtime,
+    entry: PodEntry,
+    accelerator: Accelerator,
+    file: Path | None,
+    boot_timeout: float | None,
+    progress: Progress,
 ) -> PodEntry:
+    check_host(runtime.paths.state)
     found = manifest_again(entry.record, file)
     (pod,) = found.pods
     record = entry.record
@@ -88,6 +97,7 @@ def _start(
     )
     planned = make_plan(pod, request, source=record.key)
     check_free(planned.plan.machine.forwards)
+    check_memory(planned.plan.machine.memory)
     with ExitStack() as undo:
         undo.callback(_end, runtime, record.key)
         end_stray(entry)
@@ -103,7 +113,14 @@ def _start(
             qemu=None,
             stopped=False,
         )
-        started = bring_up(runtime, runtime.pods.save(replace(entry, record=again)), pod, planned, progress)
+        started = bring_up(
+            runtime,
+            runtime.pods.save(replace(entry, record=again)),
+            pod,
+            planned,
+            progress,
+            boot_timeout=boot_timeout,
+        )
         undo.pop_all()
     return started
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from vmpod.errors import MachineError, TimeoutExpiredError
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.wait import console_tail
+from vmpod.runtime.faults import cause, console_tail
 from vmpod.state import journal
 from vmpod.state.journal import OutputReader
 from vmpod.state.status import PodStatus
@@ -153,7 +153,9 @@ def exit_code(status: PodStatus) -> int:
 def explanation(entry: PodEntry, status: PodStatus) -> str:
     """Why a pod failed, for the user; '' if it did not, or if its containers say enough."""
     if status.message:
-        return f"{status.message}\n{console_tail(entry.console)}"
+        why = cause(entry.console)
+        told = f"{status.message}: {why}" if why and status.message not in why else why or status.message
+        return f"{told}\n{console_tail(entry.console)}"
     lines = [
         f"container {each.name}: {each.state['terminated'].get('message')}"
         for each in status.containers

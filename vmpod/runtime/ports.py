@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable
 
-from vmpod.errors import ConflictError
+from vmpod.errors import PortTakenError
 from vmpod.plan.forward import Forward
 
 _KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 
 
 def check_free(forwards: Iterable[Forward]) -> None:
-    """Raise ConflictError for the first port that cannot be bound.
+    """Raise PortTakenError for the first port that cannot be bound.
 
     QEMU binds them later, and reports a clash too; but by then an image may have been pulled.
     """
@@ -24,7 +24,7 @@ def check_free(forwards: Iterable[Forward]) -> None:
             try:
                 probe.bind((forward.host_ip, forward.host_port))
             except OSError as error:
-                raise ConflictError(
+                raise PortTakenError(
                     f"host port {forward.host_port} on {forward.host_ip} ({forward.protocol}) "
                     f"cannot be bound: {error.strerror}",
                     hint="choose another with --publish or hostPort, or stop what uses it "

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vmpod.client.session import session
-from vmpod.errors import ConflictError, MachineError
+from vmpod.errors import ConflictError, MachineError, TimeoutExpiredError, from_system
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
+from vmpod.log import logger
 from vmpod.oci.model import Image
 from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.host import Request
@@ -20,13 +21,15 @@ from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator, Planned
 from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
+from vmpod.runtime import faults
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_disks
 from vmpod.runtime.documents import config_maps
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.ports import check_free
+from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import remove_locked
-from vmpod.runtime.wait import console_tail, wait_for
+from vmpod.runtime.wait import wait_for
 from vmpod.spec.model import HostPath, Manifest, Pod
 from vmpod.state import journal
 from vmpod.state.journal import StreamReader
@@ -39,6 +42,7 @@ from vmpod.wire.logdisk import EVENTS
 
 # Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy.
 _HAND_OVER_TIMEOUT = 60.0
+_END_TIMEOUT = 5.0  # for QEMU to end once the channel has gone
 _BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 
 
@@ -47,7 +51,7 @@ class Options:
     """The user's choices.
 
     uri: a libvirt URI, '' for the embedded driver; source: what messages call the manifest; file: where
-    it can be read again, None for standard input.
+    it can be read again, None for standard input; boot_timeout: seconds, None for what is usual.
     """
 
     accelerator: Accelerator
@@ -57,6 +61,7 @@ class Options:
     source: str = "pod"
     file: Path | None = None
     logs: LogLimits = DEFAULT
+    boot_timeout: float | None = None
 
 
 def start_pod(
@@ -71,6 +76,7 @@ def start_pod(
         undo.enter_context(runtime.pods.locked(key))
         _check_name(runtime, key, options)
         undo.enter_context(runtime.using())
+        check_host(runtime.paths.state)
         host = host_facts(options.accelerator, manifest)
         request = Request(
             manifest=manifest,
@@ -87,7 +93,9 @@ def start_pod(
         planned = make_plan(pod, request, source=options.source)
         _replace_old(runtime, key)
         check_free(planned.plan.machine.forwards)
-        return _start(runtime, pod, planned, _record(pod, manifest, planned, options), progress)
+        check_memory(planned.plan.machine.memory)
+        record = _record(pod, manifest, planned, options)
+        return _start(runtime, pod, planned, record, progress, boot_timeout=options.boot_timeout)
 
 
 def _check_name(runtime: Runtime, key: str, options: Options) -> None:
@@ -115,28 +123,79 @@ def ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[str
     return found
 
 
-def _start(runtime: Runtime, pod: Pod, planned: Planned, record: Record, progress: Progress) -> PodEntry:
+def _start(
+    runtime: Runtime,
+    pod: Pod,
+    planned: Planned,
+    record: Record,
+    progress: Progress,
+    *,
+    boot_timeout: float | None,
+) -> PodEntry:
     with ExitStack() as undo:
         undo.callback(_undo, runtime, record.key)
         entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
-        entry = bring_up(runtime, entry, pod, planned, progress)
+        entry = bring_up(runtime, entry, pod, planned, progress, boot_timeout=boot_timeout)
         undo.pop_all()
     return entry
 
 
-def bring_up(runtime: Runtime, entry: PodEntry, pod: Pod, planned: Planned, progress: Progress) -> PodEntry:
-    """Make the disks, start the machine, and hand its agent the pod. Raises VmpodError; undoes nothing."""
-    with progress.phase("Making disks"):
+def bring_up(
+    runtime: Runtime,
+    entry: PodEntry,
+    pod: Pod,
+    planned: Planned,
+    progress: Progress,
+    *,
+    boot_timeout: float | None = None,
+) -> PodEntry:
+    """Make the disks, start the machine, and hand its agent the pod. Raises VmpodError; undoes nothing.
+
+    boot_timeout: seconds until the agent must have answered; None for what is usual.
+    """
+    with progress.phase("Making disks"), _system_errors("making the disks"):
         _make_files(pod, planned)
     news = journal.StreamReader(entry.journal, EVENTS)
     for _ in news.read():
         pass  # what an earlier machine of the pod has told
-    with progress.phase("Starting the machine"):
+    console = planned.plan.machine.console_log
+    skip = console.stat().st_size
+    with progress.phase("Starting the machine"), _system_errors("starting the machine"):
         entry = _start_machine(runtime, entry, planned)
     with progress.phase("Booting the guest"):
-        _wait_for_agent(entry, news)
-        _hand_over(runtime, entry, planned)
+        evidence = faults.Evidence(console, _qemu_log(entry), skip)
+        _wait_for_agent(runtime, entry, news, evidence, boot_timeout)
+        _hand_over(runtime, entry, planned, evidence)
     return entry
+
+
+@contextmanager
+def _system_errors(phase: str) -> Iterator[None]:
+    """Raise the system's errors as ours, with the phase in which they came."""
+    try:
+        yield
+    except OSError as error:
+        found = from_system(error)
+        raise type(found)(f"{phase}: {found.message}", hint=found.hint) from error
+
+
+def _qemu_log(entry: PodEntry) -> Path:
+    """Where libvirt has QEMU write what it has to say."""
+    record = entry.record
+    top = {
+        "qemu:///system": Path("/var/log/libvirt/qemu"),
+        "qemu:///session": Path("~/.cache/libvirt/qemu/log").expanduser(),
+    }.get(record.uri, record.sockets / "v/log/qemu")
+    return top / f"{record.machine_name}.log"
+
+
+def _kept(runtime: Runtime, entry: PodEntry, evidence: faults.Evidence) -> Path | None:
+    """The logs of a machine that did not come up, where they outlive the pod; None if they cannot be kept."""
+    try:
+        return faults.keep(evidence, runtime.paths.state / "failures", entry.record.key)
+    except OSError as error:
+        logger.debug("the logs are not kept: %s", error)
+        return None
 
 
 def _undo(runtime: Runtime, key: str) -> None:
@@ -203,12 +262,16 @@ def _start_machine(runtime: Runtime, entry: PodEntry, planned: Planned) -> PodEn
     ) as found:
         process = Process.of(found.start(machine))
     if process is None:
-        raise MachineError("the machine ended at once", hint=console_tail(machine.console_log))
+        evidence = faults.Evidence(machine.console_log, _qemu_log(entry))
+        raise faults.ended("starting the machine", evidence, _kept(runtime, entry, evidence))
     return runtime.pods.save(replace(entry, record=entry.record.with_process(process)))
 
 
-def _wait_for_agent(entry: PodEntry, news: StreamReader) -> None:
-    seen: list[dict[str, object]] = []
+def _wait_for_agent(
+    runtime: Runtime, entry: PodEntry, news: StreamReader, evidence: faults.Evidence, timeout: float | None
+) -> None:
+    phase, seen = "booting the guest", list[dict[str, object]]()
+    limit = timeout if timeout is not None else _BOOT_TIMEOUT[entry.record.accelerator]
 
     def booted() -> bool:
         seen.extend(event for _, event in journal.parsed(news))
@@ -217,24 +280,34 @@ def _wait_for_agent(entry: PodEntry, news: StreamReader) -> None:
     wait_for(
         booted,
         alive=entry.alive,
-        timeout=_BOOT_TIMEOUT[entry.record.accelerator],
-        what="the guest's agent",
-        console=entry.console,
+        timeout=limit,
+        ended=lambda: faults.ended(phase, evidence, _kept(runtime, entry, evidence)),
+        late=lambda: faults.timed_out(phase, limit, evidence, _kept(runtime, entry, evidence)),
     )
     if seen[0].get("reason") == BROKEN:
-        raise MachineError(
-            f"the guest's agent failed: {seen[0].get('message')}", hint=console_tail(entry.console)
-        )
+        message = str(seen[0].get("message"))
+        raise faults.agent_failed(phase, message, evidence, _kept(runtime, entry, evidence))
 
 
-def _hand_over(runtime: Runtime, entry: PodEntry, planned: Planned) -> None:
+def _hand_over(runtime: Runtime, entry: PodEntry, planned: Planned, evidence: faults.Evidence) -> None:
     """Give the agent the secrets, and the word to start."""
+    phase = "handing over the pod"
     secrets = messages.dump(dict(planned.secrets))
     try:
         with session(entry.record.sockets, timeout=_HAND_OVER_TIMEOUT) as found:
             message = {"time": time.time_ns()}
             found.request(messages.START, message, body=secrets, timeout=_HAND_OVER_TIMEOUT)
+    except TimeoutExpiredError as error:
+        kept = _kept(runtime, entry, evidence)
+        raise faults.timed_out(phase, _HAND_OVER_TIMEOUT, evidence, kept) from error
     except MachineError as error:
         # What the agent said before it went is worth more than that it is gone.
-        told = runtime.pods.status(entry).message
-        raise MachineError(told or error.message, hint=console_tail(entry.console)) from error
+        kept, told = _kept(runtime, entry, evidence), runtime.pods.status(entry).message
+        if entry.record.qemu:
+            entry.record.qemu.wait(_END_TIMEOUT)
+        broken = told and not told.startswith("the machine ended")
+        raise (
+            faults.agent_failed(phase, told, evidence, kept)
+            if broken
+            else faults.ended(phase, evidence, kept)
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -117,7 +118,9 @@ def test_errors_are_told_on_stderr_with_status_125(words: list[str], text: str, 
 
 
 def test_a_hint_follows_its_error(vmpod: Vmpod) -> None:
-    assert vmpod("get", "gone").err == ("vmpod: there is no pod 'gone'\n  `vmpod ps --all` lists all pods\n")
+    assert vmpod("get", "gone").err == (
+        "vmpod: there is no pod 'gone' [not-found]\n  `vmpod ps --all` lists all pods\n"
+    )
 
 
 def test_several_names_are_all_tried(vmpod: Vmpod) -> None:
@@ -132,7 +135,7 @@ def test_what_others_wrote_cannot_control_the_terminal(capsys: pytest.CaptureFix
     show_error(ManifestError([Problem("f", 1, "spec.\x1b[2J", "x\x9by")]))
     said = capsys.readouterr().err
     assert not [character for character in said if not character.isprintable() and character != "\n"]
-    assert "first\n?]0;title?\n        indented" in said
+    assert "  first\n  ?]0;title?\n          indented" in said
 
 
 def test_an_operating_system_error_is_an_error_of_ours(vmpod: Vmpod, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +144,22 @@ def test_an_operating_system_error_is_an_error_of_ours(vmpod: Vmpod, monkeypatch
 
     monkeypatch.setattr("vmpod.state.store.PodStore.list", fail)
     result = vmpod("ps")
-    assert (result.status, result.err) == (125, "vmpod: [Errno 13] Permission denied: '/state'\n")
+    assert result.status == 125
+    assert result.err.startswith("vmpod: [Errno 13] Permission denied: '/state' [system]\n  `vmpod --debug")
+
+
+def test_errors_can_be_had_as_json(vmpod: Vmpod, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VMPOD_ERRORS", "json")
+    result = vmpod("get", "gone")
+    (line,) = result.err.splitlines()
+    hint = "`vmpod ps --all` lists all pods"
+    assert json.loads(line) == {
+        "version": 1,
+        "code": "not-found",
+        "message": "there is no pod 'gone'",
+        "hint": hint,
+    }
+    assert result.status == 125
 
 
 def test_an_interrupt_is_130(vmpod: Vmpod, monkeypatch: pytest.MonkeyPatch) -> None:

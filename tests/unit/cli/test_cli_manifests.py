@@ -44,7 +44,7 @@ def test_every_fault_is_told_with_its_place(command: str, vmpod: Vmpod, tmp_path
     assert first.startswith(f"{path}:6: spec.containres: ")
     assert "containers" in first
     assert second.startswith(f"{path}:10: spec.containers[0].imagePullPolicy: ")
-    assert last == "vmpod: the manifest has 2 faults; nothing was started"
+    assert last == "vmpod: the manifest has 2 faults; nothing was started [manifest]"
     assert not (tmp_path / "home").exists()
 
 

@@ -151,7 +151,9 @@ def test_rm_of_what_runs_and_of_what_has_ended(vmpod: Vmpod, pods: PodStore) -> 
     down = keep(pods, record("down", qemu=Process(1, 1), sockets=Path("/nonexistent")), *UP)
     result = vmpod("rm", "up", "down")
     assert result.status == 125
-    assert result.err == "vmpod: the pod up is running\n  stop it first, or `vmpod rm --force up`\n"
+    assert (
+        result.err == "vmpod: the pod up is running [conflict]\n  stop it first, or `vmpod rm --force up`\n"
+    )
     assert not down.directory.exists()
     assert vmpod("ps", "-aq").out == "up\n"
 
@@ -201,7 +203,7 @@ def test_logs_of_a_container_that_is_not_there(vmpod: Vmpod, pods: PodStore) -> 
     keep(pods, record(), output=LINES)
     result = vmpod("logs", "web", "-c", "z")
     assert result.status == 125
-    assert result.err == "vmpod: the pod web has no container 'z'\n  it has i, a, b\n"
+    assert result.err == "vmpod: the pod web has no container 'z' [not-found]\n  it has i, a, b\n"
 
 
 def test_the_log_of_the_console(vmpod: Vmpod, pods: PodStore) -> None:
