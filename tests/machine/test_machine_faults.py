@@ -5,6 +5,7 @@ The guest images are links to the real one, with one file of them exchanged.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.machine.harness import Done, Vmpod, eventually, processes
+from tests.machine.harness import Done, Vmpod, eventually, kill, processes
 from tests.machine.manifests import container, pod, text
 from tests.machine.pods import Pods
 
@@ -178,3 +179,41 @@ def test_a_full_volume_is_the_programs_affair(vmpod: Vmpod, pods: Pods) -> None:
     done = pods.run(pod("narrow", container("main", script, volumeMounts=mounts), volumes=[volume]))
     assert "No space left on device" in done.text
     assert done.lines[-1] == "main | lives"
+
+
+def test_a_host_disk_that_fills_up_under_a_running_pod(broken: Vmpod) -> None:
+    """A program that flushes is told, the machine runs on, and it works again once there is room."""
+    state = broken.home / "state"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", state], check=True)
+    mounts = [{"name": "v", "mountPath": "/v"}]
+    manifest = pod("filler", container("main", "sleep 3600", volumeMounts=mounts), volumes=[{"name": "v"}])
+    pods = Pods(broken)
+    try:
+        name = pods.start(manifest)
+        fill = state / "fill"
+        fill_up(fill)
+        write = "dd if=/dev/zero of=/v/x bs=64k count=64 conv=fsync 2>&1; echo status $?"
+        told = broken.exec(name, "sh", "-c", write).text
+        assert "error" in told
+        assert told.endswith("status 1\n")
+        assert broken.pod(name)["status"]["phase"] == "Running"
+        fill.unlink()
+        assert broken.exec(name, "sh", "-c", f"rm /v/x; {write}").text.endswith("status 0\n")
+        # Full again: to be rid of the pod must not need room.
+        fill_up(fill)
+        broken("rm", "--force", name)
+        assert broken.leftovers() == []
+    finally:
+        for pid, _ in processes(str(broken.home)):
+            kill(pid)
+        subprocess.run(["umount", state], check=True)
+
+
+def fill_up(path: Path) -> None:
+    """Write to a file until its file system is full."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    with contextlib.suppress(OSError):
+        while True:
+            os.write(fd, bytes(1 << 16))
+    os.close(fd)

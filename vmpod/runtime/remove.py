@@ -54,7 +54,11 @@ def request_stop(entry: PodEntry, grace: int | None) -> None:
 
 def kill(runtime: Runtime, entry: PodEntry) -> None:
     """End the pod's machine at once."""
-    runtime.pods.save(replace(entry, record=replace(entry.record, stopped=True)))
+    try:
+        runtime.pods.save(replace(entry, record=replace(entry.record, stopped=True)))
+    except OSError as error:
+        # On a full disk, say. Then the pod's end will be told as a machine that died.
+        logger.debug("the record of %s is not written: %s", entry.record.key, error)
     _forget_domain(runtime, entry)
     # The embedded driver keeps nothing outside of the pod's own directories, so the process is all there is
     # to end, and that cannot hang on a lock in libvirt.

@@ -11,12 +11,20 @@ from urllib.parse import unquote
 import libvirt
 import pytest
 
-from vmpod.errors import ConflictError, HostError, HypervisorError, UsageError
+from vmpod.errors import (
+    ConflictError,
+    HostError,
+    HypervisorError,
+    MissingProgramError,
+    PortTakenError,
+    UsageError,
+)
 from vmpod.hypervisor import libvirt_errors
 from vmpod.hypervisor.connection import LibvirtHypervisor
 from vmpod.hypervisor.embedded import check_socket_path, prepare_root
 from vmpod.hypervisor.libvirt_errors import translate, translated
-from vmpod.hypervisor.open import check_uri
+from vmpod.hypervisor.open import check_uri, hypervisor
+from vmpod.plan.forward import Forward
 
 
 @pytest.fixture
@@ -146,3 +154,71 @@ def test_the_user_that_libvirt_wants_is_named() -> None:
     error = translate(NoUserError(), "could not open qemu:///embed")
     assert isinstance(error, HostError)
     assert "useradd" in (error.hint or "")
+
+
+class InternalError(libvirt.libvirtError):  # type: ignore[misc] # libvirt has no types
+    """What libvirt raises for a QEMU that ends at once, with QEMU's words in its message."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__("")
+        self.words = words
+
+    def get_error_code(self) -> int:
+        return int(libvirt.VIR_ERR_INTERNAL_ERROR)
+
+    def get_error_message(self) -> str:
+        return self.words
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (
+            "exited while connecting to monitor: qemu-system-x86_64: cannot set up guest memory 'pc.ram'",
+            "host-memory",
+            "cannot set up guest memory",
+        ),
+        (
+            "qemu unexpectedly closed the monitor: qemu-system-x86_64: -M q35: no such machine",
+            "qemu-ended",
+            "QEMU ended at once: -M q35: no such machine",
+        ),
+        (
+            "QEMU unexpectedly closed the monitor (vm='x'): qemu-system-x86_64: No space left on device",
+            "disk-full",
+            "No space left on device",
+        ),
+        ("internal error: something else", "hypervisor", "something else"),
+    ],
+)
+def test_a_qemu_that_ends_at_once_tells_why(words: str, code: str, told: str) -> None:
+    error = translate(InternalError(words), "could not start the machine vmpod-x")
+    assert error.code == code
+    assert error.message.startswith("could not start the machine vmpod-x: ")
+    assert told in error.message
+
+
+def test_a_libvirt_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libvirt, "getVersion", lambda: 5_006_000)
+    with pytest.raises(MissingProgramError, match=r"libvirt 5\.6 is too old: 6\.1 is needed"):
+        LibvirtHypervisor("test:///default")
+
+
+def test_a_host_without_libvirts_binding_is_told(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
+    monkeypatch.setattr("vmpod.hypervisor.open.find_spec", lambda _name: None)
+    with (
+        pytest.raises(MissingProgramError, match="Python binding is not installed") as error,
+        hypervisor("", root=short / "v", cache=short / "cache"),
+    ):
+        pass
+    assert "python3-libvirt" in str(error.value.hint)
+
+
+def test_a_port_that_was_taken_after_it_was_looked_at_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "could not set up host forwarding rule 'tcp:127.0.0.1:80-:80'"
+    monkeypatch.setattr("libvirt_qemu.qemuMonitorCommand", lambda *_: f"{told}\r\n")
+    with LibvirtHypervisor("test:///default") as found:
+        with pytest.raises(PortTakenError, match=r"host port 80 \(TCP\) is taken"):
+            found._forward(None, Forward("127.0.0.1", 80, 80))
+        monkeypatch.setattr("libvirt_qemu.qemuMonitorCommand", lambda *_: "")
+        found._forward(None, Forward("127.0.0.1", 80, 80))

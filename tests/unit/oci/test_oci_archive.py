@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.oci.images import Layout, MadeImage, docker_archive, member, named, platform, symlink, tar
-from vmpod.errors import ImageError
+from vmpod.errors import ArchitectureError, ImageError
 from vmpod.oci import archive
 from vmpod.oci.flatten import flatten
 
@@ -125,7 +125,7 @@ def test_a_foreign_image_is_refused_with_what_there_is(tmp_path: Path, nested: b
     layout = Layout(tmp_path / "multi")
     arms = [layout.manifest(ARM, **platform("arm", variant="v7")), layout.manifest(ARM, **platform("arm64"))]
     layout.write(layout.index(*arms) if nested else arms[0], *([] if nested else arms[1:]))
-    with pytest.raises(ImageError, match=r"no image for linux/amd64, only for: linux/arm/v7, linux/arm64"):
+    with pytest.raises(ArchitectureError, match=r"for linux/amd64, only for: linux/arm/v7, linux/arm64"):
         load(layout.root)
     # Nothing beside the configuration says so here.
     with pytest.raises(ImageError, match="only for: linux/arm64"):

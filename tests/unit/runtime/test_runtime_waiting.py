@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -169,6 +170,20 @@ def test_a_pod_that_runs_is_removed_by_force_alone(
     assert not sockets.exists()
     with pytest.raises(NotFoundError):
         remove.remove_pod(runtime, "web", force=True)
+
+
+def test_a_full_disk_does_not_keep_a_pod(
+    runtime: Runtime, machine: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = keep(runtime.pods, record(qemu=process_of(machine)), agent(), one("a", RUNNING))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("vmpod.state.record.save", full)
+    remove.remove_pod(runtime, "web", force=True)
+    assert machine.wait() == -9
+    assert not entry.directory.exists()
 
 
 def test_a_machine_that_was_not_written_down_yet_is_ended_too(
