@@ -54,7 +54,7 @@ def test_every_listing_tells_the_filters_it_has(path: tuple[str, ...], vmpod: Vm
     result = vmpod(*path, "--filter", "colour=red")
     assert (result.status, result.out) == (125, "")
     first, second = result.err.splitlines()
-    assert first == "vmpod: there is no filter 'colour'"
+    assert first == "vmpod: there is no filter 'colour' [usage]"
     known = second.strip().removeprefix("the filters here are ").split(", ")
     assert known == sorted(known)
     help_text = vmpod(*path, "--help").out

@@ -71,13 +71,7 @@ def disks(document: BootDocument) -> Iterator[Operation]:
 
     The images lie one after the other on a disk without a partition table: the document says where.
     """
-    yield Mount(
-        layout.SCRATCH_DISK,
-        layout.SCRATCH,
-        "ext4",
-        flags=MS_NODEV,
-        options="discard,noinit_itable",
-    )
+    yield Mount(layout.SCRATCH_DISK, layout.SCRATCH, "ext4", flags=MS_NODEV, options="discard,noinit_itable")
     for number, image in enumerate(document["images"]):
         # Partition numbers start at 1.
         yield Partition(layout.IMAGES_DISK, number + 1, image["start"], image["length"])
