@@ -1,0 +1,61 @@
+"""`vmpod wait`."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from vmpod.cli.common import for_each, runtime
+from vmpod.cli.moments import checked, seconds
+
+if TYPE_CHECKING:
+    from vmpod.runtime.goals import Goal
+
+TIMED_OUT = 124
+
+
+def _goal(text: str) -> Goal:
+    from vmpod.runtime.goals import parse  # noqa: PLC0415
+
+    return parse(text)
+
+
+@click.command("wait")
+@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.option(
+    "--for",
+    "goal",
+    default="exit",
+    show_default=True,
+    callback=checked(_goal),
+    metavar="condition=NAME[=VALUE]|phase=NAME|exit|delete",
+    help="What to wait for.",
+)
+@click.option(
+    "--timeout", callback=checked(seconds), metavar="DURATION", help="Give up after so long, as 90s or 5m."
+)
+def command(pods: tuple[str, ...], goal: Goal, timeout: float | None) -> int:
+    """Wait until PODs are as they should be, or have ended.
+
+    The exit status is 0, or with --for=exit that of the first pod that failed, as `vmpod run` gives it; 124
+    after --timeout; 125 if a pod is not there, or has ended and so cannot come to it any more.
+    """
+    from vmpod.runtime.goals import GoalTimeoutError, wait  # noqa: PLC0415
+
+    found = runtime()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    results: list[int] = []
+
+    def action(name: str) -> None:
+        try:
+            results.append(wait(found, name, goal, deadline))
+        except GoalTimeoutError:
+            results.append(TIMED_OUT)
+            raise
+        if goal.kind != "exit":
+            click.echo(f"pod/{name} {'condition met' if goal.kind != 'delete' else 'deleted'}")
+
+    failed = for_each(pods, action)
+    return next((result for result in results if result), failed)

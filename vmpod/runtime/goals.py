@@ -1,0 +1,112 @@
+"""What `vmpod wait` waits for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from vmpod.errors import ConflictError, NotFoundError, TimeoutExpiredError
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.follow import exit_code
+from vmpod.state.kubernetes import to_kubernetes
+from vmpod.state.status import PodStatus
+from vmpod.state.store import PodEntry
+from vmpod.wire.events import FAILED, PENDING, RUNNING, SUCCEEDED
+
+_POLL = 0.05
+_PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED)
+_CONDITIONS = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+
+
+@dataclass(frozen=True)
+class Goal:
+    """kind: what is looked at; name: of the condition; value: what it must be."""
+
+    kind: Literal["condition", "phase", "exit", "delete"]
+    name: str = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        words = {
+            "condition": f"condition {self.name}={self.value}",
+            "phase": f"phase {self.value}",
+            "exit": "its end",
+            "delete": "its removal",
+        }
+        return words[self.kind]
+
+
+class GoalTimeoutError(TimeoutExpiredError):
+    """What was waited for has not come in time."""
+
+
+def parse(text: str) -> Goal:
+    """'condition=Ready', 'condition=Ready=False', 'phase=Succeeded', 'exit' or 'delete', as for kubectl.
+
+    Raises ValueError.
+    """
+    kind, _, rest = text.partition("=")
+    if kind in {"exit", "delete"} and not rest:
+        return Goal("exit" if kind == "exit" else "delete")
+    if kind == "phase":
+        return Goal("phase", value=_known(rest, _PHASES, "phase"))
+    if kind == "condition":
+        name, _, value = rest.partition("=")
+        wanted = _known(value or "True", ("True", "False", "Unknown"), "value of a condition")
+        return Goal("condition", _known(name, _CONDITIONS, "condition"), wanted)
+    raise ValueError(f"{text!r} is none of condition=NAME, phase=NAME, exit, delete")
+
+
+def _known(text: str, known: tuple[str, ...], what: str) -> str:
+    """The known word, however its letters are written."""
+    for word in known:
+        if word.casefold() == text.casefold():
+            return word
+    raise ValueError(f"{text!r} is no {what}: {', '.join(known)}")
+
+
+def wait(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int:
+    """Wait until the pod is as the goal says; what to exit with: for 'exit' the pod's own status, else 0.
+
+    deadline: by time.monotonic(). Raises NotFoundError, GoalTimeoutError, and ConflictError once the pod
+    has ended without having come to it.
+    """
+    entry: PodEntry | None = runtime.pods.find(name)
+    while True:
+        if entry is None:
+            return _gone(name, goal)
+        status = runtime.pods.status(entry)
+        if goal.kind == "exit" and status.ended:
+            return exit_code(status)
+        if _HOLDS[goal.kind](goal, entry, status):
+            return 0
+        if status.ended and goal.kind != "delete":
+            raise ConflictError(
+                f"the pod {name} has ended ({status.phase}), without {goal}",
+                hint=f"`vmpod describe {name}` tells how",
+            )
+        if deadline is not None and time.monotonic() >= deadline:
+            raise GoalTimeoutError(f"gave up waiting for {goal} of the pod {name}: it is {status.phase}")
+        time.sleep(_POLL)
+        entry = runtime.pods.lookup(entry.record.key)
+
+
+def _gone(name: str, goal: Goal) -> int:
+    if goal.kind == "delete":
+        return 0
+    raise NotFoundError(f"the pod {name} was removed while it was waited for {goal}")
+
+
+def _condition(goal: Goal, entry: PodEntry, status: PodStatus) -> bool:
+    conditions = to_kubernetes(entry.record, status)["status"]["conditions"]
+    return any(each["type"] == goal.name and each["status"] == goal.value for each in conditions)
+
+
+_HOLDS: dict[str, Callable[[Goal, PodEntry, PodStatus], bool]] = {
+    "condition": _condition,
+    "phase": lambda goal, _entry, status: status.phase == goal.value,
+    "exit": lambda _goal, _entry, _status: False,
+    "delete": lambda _goal, _entry, _status: False,
+}
