@@ -17,10 +17,10 @@ def command(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class  # noqa: PLC0415
 
-    from vmpod.cli.main import cli  # noqa: PLC0415 - main imports its commands when it needs them
+    from vmpod.cli.main import COMPLETE, cli  # noqa: PLC0415 - main imports its commands when it needs them
 
     kind = get_completion_class(shell)
     assert kind is not None
     # Not by kind(...).source(): for bash that asks the bash that is there for its version.
-    made = kind(cli, {}, "vmpod", "_VMPOD_COMPLETE")
+    made = kind(cli, {}, "vmpod", COMPLETE)
     click.echo(made.source_template % made.source_vars())

@@ -7,10 +7,11 @@ import sys
 import click
 
 from vmpod.cli.common import runtime
+from vmpod.cli.names import POD
 
 
 @click.command("console")
-@click.argument("pod")
+@click.argument("pod", type=POD)
 @click.option("--log", "log_only", is_flag=True, help="Print what was written to it so far, and end.")
 def command(pod: str, log_only: bool) -> None:
     """Connect to the serial console of a POD's machine: kernel messages, and the agent's own.

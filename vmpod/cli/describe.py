@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from vmpod.cli.common import for_each, runtime
+from vmpod.cli.names import POD
 
 
 @click.command("describe")
-@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
 def command(pods: tuple[str, ...]) -> int:
     """Tell everything about PODs, for people: states, containers, volumes, the machine, what happened."""
     from vmpod.cli.description import describe  # noqa: PLC0415

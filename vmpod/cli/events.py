@@ -12,6 +12,7 @@ from vmpod.cli import render
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.listing import Kind, Wanted, listing_options, select, show, text_filter
+from vmpod.cli.names import POD
 from vmpod.cli.pods import labels, name
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _WIDTHS = (10, 9, 18, 24)
 
 
 @click.command("events")
-@click.argument("pods", nargs=-1, metavar="[POD]...")
+@click.argument("pods", type=POD, nargs=-1, metavar="[POD]...")
 @click.option("-w", "--watch", is_flag=True, help="Go on with what happens until the pods have ended.")
 @listing_options
 def command(pods: tuple[str, ...], watch: bool, wanted: Wanted) -> int:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import click
 
 from vmpod.cli.common import runtime
+from vmpod.cli.names import CONTAINER, POD
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
-@click.argument("pod")
-@click.option("-c", "--container", default="", metavar="NAME", help="Which container; by default the first.")
+@click.argument("pod", type=POD)
+@click.option(
+    "-c",
+    "--container",
+    type=CONTAINER,
+    default="",
+    metavar="NAME",
+    help="Which container; by default the first.",
+)
 @click.option(
     "-i", "--stdin", is_flag=True, help="Pass standard input on; without it the command's is empty."
 )

@@ -7,12 +7,13 @@ import click
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.listing import Wanted, listing_options, show
 from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.names import POD
 from vmpod.cli.pods import PODS, Pod, kubernetes
 from vmpod.errors import HostError
 
 
 @click.command("get")
-@click.argument("names", nargs=-1, metavar="[POD]...")
+@click.argument("names", type=POD, nargs=-1, metavar="[POD]...")
 @listing_options
 def command(names: tuple[str, ...], wanted: Wanted) -> int:
     """Show PODs, or without a name every pod, whether or not it runs.

@@ -9,6 +9,7 @@ import click
 from vmpod.cli import removed, render
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter, truth_filter
+from vmpod.cli.names import GUEST
 from vmpod.cli.progress import progress
 from vmpod.guestimage.model import GuestInfo
 
@@ -40,7 +41,7 @@ def ls(wanted: Wanted) -> None:
 
 
 @command.command("rm")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument("ids", type=GUEST, nargs=-1, required=True, metavar="ID...")
 def rm(ids: tuple[str, ...]) -> int:
     """Remove guest images. Pods that run are not affected."""
     found = runtime()

@@ -11,6 +11,7 @@ from vmpod.cli.common import for_each, runtime
 from vmpod.cli.images import IMAGES
 from vmpod.cli.listing import Wanted, listing_options, show
 from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.names import IMAGE
 from vmpod.cli.progress import progress
 from vmpod.errors import ImageError
 
@@ -25,7 +26,7 @@ command.add_command(image_save.command)
 
 
 @command.command("pull")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", type=IMAGE, nargs=-1, required=True, metavar="NAME...")
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
 def pull(names: tuple[str, ...], quiet: bool) -> int:
     """Fetch images from their registries.
@@ -72,7 +73,7 @@ def ls(wanted: Wanted) -> int:
 
 
 @command.command("rm")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", type=IMAGE, nargs=-1, required=True, metavar="NAME...")
 def rm(names: tuple[str, ...]) -> int:
     """Remove images, by name or id. An image that a pod uses stays."""
     found = runtime()
@@ -80,7 +81,7 @@ def rm(names: tuple[str, ...]) -> int:
 
 
 @command.command("tag")
-@click.argument("source", metavar="SOURCE")
+@click.argument("source", type=IMAGE, metavar="SOURCE")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 def tag(source: str, targets: tuple[str, ...]) -> None:
     """Give an image further names. A name that another image had moves to this one."""

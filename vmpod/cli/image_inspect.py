@@ -8,13 +8,14 @@ import click
 
 from vmpod.cli import render
 from vmpod.cli.common import for_each, runtime
+from vmpod.cli.names import IMAGE
 from vmpod.errors import NotFoundError
 from vmpod.oci.model import Image
 from vmpod.state.store import PodEntry
 
 
 @click.command("inspect")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", type=IMAGE, nargs=-1, required=True, metavar="NAME...")
 def command(names: tuple[str, ...]) -> int:
     """Show all that is known of images, as a JSON array.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmpod.cli.common import runtime
+from vmpod.cli.names import IMAGE
 from vmpod.cli.progress import progress
 from vmpod.errors import UsageError
 from vmpod.files import replacing
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command("save")
-@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.argument("names", type=IMAGE, nargs=-1, required=True, metavar="NAME...")
 @click.option("-o", "--output", default="-", metavar="FILE", help="Where to write it; '-' is stdout.")
 @click.option(
     "--format",

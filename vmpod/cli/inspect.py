@@ -9,10 +9,11 @@ import click
 
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.listing import Output, output_option
+from vmpod.cli.names import POD
 
 
 @click.command("inspect")
-@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
 @output_option("json", "yaml")
 def command(pods: tuple[str, ...], output: Output) -> int:
     """Show all that is known of PODs, as a JSON array: machine, files, ports, images, and the v1 Pod."""

@@ -7,16 +7,22 @@ import signal
 import click
 
 from vmpod.cli.common import for_each, runtime
+from vmpod.cli.names import CONTAINER, POD
 from vmpod.errors import UsageError
 
 
 @click.command("kill")
-@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
 @click.option(
     "-s", "--signal", "name", default="KILL", show_default=True, metavar="SIGNAL", help="A name or a number."
 )
 @click.option(
-    "-c", "--container", multiple=True, metavar="NAME", help="Only this container; may be repeated."
+    "-c",
+    "--container",
+    type=CONTAINER,
+    multiple=True,
+    metavar="NAME",
+    help="Only this container; may be repeated.",
 )
 def command(pods: tuple[str, ...], name: str, container: tuple[str, ...]) -> int:
     """Send a SIGNAL to the first process of each container of PODs.

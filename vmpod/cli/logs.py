@@ -6,16 +6,22 @@ import click
 
 from vmpod.cli.common import runtime
 from vmpod.cli.moments import since_option
+from vmpod.cli.names import CONTAINER, POD
 from vmpod.cli.output import Printer
 from vmpod.errors import NotFoundError
 from vmpod.state.record import Record
 
 
 @click.command("logs")
-@click.argument("pod")
+@click.argument("pod", type=POD)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the pod has ended.")
 @click.option(
-    "-c", "--container", multiple=True, metavar="NAME", help="Only this container; may be repeated."
+    "-c",
+    "--container",
+    type=CONTAINER,
+    multiple=True,
+    metavar="NAME",
+    help="Only this container; may be repeated.",
 )
 @click.option("-p", "--previous", is_flag=True, help="Of the run before a container's present one.")
 @click.option(

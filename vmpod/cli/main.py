@@ -24,6 +24,10 @@ _COMMANDS = {
     "run": "Run the pods of a manifest, each in a machine of its own.",
     "ps": "List pods.",
     "get": "Show pods.",
+    "describe": "Tell everything about pods, for people.",
+    "inspect": "Show all that is known of pods, as JSON.",
+    "events": "Show what happened in pods.",
+    "wait": "Wait until pods are as they should be.",
     "logs": "Show what a pod's containers wrote.",
     "exec": "Run a command in a container.",
     "cp": "Copy files into a container, or out of it.",
@@ -40,9 +44,14 @@ _COMMANDS = {
     "plan": "Show what running a manifest would do, and do nothing.",
     "image": "Manage container images.",
     "guest": "Manage the guest image that every machine boots.",
+    "completion": "Print a script that lets a shell complete vmpod.",
     "version": "Show versions.",
 }
 _MODULES = {"exec": "exec_", "port-forward": "port_forward"}
+
+
+COMPLETE = "_VMPOD_COMPLETE"
+"""The variable by which a shell's completion script asks what a word may be."""
 
 
 class Commands(click.Group):
@@ -119,7 +128,9 @@ def _end_by_pipe() -> None:
 
 def _main() -> NoReturn:
     try:
-        status = cli.main(prog_name="vmpod", standalone_mode=False)
+        status = cli.main(
+            prog_name="vmpod", standalone_mode=False, auto_envvar_prefix="VMPOD", complete_var=COMPLETE
+        )
     except click.exceptions.Abort:
         sys.exit(130)
     except KeyboardInterrupt:

@@ -30,7 +30,10 @@ class Name(_Type):
         self._names = names
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None  # noqa: ARG002
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - click's signature
+        ctx: click.Context | None,  # noqa: ARG002
     ) -> str:
         return str(value)
 

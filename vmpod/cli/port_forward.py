@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmpod.cli.common import runtime
+from vmpod.cli.names import POD
 from vmpod.errors import ConflictError, HostError, UsageError
 from vmpod.text import printable
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("port-forward")
-@click.argument("pod")
+@click.argument("pod", type=POD)
 @click.argument("ports", nargs=-1, required=True, metavar="[LOCAL:]REMOTE...")
 @click.option(
     "--address", default="127.0.0.1", show_default=True, metavar="IP", help="Listen here; 0.0.0.0 for all."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmpod.cli.names import POD
 from vmpod.cli.starting import start_each, starting_options
 from vmpod.cli.stop import grace_option
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("restart")
-@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
 @grace_option
 @starting_options
 def command(  # noqa: PLR0917 - click passes options by name

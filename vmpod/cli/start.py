@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmpod.cli.names import POD
 from vmpod.cli.starting import start_each, starting_options
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("start")
-@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
 @starting_options
 def command(  # noqa: PLR0917 - click passes options by name
     pods: tuple[str, ...],

@@ -9,6 +9,7 @@ import click
 
 from vmpod.cli import render
 from vmpod.cli.listing import Kind, Wanted, listing_options, show
+from vmpod.cli.names import POD
 from vmpod.cli.pods import entry_filters, labels, name
 from vmpod.text import printable
 
@@ -24,7 +25,7 @@ _CLEAR = "\x1b[H\x1b[J"
 
 
 @click.command("stats")
-@click.argument("pods", nargs=-1, metavar="[POD]...")
+@click.argument("pods", type=POD, nargs=-1, metavar="[POD]...")
 @click.option("--no-stream", is_flag=True, help="Show one sample and end, as always off a terminal.")
 @listing_options
 def command(pods: tuple[str, ...], no_stream: bool, wanted: Wanted) -> int:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from vmpod.cli.common import for_each, runtime
+from vmpod.cli.names import POD
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,7 +26,7 @@ def grace_option(command: F) -> F:
 
 
 @click.command("stop")
-@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
 @grace_option
 def command(pods: tuple[str, ...], grace: int | None) -> int:
     """Stop PODs: ask their containers to end, wait, turn the machines off. Pods and logs are kept."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vmpod.cli.listing import Kind, Wanted, listing_options, show
+from vmpod.cli.names import POD
 from vmpod.cli.pods import entry_filters, labels, name
 from vmpod.cli.stats import to_json
 from vmpod.cli.usage import INTERVAL, mebibytes, millicores, tell, watching
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("top")
-@click.argument("pods", nargs=-1, metavar="[POD]...")
+@click.argument("pods", type=POD, nargs=-1, metavar="[POD]...")
 @click.option("--containers", is_flag=True, help="A line for each container.")
 @listing_options
 def command(pods: tuple[str, ...], containers: bool, wanted: Wanted) -> int:

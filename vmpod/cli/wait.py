@@ -9,6 +9,7 @@ import click
 
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.moments import checked, seconds
+from vmpod.cli.names import POD
 
 if TYPE_CHECKING:
     from vmpod.runtime.goals import Goal
@@ -23,7 +24,7 @@ def _goal(text: str) -> Goal:
 
 
 @click.command("wait")
-@click.argument("pods", nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
 @click.option(
     "--for",
     "goal",

@@ -40,7 +40,10 @@ def prints_json(command: click.Command) -> bool:
 
 PRINTING = [path for path, command in ALL.items() if prints_json(command)]
 # What else some of them need to print something.
-ARGUMENTS: dict[tuple[str, ...], list[str]] = {("plan",): ["--accel", "tcg", str(MANIFESTS[0])]}
+ARGUMENTS: dict[tuple[str, ...], list[str]] = {
+    ("plan",): ["--accel", "tcg", str(MANIFESTS[0])],
+    ("inspect",): ["web"],
+}
 
 
 def test_schemas_are_schemas_and_leave_nothing_open() -> None:
