@@ -13,9 +13,13 @@ from tests.machine.harness import CHECKOUT, LIMIT, Vmpod
 
 _KILLER = Path(__file__).parent / "killer"
 
-_KEPT = ("data/libvirt-cache/", "data/images/locks/", "data/images/lock", "data/images/users", "data/guests/")
+_KEPT = (
+    *("data/libvirt-cache/", "data/images/locks/", "data/images/lock", "data/images/users", "data/guests/"),
+    "state/failures",
+)
 """Caches and locks that stay: what libvirt knows of QEMU, which costs 5 seconds to find out; the few hundred
-files that image commands lock, which nobody holds. Guest images are looked at by a test of their own."""
+files that image commands lock, which nobody holds. Guest images are looked at by a test of their own. And the
+logs of machines that did not come up, of which 20 stay."""
 
 
 class Walker:

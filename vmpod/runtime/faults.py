@@ -18,7 +18,7 @@ from vmpod.errors import (
     QemuEndedError,
     VmpodError,
 )
-from vmpod.files import write_atomically
+from vmpod.files import abandoned, write_atomically
 from vmpod.text import printable
 from vmpod.wire.events import BOOTED
 
@@ -135,7 +135,7 @@ def keep(evidence: Evidence, directory: Path, name: str) -> Path:
     text = f"--- console\n{evidence.said()}\n--- QEMU\n{_tail(evidence.qemu, 0)}"
     write_atomically(target, text.encode())
     newest = sorted(directory.glob("*.log"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in newest[_KEPT:]:
+    for old in [*newest[_KEPT:], *abandoned(directory)]:
         old.unlink(missing_ok=True)
     return target
 

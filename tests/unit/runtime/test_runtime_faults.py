@@ -88,6 +88,8 @@ def test_logs_are_kept_and_only_so_many(evidence: Evidence, tmp_path: Path) -> N
     for number in range(25):
         kept = keep(evidence, directory, f"pod{number}")
         os.utime(kept, (number, number))
+    (directory / ".x.log.4194305.abc").touch()  # whoever wrote it was killed
+    kept = keep(evidence, directory, "last")
     assert len(list(directory.iterdir())) == 20
     text = kept.read_text()
     assert ROOT in text
