@@ -100,7 +100,7 @@ class Chronicle:
             return WARNING, "PodFailed", "A container has failed, and is not started again"
         if self._ready:
             return NORMAL, "Ready", "All containers run"
-        return (WARNING, "NotReady", "Not all containers run") if before[1] else None
+        return (NORMAL, "NotReady", "Not all containers run") if before[1] else None
 
     def _agent(self, event: Mapping[str, Any]) -> tuple[str, str, str] | None:
         reason, uptime = event.get("reason"), event.get("uptime")
