@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 
 from vmpod.cli.common import runtime
-from vmpod.cli.names import CONTAINER
+from vmpod.cli.names import container_option
 from vmpod.errors import UsageError
 from vmpod.text import printable
 
@@ -23,14 +23,7 @@ class _Place(NamedTuple):
 @click.command("cp")
 @click.argument("source")
 @click.argument("destination")
-@click.option(
-    "-c",
-    "--container",
-    type=CONTAINER,
-    default="",
-    metavar="NAME",
-    help="Which container; by default the first.",
-)
+@container_option
 @click.option("-a", "--archive", is_flag=True, help="Keep owners, and setuid, setgid and sticky bits.")
 def command(source: str, destination: str, container: str, archive: bool) -> int:
     """Copy SOURCE to DESTINATION, one of which is POD:PATH, with directories and all that is in them.

@@ -5,19 +5,12 @@ from __future__ import annotations
 import click
 
 from vmpod.cli.common import runtime
-from vmpod.cli.names import CONTAINER, POD
+from vmpod.cli.names import POD, container_option
 
 
 @click.command("exec", context_settings={"ignore_unknown_options": True})
 @click.argument("pod", type=POD)
-@click.option(
-    "-c",
-    "--container",
-    type=CONTAINER,
-    default="",
-    metavar="NAME",
-    help="Which container; by default the first.",
-)
+@container_option
 @click.option(
     "-i", "--stdin", is_flag=True, help="Pass standard input on; without it the command's is empty."
 )

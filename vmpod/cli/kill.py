@@ -7,7 +7,7 @@ import signal
 import click
 
 from vmpod.cli.common import for_each, runtime
-from vmpod.cli.names import CONTAINER, POD
+from vmpod.cli.names import POD, containers_option
 from vmpod.errors import UsageError
 
 
@@ -16,14 +16,7 @@ from vmpod.errors import UsageError
 @click.option(
     "-s", "--signal", "name", default="KILL", show_default=True, metavar="SIGNAL", help="A name or a number."
 )
-@click.option(
-    "-c",
-    "--container",
-    type=CONTAINER,
-    multiple=True,
-    metavar="NAME",
-    help="Only this container; may be repeated.",
-)
+@containers_option
 def command(pods: tuple[str, ...], name: str, container: tuple[str, ...]) -> int:
     """Send a SIGNAL to the first process of each container of PODs.
 

@@ -6,7 +6,7 @@ import click
 
 from vmpod.cli.common import runtime
 from vmpod.cli.moments import since_option
-from vmpod.cli.names import CONTAINER, POD
+from vmpod.cli.names import POD, containers_option
 from vmpod.cli.output import Printer
 from vmpod.errors import NotFoundError
 from vmpod.state.record import Record
@@ -15,14 +15,7 @@ from vmpod.state.record import Record
 @click.command("logs")
 @click.argument("pod", type=POD)
 @click.option("-f", "--follow", is_flag=True, help="Go on until the pod has ended.")
-@click.option(
-    "-c",
-    "--container",
-    type=CONTAINER,
-    multiple=True,
-    metavar="NAME",
-    help="Only this container; may be repeated.",
-)
+@containers_option
 @click.option("-p", "--previous", is_flag=True, help="Of the run before a container's present one.")
 @click.option(
     "--tail", type=click.IntRange(min=0), metavar="LINES", help="Only the last lines of each container."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 else:
     _Type = click.ParamType  # not generic in click 8.1
 
+F = TypeVar("F", bound=Callable[..., Any])
 Names = Callable[["Runtime", click.Context], Iterable[str]]
 
 
@@ -78,3 +79,27 @@ def _guests(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:
 
 
 POD, CONTAINER, IMAGE, GUEST = Name(_pods), Name(_containers), Name(_images), Name(_guests)
+
+
+def container_option(command: F) -> F:
+    """`-c NAME`: one container, '' for the first."""
+    return click.option(
+        "-c",
+        "--container",
+        type=CONTAINER,
+        default="",
+        metavar="NAME",
+        help="Which container; by default the first.",
+    )(command)
+
+
+def containers_option(command: F) -> F:
+    """`-c NAME`, any number of times: these containers, all if there is none."""
+    return click.option(
+        "-c",
+        "--container",
+        type=CONTAINER,
+        multiple=True,
+        metavar="NAME",
+        help="Only this container; may be repeated.",
+    )(command)
