@@ -132,7 +132,7 @@ def test_a_machine_that_no_pod_knows_is_ended(
         assert machine.poll() is None
         done = vmpod("prune").out
         assert done == told == f"machine web (process {machine.pid}): 0 bytes\nIn all: 0 bytes (0 B)\n"
-        assert machine.wait() == -9
+        assert machine.wait(60) == -9
     assert pods.keys() == (["web"] if kept else [])
 
 

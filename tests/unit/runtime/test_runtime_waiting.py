@@ -165,7 +165,7 @@ def test_a_pod_that_runs_is_removed_by_force_alone(
         remove.remove_pod(runtime, "web")
     assert entry.alive()
     remove.remove_pod(runtime, "web", force=True)
-    assert machine.wait() == -9
+    assert machine.wait(60) == -9
     assert not entry.directory.exists()
     assert not sockets.exists()
     with pytest.raises(NotFoundError):
@@ -182,7 +182,7 @@ def test_a_full_disk_does_not_keep_a_pod(
 
     monkeypatch.setattr("vmpod.state.record.save", full)
     remove.remove_pod(runtime, "web", force=True)
-    assert machine.wait() == -9
+    assert machine.wait(60) == -9
     assert not entry.directory.exists()
 
 
@@ -194,7 +194,7 @@ def test_a_machine_that_was_not_written_down_yet_is_ended_too(
         pass
     keep(runtime.pods, record())
     remove.remove_pod(runtime, "web", force=True)
-    assert machine.wait() == -9
+    assert machine.wait(60) == -9
 
 
 def test_a_machine_that_does_not_answer_is_ended_in_the_end(
@@ -203,7 +203,7 @@ def test_a_machine_that_does_not_answer_is_ended_in_the_end(
     monkeypatch.setattr(remove, "_MARGIN", 0.1)
     entry = keep(runtime.pods, record(qemu=process_of(machine), sockets=Path("/nonexistent")), agent())
     remove.stop_pod(runtime, "web", grace=0)
-    assert machine.wait() == -9
+    assert machine.wait(60) == -9
     found = runtime.pods.find("web")
     assert found.record == replace(entry.record, stopped=True)
     assert runtime.pods.status(found).reason == "Killed"
@@ -223,7 +223,7 @@ def test_a_machine_whose_record_is_damaged_is_ended_too(
             while b"boot.iso" not in Path(f"/proc/{each.pid}/cmdline").read_bytes():
                 pass
         remove.remove_pod(runtime, "web", force=True)
-        assert machine.wait() == -9
+        assert machine.wait(60) == -9
         assert neighbour.poll() is None
     assert not entry.directory.exists()
     assert [path.name for path in (tmp_path / "run").glob("????????????")] == ["fedcba980000"]

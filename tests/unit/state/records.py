@@ -18,12 +18,14 @@ from vmpod.wire.journal import encode
 from vmpod.wire.logdisk import EVENTS
 from vmpod_agent.journal import JournalDisk
 
+# Of this process alone: a machine is looked for by it, among all that run, and tests run side by side.
+UID = f"12345678-1234-5678-1234-{os.getpid():012d}"
 MOMENT = "2026-01-31T12:00:00.000000000Z"
 
 
 def record(name: str = "web", **fields: Any) -> Record:
     values: dict[str, Any] = {
-        "uid": "12345678-1234-5678-1234-567812345678",
+        "uid": UID,
         "name": name,
         "namespace": "default",
         "created": "2026-01-31T12:00:00Z",
