@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -55,7 +56,7 @@ class Shown:
     """Progress for a person to look at."""
 
     def __init__(self) -> None:
-        self._kind = _Live if sys.stderr.isatty() else _Plain
+        self._kind = _Live if _can_be_written_over() else _Plain
 
     def phase(self, title: str) -> AbstractContextManager[Phase]:
         return self._phase(title)
@@ -70,6 +71,14 @@ class Shown:
             shown.end("failed")
             raise
         shown.end(f"{time.monotonic() - start:.1f} s")
+
+
+def _can_be_written_over() -> bool:
+    """Whether stderr is a terminal that knows escape sequences, and its user wants any.
+
+    NO_COLOR counts if it is not empty: https://no-color.org.
+    """
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
 
 
 def progress(*, quiet: bool = False) -> Progress:
