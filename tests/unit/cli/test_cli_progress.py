@@ -27,9 +27,19 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, **environ: str) -> str:
             monkeypatch.setattr("sys.stderr", stderr)
             with progress().phase("Work") as phase:
                 phase.update("half")
-            return os.read(ours, 4096).decode()
+        return _all_of(ours).decode()
     finally:
         os.close(ours)
+
+
+def _all_of(terminal: int) -> bytes:
+    """What comes from a terminal whose other end is closed: in pieces, and then an error."""
+    said = b""
+    while True:
+        try:
+            said += os.read(terminal, 4096)
+        except OSError:
+            return said
 
 
 def test_a_terminal_has_one_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
