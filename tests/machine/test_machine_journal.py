@@ -13,12 +13,12 @@ from tests.machine.pods import Pods
 
 BIG = "i=0; while [ $i -lt 4000 ]; do echo $i$i$i$i$i$i$i$i$i$i; i=$((i+1)); done; printf end"
 A_POD = 99  # init containers, at most, besides the one that makes the file
-RUNS = int(os.environ.get("VMPOD_TEST_RUNS", "25"))
+RUNS = int(os.environ.get("VMPOD_TEST_RUNS", "99"))
 CRI = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z (stdout|stderr) [FP] ")
 
 
 def test_runs_that_write_much_and_end_lose_no_byte(vmpod: Vmpod, pods: Pods) -> None:
-    """VMPOD_TEST_RUNS says how many, 25 if it does not: each is a container of its own."""
+    """VMPOD_TEST_RUNS says how many, 99 if it does not: each is a container of its own."""
     volume = {"name": "d", "emptyDir": {}}
     fill = container("fill", f"({BIG}) > /d/big", volumeMounts=[mount("d", "/d")])
     last = container("main", "sha256sum < /d/big", volumeMounts=[mount("d", "/d")])
