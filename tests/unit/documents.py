@@ -19,6 +19,8 @@ def boot_container(**fields: Any) -> dict[str, Any]:
         "cpu": 0,
         "cpu_request": 0,
         "stop_signal": "SIGTERM",
+        "stdin": False,
+        "stdin_once": False,
     } | fields
 
 

@@ -30,6 +30,7 @@ _COMMANDS = {
     "wait": "Wait until pods are as they should be.",
     "logs": "Show what a pod's containers wrote.",
     "exec": "Run a command in a container.",
+    "attach": "Watch a container, and write to its standard input.",
     "cp": "Copy files into a container, or out of it.",
     "port-forward": "Forward local ports to a pod.",
     "kill": "Send a signal to containers.",

@@ -44,6 +44,8 @@ def boot_container(
         "cpu": resources.cpu_limit or 0,
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
         "stop_signal": config.stop_signal or "SIGTERM",
+        "stdin": container.stdin,
+        "stdin_once": container.stdin_once,
     }
 
 

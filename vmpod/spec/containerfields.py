@@ -20,7 +20,9 @@ CONTAINER = table(
     refused("lifecycle", why="vmpod cannot run hooks yet", absent=({},)),
     refused("terminationMessagePath", absent=("", "/dev/termination-log")),
     refused("terminationMessagePolicy", absent=("", "File")),
-    refused("stdin", "stdinOnce", "tty", absent=(False,)),
+    works("stdin", text="`vmpod attach` writes to it"),
+    works("stdinOnce", text="the standard input ends when the first `vmpod attach` does"),
+    refused("tty", absent=(False,)),
     noted("resizePolicy", why="a running pod's resources cannot be changed", absent=EMPTY),
 )
 

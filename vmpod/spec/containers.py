@@ -37,6 +37,8 @@ def read_container(place: Place, references: References, volumes: frozenset[str]
         volume_mounts=_mounts(record, volumes),
         run_as_user=user,
         run_as_group=group,
+        stdin=record.boolean("stdin"),
+        stdin_once=record.boolean("stdinOnce"),
     )
 
 

@@ -105,6 +105,8 @@ class Container:
     volume_mounts: tuple[VolumeMount, ...] = ()
     run_as_user: int | None = None
     run_as_group: int | None = None
+    stdin: bool = False
+    stdin_once: bool = False
 
 
 @dataclass(frozen=True)

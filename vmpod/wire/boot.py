@@ -73,7 +73,9 @@ if TYPE_CHECKING:
         read_only: bool
 
     class BootContainer(TypedDict):
-        """first_run: how often it has run before. image: index into the document's images.
+        """stdin: whether it has one, for `attach` to write to; stdin_once: it ends with the first who does.
+
+        first_run: how often it has run before. image: index into the document's images.
 
         memory in bytes, cpu in 1/1000 core, 0 for no limit. user: 'name', 'uid', 'name:group' or
         'uid:gid', looked up in the image; '' for root.
@@ -91,6 +93,8 @@ if TYPE_CHECKING:
         cpu: int
         cpu_request: int
         stop_signal: str
+        stdin: bool
+        stdin_once: bool
 
     class BootDocument(TypedDict):
         """boot: the number of the pod's machine, from 1: a pod that was stopped can be started again."""
@@ -125,6 +129,8 @@ _CONTAINER: Shape = {
     "cpu": int,
     "cpu_request": int,
     "stop_signal": str,
+    "stdin": bool,
+    "stdin_once": bool,
 }
 _NETWORK: Shape = {
     "address": str,

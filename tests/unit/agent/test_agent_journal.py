@@ -59,7 +59,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 def capture(loop: Loop, log: RunLog, stream: str = "stdout") -> tuple[Capture, int]:
     read_end, write_end = pipe()
-    return Capture(loop, read_end, log, stream=stream, ended=lambda: None), write_end
+    return Capture(loop, read_end, log, stream=stream, ended=lambda: None, listeners=[]), write_end
 
 
 def test_two_streams_are_told_apart(loop: Loop, journal: Journal) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vmpod.wire.boot import BootContainer, BootVolume
     from vmpod_agent.journal import RunLog
     from vmpod_agent.loop import Loop
+    from vmpod_agent.output import Listener
     from vmpod_agent.reaper import ExitStatus, Reaper
     from vmpod_agent.secrets import Secrets
 
@@ -76,6 +77,9 @@ class Run:
         self._writable = f"{layout.SCRATCH}/containers/{self.id}"
         self._status: ExitStatus | None = None
         self._captures: list[Capture] = []
+        self.listeners: list[Listener] = []
+        self.input: int | None = None
+        """Where the container's standard input is written to; None if it has none, or no longer."""
 
     def start(
         self,
@@ -112,6 +116,26 @@ class Run:
                 os.kill(self.pid, number)
             except ProcessLookupError:
                 pass  # it was reaped before it was adopted
+
+    def resume(self) -> None:
+        """Read on what the container writes: a listener has room again, or has gone."""
+        for capture in self._captures:
+            capture.resume()
+
+    def take_input(self) -> int:
+        """A descriptor of its own for somebody who writes the container's standard input."""
+        assert self.input is not None
+        return os.dup(self.input)
+
+    def input_left(self) -> None:
+        """Who wrote the standard input has gone: with stdinOnce that was its end."""
+        if self.spec["stdin_once"]:
+            self._close_input()
+
+    def _close_input(self) -> None:
+        if self.input is not None:
+            os.close(self.input)
+            self.input = None
 
     def remove(self) -> None:
         """Give back what the run held: crun's state, mounts, the writable layer."""
@@ -180,14 +204,20 @@ class Run:
                 log,
                 stream=stream,
                 ended=self._settle,
+                listeners=self.listeners,
             )
             self._captures.append(capture)
             ends.append(write_end)
+        stdin = None
+        if self.spec["stdin"]:
+            stdin, self.input = pipe()
+            ends.append(stdin)
         try:
             self._services.crun.run(
                 ["run", "--detach", f"--bundle={self._bundle}", f"--pid-file={self._bundle}/pid", self.id],
                 self._crun_ended,
                 log=f"{self._bundle}/crun.log",
+                stdin=stdin,
                 stdout=ends[0],
                 stderr=ends[1],
             )
@@ -199,6 +229,7 @@ class Run:
         if message is not None:
             command = self.spec["argv"][0]
             told = start_failure_message(message, command) if isinstance(command, str) else message
+            self._close_input()
             self._failed(StartError(told, start_failure_code(message)))
             return
         with open(f"{self._bundle}/pid") as file:
@@ -208,11 +239,20 @@ class Run:
 
     def _process_ended(self, status: ExitStatus) -> None:
         self._status = status
+        self._close_input()
+        for listener in [each for each in self.listeners if each.full]:
+            # It must not hold up the pod: it gets what it has, and the exit code.
+            self.listeners.remove(listener)
+            listener.ended(status.code)
+        self.resume()
         self._settle()
 
     def _settle(self) -> None:
         """Report the end once the process and both its outputs have ended: nothing of it is lost."""
         if self._status is not None and all(capture.ended for capture in self._captures):
+            listeners, self.listeners[:] = list(self.listeners), []
+            for listener in listeners:
+                listener.ended(self._status.code)
             oom = self._status.signal == 9 and _oom_killed(self.id)
             self._ended(self._status.code, self._status.signal, oom)
 

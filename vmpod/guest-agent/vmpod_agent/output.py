@@ -9,15 +9,33 @@ from vmpod_agent.loop import READ
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from vmpod_agent.journal import RunLog
     from vmpod_agent.loop import Loop
+
+    class Listener(Protocol):
+        """Somebody who watches a run of a container."""
+
+        @property
+        def full(self) -> bool:
+            """Whether it has as much as it can hold."""
+
+        def output(self, stream: str, data: bytes) -> None:
+            """What the container has written to 'stdout' or 'stderr'."""
+
+        def ended(self, code: int) -> None:
+            """The run has ended with that exit code."""
+
 
 _CHUNK = 64 * 1024
 
 
 class Capture:
-    """Reads one pipe to its end. A container that writes faster than the host stores waits."""
+    """Reads one pipe to its end. A container that writes faster than the host stores waits.
+
+    listeners: who else gets what is read; while one of them is full nothing more is.
+    """
 
     def __init__(
         self,
@@ -27,6 +45,7 @@ class Capture:
         *,
         stream: str,
         ended: Callable[[], None],
+        listeners: list[Listener],
     ) -> None:
         self.ended = False
         self._loop = loop
@@ -34,8 +53,14 @@ class Capture:
         self._log = log
         self._stream = stream
         self._when_ended = ended
+        self._listeners = listeners
         os.set_blocking(fd, False)
         loop.watch(fd, READ, self._readable)
+
+    def resume(self) -> None:
+        """Read on, unless somebody still has too much."""
+        if not self.ended and not any(each.full for each in self._listeners):
+            self._loop.watch(self._fd, READ, self._readable)
 
     def _readable(self, _events: int) -> None:
         try:
@@ -44,6 +69,10 @@ class Capture:
             return  # woken for a descriptor that had this number before
         if data:
             self._log.write(self._stream, data)
+            for listener in list(self._listeners):
+                listener.output(self._stream, data)
+            if any(each.full for each in self._listeners):
+                self._loop.forget(self._fd)
             return
         self._loop.forget(self._fd)
         os.close(self._fd)

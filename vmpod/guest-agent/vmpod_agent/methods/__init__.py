@@ -42,6 +42,7 @@ _LATER = {
     messages.STATS: "stats",
     messages.COPY: "copy",
     messages.FORWARD: "forward",
+    messages.ATTACH: "attach",
 }
 
 
