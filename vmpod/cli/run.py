@@ -25,11 +25,12 @@ from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.network import parse_publish
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.follow import NotReadyError, exit_code, explanation, wait_ready, wait_until
+from vmpod.runtime.follow import NotReadyError, check_ready, exit_code, explanation, wait_until
 from vmpod.runtime.foreground import Foreground, check_distinct
 from vmpod.runtime.remove import remove_pod, stop_pod
 from vmpod.runtime.start import Options, start_pod
 from vmpod.spec.model import Manifest
+from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.text import printable_lines
 from vmpod.wire import logdisk
@@ -125,10 +126,10 @@ def command(  # noqa: PLR0917 - click passes options by name
             with ExitStack() as undo:
                 entries = _start(found, manifest, options, progress(quiet=quiet), undo)
                 if detach:
-                    _until_ready(found, entries, deadline, progress(quiet=quiet))
+                    statuses = _until_ready(found, entries, deadline, progress(quiet=quiet))
                 undo.pop_all()
             if detach:
-                return _detached(found, entries)
+                return _detached(found, entries, statuses)
             return _Watch(found, entries, deadline, remove=remove).run()
         except Interruption as interruption:
             return interruption.status
@@ -150,20 +151,22 @@ def _start(
 
 def _until_ready(
     runtime: Runtime, entries: Sequence[PodEntry], deadline: float | None, progress: Progress
-) -> None:
-    """Wait until every pod is ready, or has ended, or time is up."""
+) -> list[PodStatus]:
+    """Wait until every pod is ready, or has ended, or time is up; how each was then."""
+    statuses = []
     with progress.phase("Starting the containers"):
         for entry in entries:
             timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-            wait_until(runtime, entry, lambda status: status.ready, timeout=timeout)
+            statuses.append(wait_until(runtime, entry, lambda status: status.ready, timeout=timeout))
+    return statuses
 
 
-def _detached(runtime: Runtime, entries: Sequence[PodEntry]) -> int:
+def _detached(runtime: Runtime, entries: Sequence[PodEntry], statuses: Sequence[PodStatus]) -> int:
     """Say which pods there are now. One that is not ready is kept, ended, for what it has to tell."""
     result = 0
-    for entry in entries:
+    for entry, status in zip(entries, statuses, strict=True):
         try:
-            wait_ready(runtime, entry, timeout=0)
+            check_ready(entry, status)
         except NotReadyError as error:
             stop_pod(runtime, name_of(entry))
             show_error(error)

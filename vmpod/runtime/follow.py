@@ -121,7 +121,11 @@ def wait_ready(runtime: Runtime, entry: PodEntry, *, timeout: float | None) -> N
 
     timeout: seconds. Raises NotReadyError, and MachineError if it ends badly.
     """
-    status = wait_until(runtime, entry, lambda status: status.ready, timeout=timeout)
+    check_ready(entry, wait_until(runtime, entry, lambda status: status.ready, timeout=timeout))
+
+
+def check_ready(entry: PodEntry, status: PodStatus) -> None:
+    """Raise MachineError for a state in which the pod has ended badly, NotReadyError if it is not ready."""
     key = entry.record.key
     logs = f"`vmpod logs {key}` and `vmpod describe {key}` tell more"
     if status.ended and exit_code(status) != 0:
