@@ -100,7 +100,7 @@ class Place:
         """true or false, else None."""
         if isinstance(self.node.value, bool):
             return self.node.value
-        unquote = ": write it without quotes" * (self.node.value in {"true", "false"})
+        unquote = ": write it without quotes" * (self.node.value in ("true", "false"))
         self.wrong(f"must be true or false, not {describe(self.node.value)}{unquote}")
         return None
 

@@ -112,6 +112,10 @@ SPEC: list[tuple[dict[str, Any], str]] = [
         "spec.volumes[0].configMap.optional: must be true or false, not a string: write it without quotes",
     ),
     (
+        {"volumes": [{"name": "v", "configMap": {"name": "m", "optional": {}}}]},
+        "spec.volumes[0].configMap.optional: must be true or false, not a mapping",
+    ),
+    (
         {"initContainers": [container()]},
         "spec.containers[0].name: another container has the name 'c' already",
     ),
