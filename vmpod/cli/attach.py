@@ -9,6 +9,7 @@ import click
 
 from vmpod.cli.common import runtime
 from vmpod.cli.names import POD, container_option
+from vmpod.errors import MachineError
 
 
 @click.command("attach")
@@ -30,10 +31,19 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
     from vmpod.client.attach import attach  # noqa: PLC0415
     from vmpod.client.session import session  # noqa: PLC0415
 
-    entry = runtime().pods.find(pod)
-    stdin = not no_stdin and _has_stdin(entry.record.document, container or entry.record.containers[0])
+    pods = runtime().pods
+    entry = pods.find(pod)
+    name = container or entry.record.containers[0]
+    stdin = not no_stdin and _has_stdin(entry.record.document, name)
     with session(entry.record.sockets) as found:
-        return attach(found, container, stdin=stdin, forward=forward)
+        try:
+            return attach(found, container, stdin=stdin, forward=forward)
+        except MachineError:
+            # It ended with the container, before the last word was here: the pod's events have it.
+            ended = next((each for each in pods.status(entry).containers if each.name == name), None)
+            if ended is None or not ended.reason or ended.reason == "ContainerStatusUnknown":
+                raise
+            return ended.exit_code or 0
 
 
 def _has_stdin(document: Mapping[str, Any], container: str) -> bool:

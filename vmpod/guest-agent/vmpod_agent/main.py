@@ -46,6 +46,7 @@ class Agent:
         self.pod: PodController | None = None
         self._document: BootDocument | None = None
         self._numbers: dict[str, int] = {}
+        self._ports: list[ports.ControlPort] = []
 
     def run(self) -> None:
         """Boot, serve, and return when the machine is to be turned off."""
@@ -64,6 +65,9 @@ class Agent:
         if _used(layout.SCRATCH) > _WORTH_WAITING:
             # What is deleted is given back to the host, whose disk it is on.
             self._loop.finish(lambda: not self.services.deleting, _DELETING)
+        if any(port.session.open for port in self._ports):
+            # QEMU takes what a port was given when it comes to it, and ends at once when the machine does.
+            self._loop.finish(lambda: False, _LAST_WORDS)
 
     def failed(self, error: Exception) -> None:
         """Tell the host why the machine cannot go on."""
@@ -105,7 +109,8 @@ class Agent:
     def _serve_control_ports(self) -> None:
         methods = table(self)
         for _, path in sorted(ports.discover().items()):
-            ports.ControlPort(self._loop, os.open(path, os.O_RDWR | os.O_CLOEXEC), methods)
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            self._ports.append(ports.ControlPort(self._loop, fd, methods))
 
     def _discard_old_layers(self) -> None:
         """Delete what the containers of the pod's earlier machines have written outside of volumes."""
@@ -168,6 +173,7 @@ class Agent:
 _IDLE_AFTER = 3.0  # seconds after the start of the pod
 _WORTH_WAITING = 4 * 1024 * 1024  # bytes
 _DELETING = 10.0  # seconds
+_LAST_WORDS = 0.2  # seconds
 
 
 def _used(path: str) -> int:

@@ -150,6 +150,11 @@ class Session:
         self._streams: dict[int, Stream] = {}
         self._greeted = False
 
+    @property
+    def open(self) -> bool:
+        """Whether there is a client."""
+        return self._greeted
+
     def send(self, frame: Frame) -> None:
         """Send a frame to the client."""
         if self._greeted:
