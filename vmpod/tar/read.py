@@ -10,6 +10,7 @@ attributes the `SCHILY.xattr.` records that the OCI image specification (layer.m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -26,6 +27,9 @@ MAX_PATH = 4095
 _CHUNK = 1 << 18
 _XATTR = b"SCHILY.xattr."
 _LARGEST_ID = 2**32 - 2
+_SECONDS = re.compile(rb"-?[0-9]{1,18}")
+_LATEST = 1 << 40
+"""Seconds from the epoch, tens of thousands of years: what no file system can hold is no time."""
 
 
 class Kind(Enum):
@@ -158,9 +162,7 @@ class TarReader:
     def _entry(self, block: bytes, size: int, pax: dict[bytes, bytes]) -> Entry:
         flag = block[156:157]
         if flag == b"S" or any(key.startswith(b"GNU.sparse.") for key in pax):
-            raise ImageError(
-                f"{self._where}: stores a sparse file", hint="build the image without tar --sparse"
-            )
+            raise self.broken("a sparse file: write it without tar --sparse")
         kind = _KINDS.get(flag)
         if kind is None:
             raise self.broken(f"an entry of unknown type {flag!r}")
@@ -213,9 +215,10 @@ class TarReader:
 
     def _mtime(self, block: bytes, pax: dict[bytes, bytes]) -> int:
         seconds = pax.get(b"mtime", b"").partition(b".")[0]
-        if seconds.lstrip(b"-").isdigit() and len(seconds) < 20:
-            return int(seconds)
-        return self._number(block[136:148])
+        found = int(seconds) if _SECONDS.fullmatch(seconds) else self._number(block[136:148])
+        if abs(found) > _LATEST:
+            raise self.broken("a time stamp beyond all times")
+        return found
 
     def _path(self, name: bytes) -> bytes:
         if len(name) > MAX_PATH:

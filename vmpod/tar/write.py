@@ -31,6 +31,8 @@ def header(entry: Entry) -> bytes:
     ):
         if number > largest:
             records[key] = b"%d" % number
+    if not 0 <= entry.mtime <= _LARGEST_OCTAL:
+        records[b"mtime"] = b"%d" % entry.mtime
     return (_extended(records) if records else b"") + _block(entry, entry.kind.value)
 
 
@@ -54,7 +56,7 @@ def _block(entry: Entry, flag: bytes) -> bytes:
         b"%07o\0" % min(entry.uid, _LARGEST_OWNER),
         b"%07o\0" % min(entry.gid, _LARGEST_OWNER),
         b"%011o\0" % min(entry.size, _LARGEST_OCTAL),
-        b"%011o\0" % entry.mtime,
+        b"%011o\0" % min(max(0, entry.mtime), _LARGEST_OCTAL),
         b" " * 8,
         flag,
         entry.link[:100].ljust(100, b"\0"),

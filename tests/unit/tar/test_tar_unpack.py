@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.oci.images import hard_link, member, symlink, tar
-from vmpod.errors import ImageError, VmpodError
+from vmpod.errors import ImageError, ProtocolError, VmpodError
 from vmpod.tar import unpack as unpacking
+from vmpod.tar import write as tarwrite
 from vmpod.tar.pack import pack
-from vmpod.tar.read import Kind, TarReader
+from vmpod.tar.read import Entry, Kind, TarReader
 from vmpod.tar.unpack import Unpacker
 
 Tree = dict[str, tuple[int, bytes]]
@@ -211,6 +212,46 @@ def test_whatever_the_bytes(tmp_path_factory: pytest.TempPathFactory, data: byte
     with pytest.raises((VmpodError, OSError)):
         place.unpack(data)
     place.check()
+
+
+def header(**pax: str) -> bytes:
+    """A file, with these records in an extended header."""
+    info, _ = member("top")
+    info.pax_headers = pax
+    return info.tobuf(tarfile.PAX_FORMAT)
+
+
+@pytest.mark.parametrize("mtime", ["9" * 18, "-" + "9" * 18])
+def test_times_that_are_none(mtime: str, place: Place) -> None:
+    with pytest.raises(ImageError, match="a time stamp beyond all times"):
+        place.unpack(header(mtime=mtime) + bytes(1024))
+    block = bytearray(header()[:512])
+    block[136:148] = b"\x80" + b"\xff" * 11
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * 32 + sum(block[156:]))
+    with pytest.raises(ImageError, match="a time stamp beyond all times"):
+        place.unpack(bytes(block) + bytes(1024))
+
+
+@pytest.mark.parametrize("mtime", ["--5", "5-", "x", "", "-", "1e9", "9" * 19])
+def test_records_of_time_that_are_no_number_are_passed_over(mtime: str, place: Place) -> None:
+    place.unpack(header(mtime=mtime) + bytes(1024))
+    assert (place.target / "it").stat().st_mtime == 1_000_000
+
+
+@pytest.mark.parametrize("mtime", [-5, 0, 2**33 - 1, 2**33, 2**36])
+def test_any_time_of_a_file_survives(mtime: int) -> None:
+    written = tarwrite.header(Entry(b"f", Kind.FILE, mtime=mtime))
+    (read,) = TarReader(io.BytesIO(written + bytes(1024)), "it", ImageError)
+    assert read.mtime == mtime
+
+
+def test_a_sparse_file_is_told_in_the_callers_words() -> None:
+    block = bytearray(header()[:512])
+    block[156:157] = b"S"
+    block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * 32 + sum(block[156:]))
+    reader = TarReader(io.BytesIO(bytes(block) + bytes(1024)), "it", ProtocolError)
+    with pytest.raises(ProtocolError, match="sparse"):
+        list(reader)
 
 
 def test_a_tree_goes_through_unchanged(place: Place, tmp_path: Path) -> None:
