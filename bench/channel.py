@@ -7,6 +7,9 @@ Each round measures, one after the other:
     exec both   through `vmpod exec -i POD -- cat`: so many bytes each way, at once
     output      what a container writes, into the journal disk (lines of 64 bytes)
     logs        `vmpod logs POD`: what is on the journal disk, out of it
+    cp in       `vmpod cp FILE POD:PATH`, of one file
+    cp out      `vmpod cp POD:PATH FILE`, of the same
+    forward     out of the pod through `vmpod port-forward`, from the first byte on
 
 The bytes of `exec both` are compared; the others are counted. QEMU's processor seconds for each 100 MB stand
 beside the rates, as other processes do not change those as much.
@@ -17,9 +20,11 @@ beside the rates, as other processes do not change those as much.
 from __future__ import annotations
 
 import hashlib
+import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -42,9 +47,12 @@ PREPARE = f"yes {LINE[:-1]} | dd of=/tmp/text bs=64k count={TEXT_MB * MB // 6553
 class Channel:
     """One pod, and ways to move bytes to and from it. Each returns MB a second."""
 
-    def __init__(self, name: str, megabytes: int) -> None:
+    def __init__(self, name: str, megabytes: int, file: Path) -> None:
+        """file: where one of so many megabytes may be written."""
         self._name = name
         self._megabytes = megabytes
+        self._file = file
+        file.write_bytes(BLOCK * megabytes)
         self._qemu = common.qemu(common.record(name))
         self.cpu: common.Taken = {}
 
@@ -67,6 +75,40 @@ class Channel:
         begin = time.monotonic()
         done = subprocess.run([*common.VMPOD, "logs", self._name], check=True, stdout=subprocess.PIPE)
         return len(done.stdout) / MB / (time.monotonic() - begin)
+
+    def cp_in(self) -> float:
+        return self._copied(str(self._file), f"{self._name}:/tmp/copy")
+
+    def cp_out(self) -> float:
+        return self._copied(f"{self._name}:/tmp/copy", f"{self._file}.back")
+
+    def forward(self) -> float:
+        """What nc reads from the file that cp_in() has left."""
+        serve = [*common.VMPOD, "exec", self._name, "--", "sh", "-c", "nc -l -p 9000 < /tmp/copy"]
+        command = [*common.VMPOD, "port-forward", self._name, ":9000"]
+        with (
+            subprocess.Popen(serve) as server,
+            subprocess.Popen(command, stdout=subprocess.PIPE) as forwarding,
+        ):
+            assert forwarding.stdout is not None
+            port = int(forwarding.stdout.readline().split()[2].rpartition(b":")[2])
+            time.sleep(1)  # for nc to listen
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                size = len(client.recv(1 << 20))
+                begin = time.monotonic()
+                while data := client.recv(1 << 20):
+                    size += len(data)
+                taken = time.monotonic() - begin
+            forwarding.terminate()
+            server.terminate()
+        if size != self._megabytes * MB:
+            sys.exit(f"{size} bytes came through the forwarded port")
+        return size / MB / taken
+
+    def _copied(self, source: str, target: str) -> float:
+        begin = time.monotonic()
+        subprocess.run([*common.VMPOD, "cp", source, target], check=True)
+        return self._megabytes / (time.monotonic() - begin)
 
     def counted(self, name: str, measure: Callable[[], float], megabytes: int) -> Callable[[], float]:
         """The measure, with a note of what QEMU used for it."""
@@ -113,17 +155,24 @@ class Channel:
 
 def measured(accel: str, count: int, megabytes: int) -> common.Taken:
     """MB a second of every round, and processor seconds for each 100 MB, by name."""
-    with common.image(), common.running("channel", accel, IDLE) as name:
+    with (
+        common.image(),
+        common.running("channel", accel, IDLE) as name,
+        tempfile.TemporaryDirectory() as directory,
+    ):
         subprocess.run(
             [*common.VMPOD, "exec", name, "--", "sh", "-c", PREPARE], check=True, stderr=subprocess.DEVNULL
         )
-        channel = Channel(name, megabytes)
+        channel = Channel(name, megabytes, Path(directory) / "file")
         every = {
             "exec in": channel.counted("exec in", channel.exec_in, megabytes),
             "exec out": channel.counted("exec out", channel.exec_out, megabytes),
             "exec both": channel.counted("exec both", channel.exec_both, megabytes),
             "output": channel.counted("output", channel.output, TEXT_MB),
             "logs": channel.logs,
+            "cp in": channel.cp_in,
+            "cp out": channel.cp_out,
+            "forward": channel.forward,
         }
         return common.rounds(every, count) | common.measured_rounds(channel.cpu)
 

@@ -140,6 +140,7 @@ class Run:
     def remove(self) -> None:
         """Give back what the run held: crun's state, mounts, the writable layer."""
         self._services.deleting += 1
+        self._close_input()
         self._services.crun.run(
             ["delete", "--force", self.id], self._remove_files, log=f"{self._bundle}/crun.log"
         )
