@@ -1,4 +1,4 @@
-"""Writing files that are never seen half written."""
+"""Writing files: never seen half written, and whole."""
 
 from __future__ import annotations
 
@@ -85,3 +85,10 @@ def abandoned(directory: Path) -> list[Path]:
     """What was being written in a directory by a process that was killed."""
     drafts = ((path, _DRAFT.fullmatch(path.name)) for path in directory.iterdir())
     return sorted(path for path, draft in drafts if draft and not Path(f"/proc/{draft[1]}").exists())
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write to a descriptor all of the data, which may take several writes. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

@@ -26,7 +26,8 @@ LAYERS: list[set[str]] = [
     {"plan"},
     {"spec"},
     {"wire"},
-    {"lock", "process", "files", "run", "paths", "progress", "removable", "text", "tar"},
+    {"tar"},
+    {"lock", "process", "files", "run", "paths", "progress", "removable", "text"},
     {"errors", "log"},
     {"__init__"},
 ]

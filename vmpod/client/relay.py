@@ -12,6 +12,7 @@ from typing import Any
 
 from vmpod.client import terminal
 from vmpod.client.session import Session, breach, response
+from vmpod.files import write_all
 from vmpod.wire import frames, messages
 from vmpod.wire.flow import ReceiveWindow, SendWindow
 from vmpod.wire.frames import Frame, FrameError
@@ -146,7 +147,7 @@ class Relay:
     def _write(self, frame: Frame) -> None:
         window = self._output[frame.channel]
         window.received(len(frame.payload))
-        _write_all(1 if frame.channel == frames.STDOUT else 2, frame.payload)
+        write_all(1 if frame.channel == frames.STDOUT else 2, frame.payload)
         if credit := window.consumed(len(frame.payload)):
             self._session.send(credit)
 
@@ -155,12 +156,6 @@ def _exit_code(code: int) -> int:
     if not 0 <= code <= 255:
         raise MessageError("attribute 'exitCode' is no exit code")
     return code
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _ignore(_number: int, _frame: object) -> None:

@@ -120,11 +120,8 @@ def _running(name: str, _detail: Mapping[str, Any]) -> tuple[str, str, str]:
 def _waiting(name: str, detail: Mapping[str, Any]) -> tuple[str, str, str] | None:
     if detail.get("reason") == "CrashLoopBackOff":
         return WARNING, "BackOff", f"{detail.get('message')}"
-    return (NORMAL, "Created", f"Created container {name}") if _created(detail) else None
-
-
-def _created(detail: Mapping[str, Any]) -> bool:
-    return detail.get("reason") == "ContainerCreating"
+    created = detail.get("reason") == "ContainerCreating"
+    return (NORMAL, "Created", f"Created container {name}") if created else None
 
 
 def _terminated(name: str, detail: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from vmpod.errors import HostError, VmpodError
+from vmpod.files import write_all
 from vmpod.tar.read import Entry, Kind, TarReader
 
 MAX_ENTRIES = 2_000_000
@@ -117,7 +118,7 @@ class Unpacker:
             try:
                 self._check_space(fd, entry)
                 for piece in tar.content():
-                    _write_all(fd, piece)
+                    write_all(fd, piece)
                 self._set_attributes(fd, entry)
             finally:
                 os.close(fd)
@@ -175,12 +176,6 @@ class Unpacker:
             os.fchown(fd, entry.uid, entry.gid)
         os.fchmod(fd, entry.mode if self._keep else entry.mode & 0o777)
         os.utime(fd, (entry.mtime, entry.mtime))
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 def _shown(name: bytes) -> str:

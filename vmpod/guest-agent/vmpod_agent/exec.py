@@ -14,7 +14,7 @@ from vmpod_agent.join import JoinError
 from vmpod_agent.loop import READ
 from vmpod_agent.process import null, pipe
 from vmpod_agent.relay import Reader, Writer
-from vmpod_agent.session import RequestError, StreamHandler
+from vmpod_agent.session import RequestError, StreamHandler, wanted_signal
 from vmpod_agent.signals import signal
 
 TYPE_CHECKING = False
@@ -157,11 +157,8 @@ class Exec(StreamHandler):
             self._input.finish()
 
     def control(self, message: Json) -> None:
-        if number := messages.get_optional(message, "signal", int, 0):
-            if not 0 < number < signal.NSIG:
-                raise messages.MessageError(f"no signal {number}")
-            if self._status is None:
-                self._signal(number)
+        if (number := wanted_signal(message)) and self._status is None:
+            self._signal(number)
         size = messages.get_list(message, "resize", int)
         if len(size) == 2 and self._input:
             self._input.resize(size[0], size[1])

@@ -10,6 +10,7 @@ from vmpod.wire.flow import ReceiveWindow, SendWindow
 from vmpod.wire.frames import Decoder, Frame, FrameError
 from vmpod.wire.messages import MessageError, dump
 from vmpod_agent.console import report
+from vmpod_agent.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ class RequestError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def wanted_signal(message: Json) -> int:
+    """The number of the signal that a CONTROL message asks for, 0 for none. Raises MessageError."""
+    number = messages.get_optional(message, "signal", int, 0)
+    if number and not 0 < number < signal.NSIG:
+        raise MessageError(f"no signal {number}")
+    return number
 
 
 class StreamHandler:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from vmpod.wire import frames, messages
 from vmpod_agent.methods.containers import named, running
-from vmpod_agent.session import RequestError, StreamHandler
-from vmpod_agent.signals import signal
+from vmpod_agent.session import RequestError, StreamHandler, wanted_signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,9 +95,7 @@ class Attach(StreamHandler):
             self._run.input_left()
 
     def control(self, message: Json) -> None:
-        if number := messages.get_optional(message, "signal", int, 0):
-            if not 0 < number < signal.NSIG:
-                raise messages.MessageError(f"no signal {number}")
+        if number := wanted_signal(message):
             self._run.signal(number)
 
     def writable(self) -> None:
