@@ -35,6 +35,16 @@ class Paths:
         return self.data / "guests"
 
     @property
+    def templates(self) -> Path:
+        """Frozen machines."""
+        return self.data / "templates"
+
+    @property
+    def snapshots(self) -> Path:
+        """Pods as they were at a moment, to go on from there."""
+        return self.data / "snapshots"
+
+    @property
     def pods(self) -> Path:
         """One directory a pod, named by the pod's key."""
         return self.state / "pods"

@@ -19,6 +19,12 @@ class Progress(Protocol):
     def phase(self, title: str) -> AbstractContextManager[Phase]:
         """A step for the time of a `with` block; leaving it by an exception marks it as failed."""
 
+    def note(self, text: str) -> None:
+        """Say something that is neither a step nor an error, between two steps."""
+
+    def part(self, name: str, begin: int, end: int) -> None:
+        """Tell a part of the step under way: when it was on the monotonic clock (ns)."""
+
 
 class _SilentPhase:
     def update(self, detail: str) -> None:
@@ -30,6 +36,12 @@ class Silent:
 
     def phase(self, title: str) -> AbstractContextManager[Phase]:  # noqa: ARG002
         return nullcontext(_SilentPhase())
+
+    def note(self, text: str) -> None:
+        pass
+
+    def part(self, name: str, begin: int, end: int) -> None:
+        pass
 
 
 SILENT: Progress = Silent()

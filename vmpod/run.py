@@ -171,3 +171,8 @@ def failed(argv: Sequence[Argument], status: int, stderr: bytes) -> HostError:
     if any(strerror in said for strerror in _FULL):
         return disk_full(f"{command}: {how}:\n{said}")
     return CommandError(f"{command}: {how}" + (f":\n{said}" if said else ""))
+
+
+def copy_sparse(source: Path, target: Path) -> None:
+    """Copy a file with its holes; where the file system can, without copying a block. Raises CommandError."""
+    run(["cp", "--sparse=always", "--reflink=auto", source, target])

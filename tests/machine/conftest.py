@@ -1,7 +1,7 @@
 """What the tests with real machines share: one home for all of them, and the busybox image in it.
 
-The guest image is taken from (and if need be built into) the user's own data directory: it takes a
-minute to build, and is the same for everybody. All else is made for the session and removed with it.
+The guest image and templates are taken from (and if need be made in) the user's own data directory: they take
+a minute to make, and are the same for everybody. All else is made for the session and removed with it.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ def vmpod(request: pytest.FixtureRequest) -> Iterator[Vmpod]:
     # Short, because it holds sockets.
     with tempfile.TemporaryDirectory(prefix="vt", dir="/tmp", ignore_cleanup_errors=True) as name:
         home = Path(name)
-        _share_guest_images(home)
+        _share(home)
         found = Vmpod(home)
         found("guest", "build", timeout=1800)
+        found("template", "create")
         found("image", "load", str(busybox_archive(home / "busybox.tar", manifests.IMAGE)))
         request.session.stash[_SESSION] = found
         yield found
@@ -70,11 +71,12 @@ def vmpod(request: pytest.FixtureRequest) -> Iterator[Vmpod]:
     assert not left, "pods were left behind:\n" + "\n".join(left)
 
 
-def _share_guest_images(home: Path) -> None:
-    own = default_paths().guests
-    own.mkdir(parents=True, exist_ok=True)
+def _share(home: Path) -> None:
+    paths = default_paths()
     (home / "data").mkdir()
-    (home / "data/guests").symlink_to(own)
+    for own in (paths.guests, paths.templates):
+        own.mkdir(parents=True, exist_ok=True)
+        (home / "data" / own.name).symlink_to(own)
 
 
 @pytest.fixture

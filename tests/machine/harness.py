@@ -170,6 +170,9 @@ class Vmpod:
 
     def leftovers(self) -> list[str]:
         """What is there of pods: processes, directories, sockets."""
+        # A pod may have been the first of its size; what makes a template for the next takes its time.
+        home = str(self.home)
+        eventually(lambda: not any("vmpod-template" in line for _, line in processes(home)), "a template")
         found = [f"process {pid}: {line[:200]}" for pid, line in processes(str(self.home))]
         found += [str(path) for path in (self.home / "state/pods").glob("*")]
         return found + [str(path) for path in (self.home / "run").glob("*/**/*") if path.is_socket()]

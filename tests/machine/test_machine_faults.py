@@ -40,7 +40,7 @@ def broken(vmpod: Vmpod, tmp_path: Path) -> Iterator[Vmpod]:
         (own / "recipes" / link.name).symlink_to(link.readlink())
     (home / "data/images").symlink_to(vmpod.home / "data/images")
     try:
-        yield replace(vmpod, home=home)
+        yield replace(vmpod, home=home, environment={"VMPOD_TEMPLATE": "0"})
     finally:
         shutil.rmtree(home)
 
@@ -120,7 +120,7 @@ def test_an_initrd_that_finds_no_root(broken: Vmpod) -> None:
 
 def test_a_qemu_that_is_killed(vmpod: Vmpod, pods: Pods) -> None:
     """By whom, if it was told politely."""
-    with vmpod.started("run", str(_file(vmpod, pods))) as running:
+    with vmpod.started("run", "--no-template", str(_file(vmpod, pods))) as running:
         running.until_error(b"Booting the guest ...")
         eventually(lambda: processes(str(vmpod.home)), "QEMU to appear")
         ((pid, _),) = processes(str(vmpod.home))

@@ -104,7 +104,7 @@ def home() -> Iterator[Home]:
         # prune must not see the user's own.
         ignored = shutil.ignore_patterns(".*", "initrds")
         shutil.copytree(default_paths().guests, top / "data/guests", symlinks=True, ignore=ignored)
-        vmpod = Vmpod(top, environment={"TMPDIR": str(top / "tmp")})
+        vmpod = Vmpod(top, environment={"TMPDIR": str(top / "tmp"), "VMPOD_TEMPLATE": "0"})
         vmpod("guest", "build", timeout=1800)
         try:
             yield Home(vmpod)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
@@ -22,6 +23,10 @@ from tests.machine.manifests import IMAGE, container, mount, pod, text
 
 # What the command imports besides the standard library.
 _PACKAGES = ("click", "yaml", "libvirt", "libvirtmod", "libvirt_qemu", "libvirtmod_qemu", "pycdlib")
+
+
+# Or a template would be made in the background, for longer than a test takes.
+_BOOTS = {"VMPOD_TEMPLATE": "0"}
 
 
 @dataclass(frozen=True)
@@ -99,16 +104,26 @@ def _readable(top: Path) -> Vmpod:
         else:
             shutil.copy(spec.origin, checkout)
     python = str(Path(sys.executable).resolve())
-    return Vmpod(top / "home", prefix=("runuser", "-u", "vmpodtest", "--"), python=python, checkout=checkout)
+    return Vmpod(
+        top / "home",
+        prefix=("runuser", "-u", "vmpodtest", "--"),
+        python=python,
+        checkout=checkout,
+    )
 
 
 def _user(name: str, home: Path, vmpod: Vmpod) -> User:
     runtime = home / "runtime"
     runtime.mkdir(mode=0o700)
-    environment = {"VMPOD_HOME": "", "HOME": str(home), "USER": name, "XDG_RUNTIME_DIR": str(runtime)}
+    own = _BOOTS | {
+        "VMPOD_HOME": "",
+        "HOME": str(home),
+        "USER": name,
+        "XDG_RUNTIME_DIR": str(runtime),
+    }
     uid = pwd.getpwnam(name).pw_uid
     os.chown(runtime, uid, -1)
-    return User(name, uid, home, replace(vmpod, environment=environment))
+    return User(name, uid, home, replace(vmpod, environment=own))
 
 
 def _give_images(found: User, vmpod: Vmpod, top: Path) -> None:
@@ -156,3 +171,17 @@ def test_without_a_login_session(user: User) -> None:
     assert done.out == b"main | hi\n"
     assert Path(f"/tmp/vmpod-{user.uid}").stat().st_mode & 0o777 == 0o700
     assert user.left() == []
+
+
+def test_a_template_of_its_own(user: User) -> None:
+    """Its files belong to the user, and its copies run as the user."""
+    cloning = replace(user.vmpod, environment={**user.vmpod.environment, "VMPOD_TEMPLATE": "1"})
+    cloning("template", "create")
+    cloning("run", "-d", "-", input=text(pod("copied", container("main", "sleep 1000"))))
+    try:
+        frozen = json.loads((user.home / ".local/state/vmpod/pods/copied/machine.json").read_text())["frozen"]
+        assert Path(frozen["memory"]).stat().st_uid == user.uid
+        assert cloning.exec("copied", "id", "-u").text == "0\n"
+    finally:
+        cloning("rm", "--force", "copied")
+        cloning("template", "prune", "--all")

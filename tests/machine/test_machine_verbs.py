@@ -100,7 +100,8 @@ def test_a_killed_copy_ends_in_the_guest(vmpod: Vmpod, busy: str) -> None:
         time.sleep(0.5)
         running.signal(signal.SIGKILL)
         running.process.wait()
-    assert vmpod.exec(busy, "sh", "-c", "sleep 2; ls /proc | grep -c '^[0-9]'").text == before
+    # One of the commands before may still have been ending.
+    assert int(vmpod.exec(busy, "sh", "-c", "sleep 2; ls /proc | grep -c '^[0-9]'").text) <= int(before)
 
 
 def _port(running: Running) -> int:

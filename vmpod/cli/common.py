@@ -48,6 +48,17 @@ def accelerator_option(command: F) -> F:
     )(command)
 
 
+def template_option(command: F) -> F:
+    """`--template`, `--no-template`."""
+    return click.option(
+        "--template/--no-template",
+        default=True,
+        envvar="VMPOD_TEMPLATE",
+        help="Begin as a frozen machine if there is one, and have one made if there is none. A machine that "
+        "boots without gives free memory back to the host, and cannot be forked.",
+    )(command)
+
+
 def boot_timeout_option(command: F) -> F:
     """`--boot-timeout`."""
     from vmpod.cli.moments import checked, seconds  # noqa: PLC0415 - for commands that boot alone

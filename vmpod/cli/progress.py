@@ -61,6 +61,12 @@ class Shown:
     def phase(self, title: str) -> AbstractContextManager[Phase]:
         return self._phase(title)
 
+    def note(self, text: str) -> None:
+        sys.stderr.write(f"vmpod: {text}\n")
+
+    def part(self, name: str, begin: int, end: int) -> None:
+        """Nothing to see: see `vmpod timeline`."""
+
     @contextmanager
     def _phase(self, title: str) -> Iterator[Phase]:
         shown = self._kind(title)

@@ -27,8 +27,10 @@ def command(  # noqa: PLR0917 - click passes options by name
     grace: int | None,
     file: Path | None,
     timeout: float | None,
+    template: bool,
     boot_timeout: float | None,
     quiet: bool,
+    timings: bool,
     accel: str,
 ) -> int:
     """Stop PODs as `vmpod stop` does, and start them again as `vmpod start` does.
@@ -39,7 +41,14 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     def start(runtime: Runtime, name: str, accelerator: Accelerator, progress: Progress) -> PodEntry:
         return restart(
-            runtime, name, accelerator, grace=grace, file=file, boot_timeout=boot_timeout, progress=progress
+            runtime,
+            name,
+            accelerator,
+            grace=grace,
+            file=file,
+            boot_timeout=boot_timeout,
+            template=template,
+            progress=progress,
         )
 
-    return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet)
+    return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet, timings=timings)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli.common import accelerator_option, boot_timeout_option, connect_option, runtime
+from vmpod.cli.common import accelerator_option, boot_timeout_option, connect_option, runtime, template_option
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.manifest import read
@@ -17,6 +17,7 @@ from vmpod.cli.moments import checked, size
 from vmpod.cli.output import Printer
 from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
+from vmpod.cli.timings import show_timings, timings_option
 from vmpod.errors import MachineError, UsageError
 from vmpod.hypervisor.accelerator import choose
 from vmpod.hypervisor.open import check_uri
@@ -30,8 +31,10 @@ from vmpod.runtime.foreground import Foreground, check_distinct
 from vmpod.runtime.remove import remove_pod, stop_pod
 from vmpod.runtime.start import Options, start_pod
 from vmpod.spec.model import Manifest
+from vmpod.state import timeline
 from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
+from vmpod.stopwatch import Stopwatch, process_start
 from vmpod.text import printable_lines
 from vmpod.wire import logdisk
 
@@ -74,8 +77,10 @@ TIMED_OUT = 124
     show_default=True,
     help="Keep so many files of the log of each run.",
 )
+@template_option
 @boot_timeout_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@timings_option
 @accelerator_option
 @connect_option
 def command(  # noqa: PLR0917 - click passes options by name
@@ -88,8 +93,10 @@ def command(  # noqa: PLR0917 - click passes options by name
     timeout: float | None,
     log_max_size: int,
     log_max_files: int,
+    template: bool,
     boot_timeout: float | None,
     quiet: bool,
+    timings: bool,
     accel: str,
     uri: str,
 ) -> int:
@@ -119,6 +126,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         file=None if file == "-" else Path(file),
         logs=LogLimits(log_max_size, log_max_files),
         boot_timeout=boot_timeout,
+        template=template,
     )
     found = runtime()
     with interruptible():
@@ -128,6 +136,8 @@ def command(  # noqa: PLR0917 - click passes options by name
                 if detach:
                     statuses = _until_ready(found, entries, deadline, progress(quiet=quiet))
                 undo.pop_all()
+            if timings:
+                show_timings(found, entries)
             if detach:
                 return _detached(found, entries, statuses)
             return _Watch(found, entries, deadline, remove=remove).run()
@@ -139,11 +149,14 @@ def _start(
     runtime: Runtime, manifest: Manifest, options: Options, progress: Progress, undo: ExitStack
 ) -> list[PodEntry]:
     """Start every pod; a failure removes those that were started before it."""
-    entries = []
+    entries: list[PodEntry] = []
     for pod in manifest.pods:
         for note in pod.notes:
             click.echo(f"{options.source}: {note}", err=True)
-        entry = start_pod(runtime, pod, manifest, options, progress)
+        # The first one's start began with the command.
+        watch = Stopwatch(progress, begin=None if entries else process_start())
+        entry = start_pod(runtime, pod, manifest, options, watch)
+        timeline.save(entry.directory, watch.begin, watch.steps)
         undo.callback(remove_pod, runtime, f"{pod.namespace}/{pod.name}", force=True)
         entries.append(entry)
     return entries

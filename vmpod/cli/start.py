@@ -24,8 +24,10 @@ def command(  # noqa: PLR0917 - click passes options by name
     pods: tuple[str, ...],
     file: Path | None,
     timeout: float | None,
+    template: bool,
     boot_timeout: float | None,
     quiet: bool,
+    timings: bool,
     accel: str,
 ) -> int:
     """Start PODs that have ended, in the background, and return when they are ready.
@@ -37,7 +39,13 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     def start(runtime: Runtime, name: str, accelerator: Accelerator, progress: Progress) -> PodEntry:
         return start_again(
-            runtime, name, accelerator, file=file, boot_timeout=boot_timeout, progress=progress
+            runtime,
+            name,
+            accelerator,
+            file=file,
+            boot_timeout=boot_timeout,
+            template=template,
+            progress=progress,
         )
 
-    return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet)
+    return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet, timings=timings)

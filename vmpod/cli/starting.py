@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmpod.cli.common import accelerator_option, boot_timeout_option, for_each, runtime
+from vmpod.cli.common import accelerator_option, boot_timeout_option, for_each, runtime, template_option
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.moments import checked, seconds
 from vmpod.cli.progress import progress
+from vmpod.cli.timings import show_timings, timings_option
 
 if TYPE_CHECKING:
     from vmpod.plan.model import Accelerator
@@ -38,8 +39,10 @@ def starting_options(command: F) -> F:
             metavar="DURATION",
             help="Fail if a pod is not ready after so long, as 90s.",
         ),
+        template_option,
         boot_timeout_option,
         click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+        timings_option,
         accelerator_option,
     )
     for option in reversed(options):
@@ -47,10 +50,14 @@ def starting_options(command: F) -> F:
     return command
 
 
-def start_each(names: Sequence[str], start: Start, *, accel: str, timeout: float | None, quiet: bool) -> int:
+def start_each(
+    names: Sequence[str], start: Start, *, accel: str, timeout: float | None, quiet: bool, timings: bool
+) -> int:
     """Start every pod and wait until it is ready. Returns the exit status."""
     from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
     from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
+    from vmpod.state import timeline  # noqa: PLC0415
+    from vmpod.stopwatch import Stopwatch, process_start  # noqa: PLC0415
 
     choice = choose(accel)
     if choice.reason and not quiet:
@@ -59,9 +66,14 @@ def start_each(names: Sequence[str], start: Start, *, accel: str, timeout: float
 
     def action(name: str) -> None:
         shown = progress(quiet=quiet)
-        entry = start(found, name, choice.accelerator, shown)
+        # The first one's start began with the command.
+        watch = Stopwatch(shown, begin=process_start() if name == names[0] else None)
+        entry = start(found, name, choice.accelerator, watch)
+        timeline.save(entry.directory, watch.begin, watch.steps)
         with shown.phase("Starting the containers"):
             wait_ready(found, entry, timeout=timeout)
+        if timings:
+            show_timings(found, [entry])
         click.echo(entry.record.key.replace("_", "/"))
 
     try:

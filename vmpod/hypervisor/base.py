@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
-from vmpod.plan.model import Machine
+from vmpod.plan.model import Frozen, Machine
+
+
+@dataclass(frozen=True)
+class Started:
+    """A machine that runs. pid: of its QEMU; steps: (name, begin, end) on the monotonic clock, ns."""
+
+    pid: int
+    steps: tuple[tuple[str, int, int], ...]
+
+
+Copies = Sequence[tuple[Path, Path]]
 
 
 class Hypervisor(Protocol):
@@ -13,14 +27,27 @@ class Hypervisor(Protocol):
     Every method raises HypervisorError when the hypervisor refuses or fails.
     """
 
-    def start(self, machine: Machine) -> int:
-        """Start a machine with its ports forwarded, and return the process id of its QEMU.
+    def start(self, machine: Machine) -> Started:
+        """Start a machine with its ports forwarded.
 
         On failure nothing of the machine is left.
         """
 
     def destroy(self, uuid: str, name: str) -> None:
         """End a machine at once, without asking it; no error if there is none."""
+
+    def freeze(self, machine: Machine, into: Frozen, copies: Copies = (), *, go_on: bool = False) -> None:
+        """Stop a machine, and write it into two new files.
+
+        copies: (file, new file) of its disks, which are copied while it stands still. go_on: let it run on,
+        if it ran, also if this fails.
+        """
+
+    def pause(self, machine: Machine) -> None:
+        """Let a machine stand still; no error if it does."""
+
+    def resume(self, machine: Machine) -> None:
+        """Let it run on; no error if it runs."""
 
     def close(self) -> None:
         """Let go of the connection. Machines are not affected."""

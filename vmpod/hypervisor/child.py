@@ -14,11 +14,12 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import NoReturn, TypeVar
 
 from vmpod.errors import HypervisorError, VmpodError
-from vmpod.hypervisor.base import Hypervisor
-from vmpod.plan.model import Machine
+from vmpod.hypervisor.base import Copies, Hypervisor, Started
+from vmpod.plan.model import Frozen, Machine
 
 T = TypeVar("T")
 
@@ -40,12 +41,15 @@ class ChildHypervisor:
     def __init__(self, connect: Callable[[], AbstractContextManager[Hypervisor]]) -> None:
         self._connect = connect
 
-    def start(self, machine: Machine) -> int:
+    def start(self, machine: Machine) -> Started:
         """See Hypervisor.start."""
+        begin = time.monotonic_ns()
 
-        def work() -> int:
+        def work() -> Started:
             with self._connect() as found:
-                return found.start(machine)
+                opened = ("open libvirt", begin, time.monotonic_ns())
+                started = found.start(machine)
+                return replace(started, steps=(opened, *started.steps))
 
         try:
             return in_child(work)
@@ -56,10 +60,24 @@ class ChildHypervisor:
 
     def destroy(self, uuid: str, name: str) -> None:
         """See Hypervisor.destroy."""
+        self._do(lambda found: found.destroy(uuid, name))
 
+    def freeze(self, machine: Machine, into: Frozen, copies: Copies = (), *, go_on: bool = False) -> None:
+        """See Hypervisor.freeze."""
+        self._do(lambda found: found.freeze(machine, into, copies, go_on=go_on))
+
+    def pause(self, machine: Machine) -> None:
+        """See Hypervisor.pause."""
+        self._do(lambda found: found.pause(machine))
+
+    def resume(self, machine: Machine) -> None:
+        """See Hypervisor.resume."""
+        self._do(lambda found: found.resume(machine))
+
+    def _do(self, action: Callable[[Hypervisor], None]) -> None:
         def work() -> None:
             with self._connect() as found:
-                found.destroy(uuid, name)
+                action(found)
 
         in_child(work)
 

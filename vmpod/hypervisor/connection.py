@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import time
 import xml.etree.ElementTree as ET
 from types import TracebackType
 
 import libvirt
-import libvirt_qemu
 
 from vmpod.errors import HypervisorError, MissingProgramError, PortTakenError, QemuEndedError
 from vmpod.hypervisor import libvirt_errors, machines
+from vmpod.hypervisor.base import Copies, Started
 from vmpod.hypervisor.domain import domain_xml
+from vmpod.hypervisor.frozen import freeze, movable, thaw
 from vmpod.hypervisor.libvirt_errors import translated
+from vmpod.hypervisor.monitor import MonitorError, human, qmp
 from vmpod.log import logger
 from vmpod.plan.forward import Forward
-from vmpod.plan.model import Machine
+from vmpod.plan.model import Frozen, Machine
+from vmpod.run import copy_sparse
 
 _OLDEST = 6_001_000  # has the embedded driver
+_RECONNECT, _POLL = 5.0, 0.01  # seconds
 _NIC = "hostnet0"  # the name libvirt gives the first network card's host side
 
 
@@ -42,25 +46,31 @@ class LibvirtHypervisor:
     ) -> None:
         self.close()
 
-    def start(self, machine: Machine) -> int:
+    def start(self, machine: Machine) -> Started:
         """See Hypervisor.start."""
+        laps = _Laps()
         with translated(f"could not start the machine {machine.name}"):
             xml = domain_xml(machine, labels=self._labels())
             logger.debug("domain:\n%s", xml)
             # Paused, so that a taken port is found before the guest has run an instruction.
             domain = self._connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED)
+            laps.end("create the domain")
             try:
+                if machine.frozen:
+                    thaw(domain, machine.frozen, machine.sockets)
+                    laps.end("load the frozen machine")
                 _end_by_itself(domain)
                 for forward in machine.forwards:
                     self._forward(domain, forward)
                 pid = _process_id(machine)
                 domain.resume()
+                laps.end("resume")
             except BaseException:
                 with contextlib.suppress(libvirt.libvirtError):
                     domain.destroy()
                 raise
         logger.debug("machine %s runs as process %d", machine.name, pid)
-        return pid
+        return Started(pid, tuple(laps.laps))
 
     def destroy(self, uuid: str, name: str) -> None:
         """See Hypervisor.destroy."""
@@ -70,6 +80,44 @@ class LibvirtHypervisor:
             except libvirt.libvirtError as error:
                 if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
                     raise
+
+    def freeze(self, machine: Machine, into: Frozen, copies: Copies = (), *, go_on: bool = False) -> None:
+        """See Hypervisor.freeze."""
+        with translated(f"could not freeze the machine {machine.name}"):
+            domain = self._domain(machine)
+            ran = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+            domain.suspend()
+            try:
+                for source, target in copies:
+                    copy_sparse(source, target)
+                with movable(domain, machine):
+                    freeze(domain, into, machine.memory, machine.sockets)
+            finally:
+                if go_on and ran:
+                    domain.resume()
+
+    def pause(self, machine: Machine) -> None:
+        """See Hypervisor.pause."""
+        with translated(f"could not pause the machine {machine.name}"):
+            self._domain(machine).suspend()
+
+    def resume(self, machine: Machine) -> None:
+        """See Hypervisor.resume."""
+        with translated(f"could not resume the machine {machine.name}"):
+            domain = self._domain(machine)
+            if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+                domain.resume()
+
+    def _domain(self, machine: Machine) -> libvirt.virDomain:
+        """A machine that was started before. The embedded driver finds it some time after it was opened."""
+        deadline = time.monotonic() + _RECONNECT
+        while True:
+            try:
+                return self._connection.lookupByUUIDString(machine.uuid)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN or time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL)
 
     def close(self) -> None:
         """See Hypervisor.close."""
@@ -92,14 +140,25 @@ class LibvirtHypervisor:
     def _forward(self, domain: libvirt.virDomain, forward: Forward) -> None:
         address = "" if forward.host_ip == "0.0.0.0" else forward.host_ip  # noqa: S104 - QEMU's word for it is ''
         rule = f"{forward.protocol.lower()}:{address}:{forward.host_port}-:{forward.pod_port}"
-        answer = libvirt_qemu.qemuMonitorCommand(
-            domain, f"hostfwd_add {_NIC} {rule}", libvirt_qemu.VIR_DOMAIN_QEMU_MONITOR_COMMAND_HMP
-        )
-        if answer.strip():
+        if human(domain, f"hostfwd_add {_NIC} {rule}"):
             raise PortTakenError(
                 f"host port {forward.host_port} ({forward.protocol}) is taken, or this user may not bind it",
                 hint="choose another port; ports below 1024 need root",
             )
+
+
+class _Laps:
+    """What follows one another, timed."""
+
+    def __init__(self) -> None:
+        self.laps: list[tuple[str, int, int]] = []
+        self._last = time.monotonic_ns()
+
+    def end(self, name: str) -> None:
+        """What began with the end of the one before ends here."""
+        now = time.monotonic_ns()
+        self.laps.append((name, self._last, now))
+        self._last = now
 
 
 def _check_version(version: int) -> None:
@@ -120,13 +179,10 @@ def _end_by_itself(domain: libvirt.virDomain) -> None:
     libvirt has it stop and wait to be ended, even where the domain says 'destroy'; but nobody may be there
     to do that. Source: QEMU, QMP reference, set-action.
     """
-    actions = {"shutdown": "poweroff", "reboot": "shutdown", "panic": "shutdown"}
-    command = json.dumps({"execute": "set-action", "arguments": actions})
-    answer = json.loads(libvirt_qemu.qemuMonitorCommand(domain, command, 0))
-    if "error" in answer:
-        raise HypervisorError(
-            f"QEMU refuses set-action: {answer['error']}", hint="QEMU 6.0 or later is needed"
-        )
+    try:
+        qmp(domain, "set-action", shutdown="poweroff", reboot="shutdown", panic="shutdown")
+    except MonitorError as error:
+        raise HypervisorError(str(error), hint="QEMU 6.0 or later is needed") from None
 
 
 def _process_id(machine: Machine) -> int:

@@ -25,6 +25,9 @@ _SLOT_BALLOON = 0x04
 _SLOT_DISKS = 0x08
 _SLOT_SHARES = 0x0D
 
+FROZEN_MEMORY = "vmpod-memory"
+"""What QEMU calls the main memory of a machine that begins as a frozen one."""
+
 SLOW_WHEN_EMULATED = ("erms", "la57")
 assert _SLOT_SHARES + MAX_SHARES <= 0x1F
 
@@ -43,6 +46,7 @@ def domain_xml(machine: Machine, *, labels: Mapping[str, str] | None = None) -> 
     domain.append(_devices(machine))
     domain.extend(_labels(labels or {}))
     domain.append(_qemu_capabilities())
+    domain.append(_qemu_command_line(machine))
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
 
@@ -103,11 +107,17 @@ def _devices(machine: Machine) -> ET.Element:
     devices.append(_network(machine))
     devices.append(_console(machine))
     devices.extend(_channels(machine))
-    devices.append(
-        _parent("memballoon", _slot(_SLOT_BALLOON), model="virtio", freePageReporting="on", autodeflate="on")
-    )
+    devices.append(_balloon(machine))
     devices.extend(_share(share, index) for index, share in enumerate(machine.shares))
     return devices
+
+
+def _balloon(machine: Machine) -> ET.Element:
+    if not machine.balloon:
+        return _element("memballoon", model="none")
+    return _parent(
+        "memballoon", _slot(_SLOT_BALLOON), model="virtio", freePageReporting="on", autodeflate="on"
+    )
 
 
 def _slot(number: int) -> ET.Element:
@@ -121,7 +131,7 @@ def _disks(machine: Machine) -> Iterator[ET.Element]:
     disks = machine.disks
     yield _disk(disks.root, 0, read_only=True)
     yield _disk(disks.boot, 1, read_only=True)
-    yield _disk(disks.images, 2, read_only=True, format_="vmdk")
+    yield _disk(disks.images, 2, read_only=True, format_=disks.images.suffix.removeprefix("."))
     # A write that the host has no room for is an error in the guest. QEMU would stop the machine otherwise,
     # and nobody might be there to see it.
     yield _disk(disks.scratch, 3, read_only=False, error_policy="report")
@@ -227,3 +237,17 @@ def _qemu_capabilities() -> ET.Element:
         f"{{{QEMU_NAMESPACE}}}capabilities",
         _element(f"{{{QEMU_NAMESPACE}}}del", capability="cpu-unavailable-features"),
     )
+
+
+def _qemu_command_line(machine: Machine) -> ET.Element:
+    # The firmware's tables are in the guest's memory, so they cannot differ between copies of a machine.
+    words = ["-smbios", "type=1,uuid=00000000-0000-0000-0000-000000000000"]
+    if machine.frozen:
+        memory = str(machine.frozen.memory).replace(",", ",,")
+        size = f"size={machine.memory}"
+        words += ["-object", f"memory-backend-file,id={FROZEN_MEMORY},{size},mem-path={memory},share=off"]
+        # The name that the frozen state has for it is this one, not a path in QEMU's tree of objects.
+        words[-1] += ",x-use-canonical-path-for-ramblock-id=off"
+        words += ["-machine", f"memory-backend={FROZEN_MEMORY}", "-incoming", "defer"]
+    arguments = [_element(f"{{{QEMU_NAMESPACE}}}arg", value=word) for word in words]
+    return _parent(f"{{{QEMU_NAMESPACE}}}commandline", *arguments)

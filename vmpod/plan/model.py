@@ -25,6 +25,12 @@ MAX_SHARES = 18
 """As many places as a machine has for shares."""
 
 
+def share_tag(place: int) -> str:
+    """What the guest knows a share by. Of its place alone: a machine that was frozen has read the tags."""
+    # A volume's name may have 63 bytes, and a tag of virtio-9p at most 31.
+    return f"share{place}"
+
+
 @dataclass(frozen=True)
 class Share:
     """A directory of the host that the guest can mount by its tag (9p)."""
@@ -48,8 +54,20 @@ class Disks:
 
 
 @dataclass(frozen=True)
+class Frozen:
+    """A machine that was frozen: the file of its memory, and that of its devices' state."""
+
+    memory: Path
+    state: Path
+
+
+@dataclass(frozen=True)
 class Machine:
-    """The virtual machine. memory: bytes; sockets: directory of the control and console sockets."""
+    """The virtual machine. memory: bytes; sockets: directory of the control and console sockets.
+
+    frozen: what it begins as, None to boot. balloon: whether it gives free memory back to the host; such a
+    machine can be no copy, and cannot be copied, as QEMU would punch holes into the memory that copies share.
+    """
 
     name: str
     uuid: str
@@ -65,6 +83,8 @@ class Machine:
     console_log: Path
     forwards: tuple[Forward, ...] = ()
     shares: tuple[Share, ...] = ()
+    frozen: Frozen | None = None
+    balloon: bool = False
 
     def control_socket(self, number: int) -> Path:
         """The socket that leads to a control port of the agent."""

@@ -14,7 +14,9 @@ GUEST_MEMORY = 128 * MIB
 UNSTATED_MEMORY = 384 * MIB
 """For all containers together that state neither a limit nor a request."""
 
-_GRAIN = 16 * MIB
+_LEAST = 256 * MIB
+_STEPS = 4
+"""Sizes of machines between one power of two and the next."""
 
 SCRATCH_SIZE = 64 * 1024 * MIB
 """The scratch disk as the guest sees it. On the host it is a sparse file that holds what is used."""
@@ -22,8 +24,20 @@ SCRATCH_SIZE = 64 * 1024 * MIB
 
 def memory(pod: Pod) -> int:
     """Bytes of memory: enough for every limit at once, as if each container used its own."""
-    needed = _peak(pod, _memory) + GUEST_MEMORY
-    return -(-needed // _GRAIN) * _GRAIN
+    return memory_class(_peak(pod, _memory) + GUEST_MEMORY)
+
+
+def memory_class(needed: int) -> int:
+    """The next larger of the sizes that machines have: few, so that one is frozen already for most pods.
+
+    Containers have limits of their own, and memory that nobody touches takes none of the host's: what is
+    rounded up, at most a quarter, costs next to nothing, is there from the first instruction, and has to be
+    plugged in by nobody.
+    """
+    if needed <= _LEAST:
+        return _LEAST
+    grain = (1 << (needed - 1).bit_length()) // (2 * _STEPS)
+    return -(-needed // grain) * grain
 
 
 def cpus(pod: Pod) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.plan.host import Host
-from vmpod.plan.model import MAX_SHARES, Share
+from vmpod.plan.model import MAX_SHARES, Share, share_tag
 from vmpod.spec.model import (
     ConfigMapVolume,
     EmptyDir,
@@ -27,16 +27,21 @@ if TYPE_CHECKING:
 
 def boot_volumes(pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str]) -> list[BootVolume]:
     """Every volume as the agent sees it; the values of Secrets are added to `secrets`."""
-    return [_boot_volume(volume, _tag(index), manifest, secrets) for index, volume in enumerate(pod.volumes)]
+    places = {volume.name: share_tag(place) for place, volume in enumerate(_shared(pod))}
+    return [_boot_volume(volume, places.get(volume.name, ""), manifest, secrets) for volume in pod.volumes]
 
 
 def shares(pod: Pod, host: Host) -> tuple[Share, ...]:
     """The directories of the host that the machine gets. Read-only if no container may write."""
     return tuple(
-        Share(_tag(index), Path(volume.source.path), _read_only(volume, pod), keep_owners=host.root)
-        for index, volume in enumerate(pod.volumes)
+        Share(share_tag(place), Path(volume.source.path), _read_only(volume, pod), keep_owners=host.root)
+        for place, volume in enumerate(_shared(pod))
         if isinstance(volume.source, HostPath)
     )
+
+
+def _shared(pod: Pod) -> list[Volume]:
+    return [volume for volume in pod.volumes if isinstance(volume.source, HostPath)]
 
 
 def host_path_problems(pod: Pod, source: str, kinds: Mapping[str, str]) -> list[Problem]:
@@ -62,11 +67,6 @@ def _fault(source: HostPath, kinds: Mapping[str, str]) -> str | None:
     if kind == "missing":
         return f"{source.path} does not exist; type DirectoryOrCreate makes it"
     return f"{source.path} is a {kind}, not a directory; only directories can be shared with a machine"
-
-
-def _tag(index: int) -> str:
-    # A volume's name may have 63 bytes, and a tag of virtio-9p at most 31.
-    return f"volume{index}"
 
 
 def _read_only(volume: Volume, pod: Pod) -> bool:

@@ -30,11 +30,12 @@ def start_again(
     *,
     file: Path | None = None,
     boot_timeout: float | None = None,
+    template: bool = True,
     progress: Progress = SILENT,
 ) -> PodEntry:
     """Start a pod that has ended; returns while it is coming up.
 
-    file: where its Secrets are; None for the manifest it was run from. boot_timeout: see Options.
+    file: where its Secrets are; None for the manifest it was run from. boot_timeout, template: see Options.
     Raises VmpodError: NotFoundError, ConflictError if it runs; then it is as it was, with the machine ended.
     """
     entry = runtime.pods.find(name)
@@ -45,7 +46,7 @@ def start_again(
                 f"the pod {entry.record.key} is running", hint=f"`vmpod restart {name}` stops it first"
             )
         with runtime.using():
-            return _start(runtime, entry, accelerator, file, boot_timeout, progress)
+            return _start(runtime, entry, accelerator, file, boot_timeout, template, progress)
 
 
 def restart(
@@ -56,6 +57,7 @@ def restart(
     grace: int | None = None,
     file: Path | None = None,
     boot_timeout: float | None = None,
+    template: bool = True,
     progress: Progress = SILENT,
 ) -> PodEntry:
     """Stop the pod if it runs, as stop_pod does, and start it again. Raises as start_again()."""
@@ -67,7 +69,9 @@ def restart(
         with progress.phase(f"Stopping {entry.record.key}"):
             stop_locked(runtime, entry, grace=grace)
         with runtime.using():
-            return _start(runtime, runtime.pods.find(name), accelerator, file, boot_timeout, progress)
+            return _start(
+                runtime, runtime.pods.find(name), accelerator, file, boot_timeout, template, progress
+            )
 
 
 def _start(  # noqa: PLR0917 - all of them are what the command was given
@@ -76,6 +80,7 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
     accelerator: Accelerator,
     file: Path | None,
     boot_timeout: float | None,
+    template: bool,
     progress: Progress,
 ) -> PodEntry:
     check_host(runtime.paths.state)
@@ -120,6 +125,7 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
             planned,
             progress,
             boot_timeout=boot_timeout,
+            template=template,
         )
         undo.pop_all()
     return started

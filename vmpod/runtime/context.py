@@ -13,6 +13,8 @@ from vmpod.state.store import PodEntry, PodStore
 if TYPE_CHECKING:
     from vmpod.guestimage.store import GuestStore
     from vmpod.oci.store import ImageStore
+    from vmpod.state.record import Record
+    from vmpod.template.store import TemplateStore
 
 
 def _ask(entry: PodEntry) -> list[dict[str, Any]] | None:
@@ -47,12 +49,28 @@ class Runtime:
 
         return GuestStore(self.paths.guests)
 
+    @cached_property
+    def templates(self) -> TemplateStore:
+        """Frozen machines."""
+        from vmpod.template.store import TemplateStore  # noqa: PLC0415 - not needed to list pods
+
+        return TemplateStore(self.paths.templates)
+
     @contextmanager
     def using(self) -> Iterator[None]:
-        """For who starts a pod: no image or guest image is removed between its choice and its use."""
-        with self.images.using(), self.guests.using():
+        """For who starts a pod: no image or template is removed between its choice and its use."""
+        with self.images.using(), self.guests.using(), self.templates.using():
             yield
 
     def images_in_use(self) -> set[str]:
-        """Digests of the images that some pod's disks are made of."""
-        return {digest for entry in self.pods.list() for digest in entry.record.images}
+        """Digests of the images that some pod's disks are made of, or some snapshot's."""
+        records = [entry.record for entry in self.pods.list()] + self.kept()
+        return {digest for record in records for digest in record.images}
+
+    def kept(self) -> list[Record]:
+        """The pods that snapshots are of."""
+        from vmpod.state import record  # noqa: PLC0415 - hardly ever needed
+
+        top = self.paths.snapshots
+        found = map(record.load, top.iterdir()) if top.is_dir() else ()
+        return [each for each in found if each]

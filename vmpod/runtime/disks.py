@@ -38,12 +38,11 @@ _MKFS = [
 
 
 def make_disks(plan: Plan) -> None:
-    """Write the boot disk and the images disk of a plan, and make its other disks where there are none.
+    """Write the images disk of a plan, and make its other disks where there are none.
 
-    Raises CommandError, OSError.
+    Not the boot disk: what is on it depends on how the machine begins. Raises CommandError, OSError.
     """
     disks = plan.machine.disks
-    write_boot_disk(plan.boot, disks.boot)
     write_images_disk(plan.images, disks.images)
     # A pod that is started again goes on with what it has.
     _once(disks.scratch, lambda path: make_scratch_disk(path, plan.scratch_size))
@@ -71,6 +70,11 @@ def write_boot_disk(document: BootDocument, path: Path) -> None:
     iso.add_fp(io.BytesIO(content), len(content), f"/{name.upper()};1", rr_name=name)
     iso.write(str(path))
     iso.close()
+
+
+def write_template_disk(path: Path) -> None:
+    """What a machine that begins as a frozen one has in place of a boot disk: it is told over the channel."""
+    path.write_bytes(wire.TEMPLATE.ljust(_SECTOR, b"\0"))
 
 
 def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:

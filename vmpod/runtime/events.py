@@ -21,6 +21,7 @@ _AGENT: Mapping[str, tuple[str, str, str]] = {
     events.STOPPING: (NORMAL, "Killing", "Stopping the pod"),
     events.STOPPED: (NORMAL, "Stopped", "The machine turns itself off"),
     events.BROKEN: (WARNING, "MachineFailed", "{message}"),
+    events.FORKED: (NORMAL, "Forked", "Goes on as a copy of the pod {message}"),
     events.LOST: (WARNING, "OutputLost", "{message}"),
 }
 

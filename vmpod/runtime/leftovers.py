@@ -17,6 +17,7 @@ from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable, disk_usage
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.remove import remove_locked, stray_sockets
+from vmpod.runtime.templates import still_wanted
 from vmpod.state.store import PodEntry
 
 
@@ -53,12 +54,8 @@ class Leftovers:
         entries = self._runtime.pods.list(problems=problems)
         if problems:
             raise _UnknownUseError(problems[0].message)
-        return {
-            digest
-            for entry in entries
-            if entry.record.key not in self._going
-            for digest in entry.record.images
-        }
+        staying = [entry.record for entry in entries if entry.record.key not in self._going]
+        return {digest for record in (*staying, *self._runtime.kept()) for digest in record.images}
 
     def _pod(self, key: str, running: list[RunningMachine]) -> Iterator[Removable]:
         """What can go of what is kept under the key, whose lock we hold."""
@@ -146,6 +143,8 @@ def prune(
         )
     except _UnknownUseError:
         notes.append("images are left alone: a pod may use them whose record cannot be read")
+    # Before guest images: a template of one that goes is of no use.
+    yield from runtime.templates.prune(still_wanted(runtime), dry_run=dry_run)
     yield from runtime.guests.prune(dry_run=dry_run, progress=progress)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -9,8 +11,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmpod.client.session import session
-from vmpod.errors import ConflictError, MachineError, TimeoutExpiredError, from_system
+from vmpod.client.session import AgentError, session
+from vmpod.errors import (
+    ConflictError,
+    HypervisorError,
+    MachineError,
+    ProtocolError,
+    TimeoutExpiredError,
+    from_system,
+)
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.log import logger
 from vmpod.oci.model import Image
@@ -18,23 +27,26 @@ from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.host import Request
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.make import make_plan
-from vmpod.plan.model import Accelerator, Planned
+from vmpod.plan.model import Accelerator, Machine, Planned
+from vmpod.plan.template import copy_of
 from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
-from vmpod.runtime import faults
+from vmpod.runtime import faults, templates
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.disks import make_disks
+from vmpod.runtime.disks import make_disks, write_boot_disk, write_template_disk
 from vmpod.runtime.documents import config_maps
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_host, check_memory
-from vmpod.runtime.remove import remove_locked
+from vmpod.runtime.remove import kill_if_there, remove_locked
 from vmpod.runtime.wait import wait_for
 from vmpod.spec.model import HostPath, Manifest, Pod
 from vmpod.state import journal
 from vmpod.state.journal import StreamReader
+from vmpod.state.machine import save as save_machine
 from vmpod.state.record import Record
 from vmpod.state.store import PodEntry
+from vmpod.template.store import Template
 from vmpod.wire import messages
 from vmpod.wire.events import BROKEN
 from vmpod.wire.journal import timestamp
@@ -42,6 +54,8 @@ from vmpod.wire.logdisk import EVENTS
 
 # Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy.
 _HAND_OVER_TIMEOUT = 60.0
+_COPY_TIMEOUT = 20.0  # for the agent of a machine that need not boot
+_SEED = 64  # bytes
 _END_TIMEOUT = 5.0  # for QEMU to end once the channel has gone
 _BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 
@@ -51,7 +65,8 @@ class Options:
     """The user's choices.
 
     uri: a libvirt URI, '' for the embedded driver; source: what messages call the manifest; file: where
-    it can be read again, None for standard input; boot_timeout: seconds, None for what is usual.
+    it can be read again, None for standard input; boot_timeout: seconds, None for what is usual; template:
+    whether the machine may begin as a frozen one, and one may be made for the next.
     """
 
     accelerator: Accelerator
@@ -62,6 +77,7 @@ class Options:
     file: Path | None = None
     logs: LogLimits = DEFAULT
     boot_timeout: float | None = None
+    template: bool = True
 
 
 def start_pod(
@@ -95,7 +111,20 @@ def start_pod(
         check_free(planned.plan.machine.forwards)
         check_memory(planned.plan.machine.memory)
         record = _record(pod, manifest, planned, options)
-        return _start(runtime, pod, planned, record, progress, boot_timeout=options.boot_timeout)
+        with ExitStack() as started:
+            started.callback(_undo, runtime, key)
+            entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
+            entry = bring_up(
+                runtime,
+                entry,
+                pod,
+                planned,
+                progress,
+                boot_timeout=options.boot_timeout,
+                template=options.template,
+            )
+            started.pop_all()
+        return entry
 
 
 def _check_name(runtime: Runtime, key: str, options: Options) -> None:
@@ -123,23 +152,6 @@ def ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[str
     return found
 
 
-def _start(
-    runtime: Runtime,
-    pod: Pod,
-    planned: Planned,
-    record: Record,
-    progress: Progress,
-    *,
-    boot_timeout: float | None,
-) -> PodEntry:
-    with ExitStack() as undo:
-        undo.callback(_undo, runtime, record.key)
-        entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
-        entry = bring_up(runtime, entry, pod, planned, progress, boot_timeout=boot_timeout)
-        undo.pop_all()
-    return entry
-
-
 def bring_up(
     runtime: Runtime,
     entry: PodEntry,
@@ -148,20 +160,87 @@ def bring_up(
     progress: Progress,
     *,
     boot_timeout: float | None = None,
+    template: bool = True,
 ) -> PodEntry:
     """Make the disks, start the machine, and hand its agent the pod. Raises VmpodError; undoes nothing.
 
-    boot_timeout: seconds until the agent must have answered; None for what is usual.
+    boot_timeout: seconds until the agent must have answered; None for what is usual. template: see Options.
     """
     with progress.phase("Making disks"), _system_errors("making the disks"):
         _make_files(pod, planned)
+    # A libvirt of its own may start another QEMU.
+    template = template and entry.record.uri == EMBEDDED
+    if template and (found := templates.usable(runtime, planned.plan.machine, progress)):
+        try:
+            with progress.phase("Starting the machine"), _system_errors("starting the machine"):
+                return _copy(runtime, entry, planned, found, progress)
+        except (HypervisorError, MachineError, TimeoutExpiredError, ProtocolError, AgentError) as error:
+            progress.note(
+                f"the template {found.key} is of no use, so the pod boots; it is made again: {error}"
+            )
+            runtime.templates.discard(found.key)
+            entry = _begin_again(runtime, entry, planned)
+    entry = _boot(runtime, entry, planned, progress, boot_timeout, balloon=not template)
+    if template:
+        templates.make_in_background(planned.plan.machine)
+    return entry
+
+
+def _copy(
+    runtime: Runtime, entry: PodEntry, planned: Planned, template: Template, progress: Progress
+) -> PodEntry:
+    """Let the machine begin as a frozen one, and tell it which pod it is."""
+    runtime.templates.touch(template)
+    empty = entry.directory / "empty"
+    empty.mkdir(exist_ok=True)
+    write_template_disk(planned.plan.machine.disks.boot)
+    machine = copy_of(planned.plan.machine, template.frozen, empty)
+    entry = _start_machine(runtime, entry, machine, progress)
+    document = messages.dump(dict(planned.plan.boot))
+    secrets = messages.dump(dict(planned.secrets))
+    with session(entry.record.sockets, timeout=_COPY_TIMEOUT) as found:
+        found.request(messages.ADOPT, identity(machine.mac), body=document, timeout=_COPY_TIMEOUT)
+        found.request(messages.START, {"time": time.time_ns()}, body=secrets, timeout=_HAND_OVER_TIMEOUT)
+    return entry
+
+
+def identity(mac: str) -> dict[str, object]:
+    """What a copied machine gets, so that it is nobody's double."""
+    return {"time": time.time_ns(), "seed": os.urandom(_SEED).hex(), "mac": mac.replace(":", "")}
+
+
+def _begin_again(runtime: Runtime, entry: PodEntry, planned: Planned) -> PodEntry:
+    """Remove what a machine has left that did not come up; a pod's first one has nothing to keep."""
+    kill_if_there(runtime, entry)
+    machine = planned.plan.machine
+    shutil.rmtree(machine.sockets, ignore_errors=True)
+    if entry.record.boot == 1:
+        machine.disks.scratch.unlink(missing_ok=True)
+        machine.disks.journal.unlink(missing_ok=True)
+    machine.sockets.mkdir(mode=0o711)
+    make_disks(planned.plan)
+    return runtime.pods.save(replace(entry, record=replace(entry.record, qemu=None, stopped=False)))
+
+
+def _boot(
+    runtime: Runtime,
+    entry: PodEntry,
+    planned: Planned,
+    progress: Progress,
+    boot_timeout: float | None,
+    *,
+    balloon: bool,
+) -> PodEntry:
+    """Boot the machine, and hand its agent the pod."""
+    machine = replace(planned.plan.machine, balloon=balloon)
+    write_boot_disk(planned.plan.boot, machine.disks.boot)
     news = journal.StreamReader(entry.journal, EVENTS)
     for _ in news.read():
         pass  # what an earlier machine of the pod has told
-    console = planned.plan.machine.console_log
+    console = machine.console_log
     skip = console.stat().st_size
     with progress.phase("Starting the machine"), _system_errors("starting the machine"):
-        entry = _start_machine(runtime, entry, planned)
+        entry = _start_machine(runtime, entry, machine, progress)
     with progress.phase("Booting the guest"):
         evidence = faults.Evidence(console, _qemu_log(entry), skip)
         _wait_for_agent(runtime, entry, news, evidence, boot_timeout)
@@ -255,12 +334,15 @@ def _make_files(pod: Pod, planned: Planned) -> None:
             Path(volume.source.path).mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
-def _start_machine(runtime: Runtime, entry: PodEntry, planned: Planned) -> PodEntry:
-    machine = planned.plan.machine
+def _start_machine(runtime: Runtime, entry: PodEntry, machine: Machine, progress: Progress) -> PodEntry:
     with hypervisor(
         entry.record.uri, root=machine.sockets / "v", cache=runtime.paths.data / "libvirt-cache"
     ) as found:
-        process = Process.of(found.start(machine))
+        save_machine(machine, entry.directory)
+        started = found.start(machine)
+    for name, begin, end in started.steps:
+        progress.part(name, begin, end)
+    process = Process.of(started.pid)
     if process is None:
         evidence = faults.Evidence(machine.console_log, _qemu_log(entry))
         raise faults.ended("starting the machine", evidence, _kept(runtime, entry, evidence))

@@ -31,7 +31,8 @@ class Record:
     config: the ConfigMaps that it uses. secrets: whether it has Secrets, which are not kept here but in
     the file manifest ('' if that was standard input). image_ids: by container, the digest of its image.
     logs: how much is kept of its output. addresses: in its own network. boot: the number of its machine,
-    from 1. qemu: the machine's process, None until it has started. stopped: a command ended the machine.
+    from 1. qemu: the machine's process, None until it has started. stopped: a command ended the machine;
+    paused: one let it stand still.
     """
 
     uid: str
@@ -55,6 +56,7 @@ class Record:
     boot: int = 1
     qemu: Process | None = None
     stopped: bool = False
+    paused: bool = False
 
     @property
     def key(self) -> str:

@@ -185,11 +185,13 @@ def derive(
     phase, reason, message = _phase(folder, record, alive=alive, starting=starting)
     if silent and phase in (PENDING, RUNNING):
         phase, reason, message = UNKNOWN, "NodeLost", _SILENT
+    if record.paused and alive and phase in (PENDING, RUNNING):
+        reason, message = "Paused", "its machine stands still, with all that runs in it"
     ended = phase in (SUCCEEDED, FAILED)
     containers = list(folder.containers.values())
     if not alive and not starting:
         _end_containers(containers, last_seen)
-    ready = folder.ready and alive and not ended and not silent
+    ready = folder.ready and alive and not ended and not silent and not record.paused
     since = folder.since if folder.ready == ready else folder.since | {"Ready": last_seen}
     return PodStatus(
         phase,

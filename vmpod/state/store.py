@@ -149,7 +149,7 @@ class PodStore:
         seen = entry.last_written()
         events: Iterable[tuple[str, dict[str, Any]]] = self.events(entry)
         silent = False
-        if alive and time.time() - seen > SILENCE:
+        if alive and not entry.record.paused and time.time() - seen > SILENCE:
             # It beats every few seconds, unless the machine is stuck, or the host's disk is full.
             answer = self._ask(entry)
             silent = answer is None

@@ -15,3 +15,6 @@ CONTROL_PORT_NAME = "vmpod.control.{}"
 
 BOOT_DOCUMENT_NAME = "boot.json"
 """File on the boot disk that holds the boot document."""
+
+TEMPLATE = b"vmpod template\n"
+"""What a disk begins with that stands in for the boot disk of a machine without a pod."""

@@ -174,6 +174,14 @@ def check(document: Any) -> BootDocument:
     return checked
 
 
+def check_identity(pod: Any) -> PodIdentity:
+    """Who a pod is, checked as in a document. Raises MessageError."""
+    shape = _DOCUMENT["pod"] if isinstance(_DOCUMENT, dict) else dict
+    _check(pod, shape, "pod")
+    checked: PodIdentity = pod
+    return checked
+
+
 def _check(value: Any, shape: Shape, path: str) -> None:
     if isinstance(shape, tuple):
         _check(value, next((one for one in shape if _outer(value, one)), shape[0]), path)

@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     class AgentEvent(TypedDict):
         """A step of the machine's own life: booted, prepared, stopping, stopped, failed, lost output.
 
-        uptime: seconds since the guest's kernel started. boot: of a Booted, the number of the pod's machine.
+        uptime: seconds since the guest's kernel started. boot: of a Booted, the number of the pod's machine;
+        began: of one that was not frozen meanwhile, the uptime at the agent's first line.
         """
 
         kind: Literal["agent"]
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
         message: str
         uptime: float
         boot: NotRequired[int]
+        began: NotRequired[float]
 
     Event = ContainerEvent | PodEvent | AgentEvent
 
@@ -69,4 +71,4 @@ if TYPE_CHECKING:
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"
 
 BOOTED, PREPARED, STOPPING, STOPPED, BROKEN = "Booted", "Prepared", "Stopping", "Stopped", "Broken"
-LOST = "OutputLost"
+LOST, FORKED, HANDED_OVER = "OutputLost", "Forked", "HandedOver"

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 # Methods of a REQUEST.
+ADOPT = "adopt"  # {time, seed, mac}, body: the boot document; for a copy of a machine that had no pod
 START = "start"  # body on STDIN: JSON {secret id: base64}; the pod starts when it is complete
+RENEW = "renew"  # {time, seed, mac, pod: as in the boot document}; for a copy of a machine with a pod
 STATUS = "status"  # RESPONSE: the pod's state, see events.py
 EXEC = "exec"  # {container, argv, tty, stdin, size}: RESPONSE when it runs, DATA, END
 KILL = "kill"  # {containers: names, empty for all, signal: number}: RESPONSE {signalled: names}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.unit.agent.harness import Host
 from vmpod.wire import frames, messages
 from vmpod_agent import methods
+from vmpod_agent.identity import Identity
 from vmpod_agent.session import RequestError, Stream, StreamHandler
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import BootDocument, PodIdentity
 
 
 class Recorder(StreamHandler):
@@ -44,6 +48,9 @@ class Agent:
         self.pod: Any = None
         self.recorders: list[Recorder] = []
         self.services: Any = None
+        self.waiting = False
+        self.adopted: list[tuple[BootDocument, Identity]] = []
+        self.renewed: list[tuple[PodIdentity, Identity]] = []
         table = methods.table(self)
         table |= {"record": self._record, "echo": self._echo, "refuse": self._refuse, "break": self._break}
         self.host = Host(table)
@@ -54,6 +61,14 @@ class Agent:
 
     def stop(self, grace: int | None) -> None:
         self.stopped.append(grace)
+
+    def adopt(self, document: BootDocument, identity: Identity) -> bool:
+        self.waiting = False
+        self.adopted.append((document, identity))
+        return True
+
+    def renew(self, pod: PodIdentity, identity: Identity) -> None:
+        self.renewed.append((pod, identity))
 
     def set_clock(self, nanoseconds: int) -> None:
         if self.clock_error:

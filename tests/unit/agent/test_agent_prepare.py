@@ -32,13 +32,13 @@ def described(operations: Any) -> list[str]:
 def test_the_machine() -> None:
     document = boot_document(images=[{"start": 4096, "length": 8192}, {"start": 12288, "length": 512}])
     assert described(prepare.machine(check(document))) == [
-        "set the host name p",
         "configure lo with 127.0.0.1/8",
         "set net/ipv6/conf/eth0/accept_ra to 0",
         "set net/ipv6/conf/eth0/accept_dad to 0",
         "configure eth0 with 10.0.2.15/24",
         "configure eth0 with fd76:6d70:6f64::f/64",
         "write /run/vmpod/etc/resolv.conf",
+        "set the host name p",
         "write /run/vmpod/etc/hosts",
         "write /run/vmpod/etc/hostname",
         "mount ext4 /dev/vdd on /run/vmpod/scratch",

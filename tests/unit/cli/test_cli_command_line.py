@@ -39,6 +39,8 @@ def test_all_commands_are_there() -> None:
         *_COMMANDS,
         *(f"image {name}" for name in ("pull", "load", "save", "ls", "inspect", "tag", "rm", "prune")),
         *(f"guest {name}" for name in ("build", "ls", "rm", "prune")),
+        *(f"snapshot {name}" for name in ("create", "ls", "rm")),
+        *(f"template {name}" for name in ("create", "ls", "rm", "prune")),
     }
 
 

@@ -21,14 +21,19 @@ from tests.unit.cli.test_cli_images import load as load_image
 from tests.unit.cli.test_cli_pods import STATES
 from tests.unit.golden import DIRECTORY
 from tests.unit.state.records import MOMENT, agent, ended, keep, one, record, whole
+from vmpod.cli import fork, render
 from vmpod.cli.guest import GUESTS
 from vmpod.cli.listing import OutputType
+from vmpod.cli.snapshot import SNAPSHOTS
 from vmpod.cli.stats import STATS
+from vmpod.cli.template import TEMPLATES
 from vmpod.client.stats import Counters, PodUsage, Usage
 from vmpod.guestimage.model import GuestInfo
 from vmpod.process import Process
+from vmpod.runtime.copies import Snapshot
 from vmpod.spec.load import load
-from vmpod.state.store import PodStore
+from vmpod.state.store import PodEntry, PodStore
+from vmpod.template.store import Template
 
 MANIFESTS = sorted((DIRECTORY / "pods").glob("*.yaml"))
 
@@ -38,7 +43,9 @@ def prints_json(command: click.Command) -> bool:
     return any(isinstance(each.type, OutputType) for each in command.params)
 
 
-PRINTING = [path for path, command in ALL.items() if prints_json(command)]
+# What prints something only with a machine.
+WITH_MACHINES = {("fork",)}
+PRINTING = [path for path, command in ALL.items() if prints_json(command) and path not in WITH_MACHINES]
 # What else some of them need to print something.
 ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("plan",): ["--accel", "tcg", str(MANIFESTS[0])],
@@ -122,6 +129,21 @@ def test_images(vmpod: Vmpod, tmp_path: Path) -> None:
 def test_guest_images() -> None:
     image = GuestInfo("abc", True, 1.5e9, {"kernel": 1, "root": 2}, "6.1.0", ("bash_5_amd64",))
     check({"apiVersion": "vmpod/v1", "kind": GUESTS.list_kind, "items": [GUESTS.to_json(image)]})
+
+
+def test_templates() -> None:
+    template = Template("ab", Path("/nowhere"), 1 << 29, 2, 6, "tcg", "guest", "/usr/bin/qemu", 1.5e9, 1.6e9)
+    check({"apiVersion": "vmpod/v1", "kind": TEMPLATES.list_kind, "items": [TEMPLATES.to_json(template)]})
+
+
+def test_snapshots() -> None:
+    snapshot = Snapshot("shot", Path("/nowhere"), record(), 1.5e9)
+    check({"apiVersion": "vmpod/v1", "kind": SNAPSHOTS.list_kind, "items": [SNAPSHOTS.to_json(snapshot)]})
+
+
+def test_forks() -> None:
+    entry = PodEntry(record(), Path("/nowhere"))
+    check(json.loads(json.dumps(render.items("ForkList", [fork.to_json(entry)]))))
 
 
 # Pods, in every state that the other tests know.

@@ -49,6 +49,7 @@ class Joined:
         self.ours, theirs = socket.socketpair()
         self.pod: Any = None
         self.services: Any = None
+        self.waiting = False
         self.port = ControlPort(loop, theirs.detach(), methods.table(self))
 
     def start(self, secrets: dict[str, str]) -> None:
@@ -56,6 +57,12 @@ class Joined:
 
     def stop(self, grace: int | None) -> None:
         self.stopped.append(grace)
+
+    def adopt(self, document: object, identity: object) -> bool:
+        raise NotImplementedError
+
+    def renew(self, pod: object, identity: object) -> None:
+        raise NotImplementedError
 
     def set_clock(self, nanoseconds: int) -> None:
         pass

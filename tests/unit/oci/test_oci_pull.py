@@ -337,6 +337,12 @@ class Listing:
         self.titles.append(title)
         return nullcontext(self)
 
+    def note(self, text: str) -> None:
+        pass
+
+    def part(self, name: str, begin: int, end: int) -> None:
+        pass
+
     def update(self, detail: str) -> None:
         pass
 

@@ -234,7 +234,7 @@ def test_host_paths(kind: Any, type_: str, fault: str | None) -> None:
     )
     if fault is None:
         (share,) = plan(documents, host=host(paths={"/srv": kind})).plan.machine.shares
-        assert (share.path, share.tag) == (Path("/srv"), "volume0")
+        assert (share.path, share.tag) == (Path("/srv"), "share0")
         return
     with pytest.raises(ManifestError) as error:
         plan(documents, host=host(paths={"/srv": kind}))

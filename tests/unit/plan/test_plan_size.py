@@ -21,18 +21,27 @@ def resources(memory: str = "", cpu: str = "", kind: str = "limits") -> dict[str
     [
         ([{}], [], 512),
         ([{}, {}], [], 512),
-        ([resources("100Mi")], [], 240),
-        ([resources("1")], [], 144),
+        ([resources("100Mi")], [], 256),
+        ([resources("1")], [], 256),
         ([resources("100Mi"), resources("28Mi")], [], 256),
-        ([resources("100Mi"), {}], [], 624),
-        ([resources("64Mi", kind="requests")], [], 192),
+        ([resources("100Mi"), {}], [], 640),
+        ([resources("64Mi", kind="requests")], [], 256),
         ([resources("64Mi")], [resources("512Mi")], 640),
-        ([resources("64Mi")], [resources("300Mi"), resources("300Mi")], 432),
+        ([resources("64Mi")], [resources("300Mi"), resources("300Mi")], 448),
         ([resources("64Mi")], [{}], 512),
     ],
 )
 def test_memory(containers: list[dict[str, Any]], inits: list[dict[str, Any]], mebibytes: int) -> None:
     assert size.memory(made(containers, inits)) == mebibytes * MIB
+
+
+def test_machines_have_few_sizes_and_are_hardly_larger_than_needed() -> None:
+    needed = range(200 * MIB, 8192 * MIB, 7 * MIB)
+    classes = {size.memory_class(each) for each in needed}
+    assert len(classes) == 21
+    assert all(each <= size.memory_class(each) for each in needed)
+    assert all(size.memory_class(each) <= max(256 * MIB, each * 1.25) for each in needed)
+    assert all(size.memory_class(each) == each for each in classes)
 
 
 @pytest.mark.parametrize(

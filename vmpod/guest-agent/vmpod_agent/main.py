@@ -11,8 +11,9 @@ import time
 
 from vmpod import wire
 from vmpod.wire import boot, events, logdisk, messages
+from vmpod.wire.logdisk import DiskError
 from vmpod.wire.messages import clipped
-from vmpod_agent import layout, ports, prepare, syscalls
+from vmpod_agent import layout, ports, prepare, syscalls, template
 from vmpod_agent.console import report
 from vmpod_agent.container import Services
 from vmpod_agent.journal import EventJournal, JournalDisk, RunLog
@@ -28,8 +29,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from vmpod.wire.boot import BootContainer, BootDocument
+    from vmpod.wire.boot import BootContainer, BootDocument, PodIdentity
     from vmpod.wire.events import AgentEvent
+    from vmpod_agent.identity import Identity
     from vmpod_agent.operations import Operation
     from vmpod_agent.reaper import ExitStatus
 
@@ -38,29 +40,29 @@ class Agent:
     """The machine's life."""
 
     def __init__(self) -> None:
+        self._began = _uptime()
         self._loop = Loop()
         self._reaper = Reaper(self._loop)
-        self._disk = JournalDisk(_open_journal())
-        self._events = EventJournal(self._disk)
+        self._disk: JournalDisk | None = None
+        self._events: EventJournal | None = None
         self.services = Services(self._loop, self._reaper, self._log, Secrets({}))
         self.pod: PodController | None = None
         self._document: BootDocument | None = None
         self._numbers: dict[str, int] = {}
         self._ports: list[ports.ControlPort] = []
+        self.waiting = self._copied = template.is_template()
+        if not self.waiting:
+            self._open_journal()
 
     def run(self) -> None:
         """Boot, serve, and return when the machine is to be turned off."""
-        _execute([Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])
-        self._document = _read_boot_document()
-        specs = self._document["init_containers"] + self._document["containers"]
-        self._numbers = {spec["name"]: number for number, spec in enumerate(specs)}
-        self._serve_control_ports()
-        # The host starts to talk when it sees this, and finds the ports open.
-        self._say(events.BOOTED, "")
-        _execute(prepare.machine(self._document))
-        self._discard_old_layers()
-        self._say(events.PREPARED, "")
-        self._beat()
+        if self.waiting:
+            self._serve_control_ports()
+            template.warm()
+            report("ready to be copied")
+        else:
+            _execute([Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])
+            self._begin(_read_boot_document())
         self._loop.run()
         if _used(layout.SCRATCH) > _WORTH_WAITING:
             # What is deleted is given back to the host, whose disk it is on.
@@ -78,7 +80,36 @@ class Agent:
         self._say(events.STOPPED, "")
         os.sync()
 
+    def _begin(self, document: BootDocument) -> None:
+        """Be the machine of that pod, as far as that goes without its secrets. Raises OSError."""
+        self._document = document
+        specs = document["init_containers"] + document["containers"]
+        self._numbers = {spec["name"]: number for number, spec in enumerate(specs)}
+        if not self._ports:
+            self._serve_control_ports()
+        # The host starts to talk when it sees this, and finds the ports open.
+        self._say(events.BOOTED, "")
+        _execute(prepare.machine(document))
+        self._discard_old_layers()
+        self._say(events.PREPARED, "")
+        self._beat()
+
     # What the methods need (methods.Agent).
+
+    def adopt(self, document: BootDocument, identity: Identity) -> bool:
+        """See methods.Agent."""
+        self.waiting = False
+        try:
+            # In this order: no event may bear the time of the machine that this one is a copy of.
+            self.set_clock(identity.time)
+            identity.take()
+            self._open_journal()
+            self._begin(document)
+        except (OSError, DiskError) as error:
+            self.failed(error)
+            self._loop.stop()
+            return False
+        return True
 
     def start(self, secrets: dict[str, str]) -> None:
         """Start the pod, with the values of its secrets by their ids."""
@@ -90,9 +121,23 @@ class Agent:
             self.failed(error)
             self._loop.stop()
             return
+        assert self._events is not None
         self.pod = PodController(self._document, self.services, self._events.event, self._finished)
+        # By now the clock is the host's: this tells how uptime and time of day belong together.
+        self._say(events.HANDED_OVER, "")
         self.pod.start()
         self._loop.call_later(_IDLE_AFTER, self._settle)
+
+    def renew(self, pod: PodIdentity, identity: Identity) -> None:
+        """See methods.Agent."""
+        assert self._document is not None
+        before = self._document["pod"]["name"]
+        self._document["pod"] = pod
+        self.set_clock(identity.time)
+        identity.take()
+        # In place: the containers have these files mounted, and so learn the name.
+        _execute(prepare.names(self._document))
+        self._say(events.FORKED, before)
 
     def stop(self, grace: int | None) -> None:
         """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
@@ -126,7 +171,8 @@ class Agent:
         """What nobody has to wait for: tell the host which memory is free, and follow its clock."""
         from vmpod_agent import clock  # noqa: PLC0415 - see above
 
-        self._background(["/usr/sbin/modprobe", "virtio_balloon"], _note_balloon)
+        if _has_balloon():
+            self._background(["/usr/sbin/modprobe", "virtio_balloon"], _note_balloon)
         clock.keep(self._loop, self.set_clock)
 
     def _background(self, argv: list[str], ended: Callable[[ExitStatus], None]) -> None:
@@ -141,6 +187,7 @@ class Agent:
     def _beat(self) -> None:
         """Let the host see that this loop turns."""
         self._loop.call_later(logdisk.HEARTBEAT_SECONDS, self._beat)
+        assert self._disk is not None
         try:
             self._disk.beat()
         except OSError:
@@ -148,6 +195,7 @@ class Agent:
 
     def _log(self, spec: BootContainer, run: int) -> RunLog:
         """Where a run of a container writes to."""
+        assert self._disk is not None
         log = RunLog(self._disk, self._numbers[spec["name"]], run, lambda told: self._say(events.LOST, told))
         try:
             log.begin()
@@ -156,7 +204,7 @@ class Agent:
         return log
 
     def _say(self, reason: str, message: str) -> None:
-        uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+        uptime = _uptime()
         # The kernel is told to be quiet; who looks at the console should see that something lives.
         report(f"{uptime:.3f} s: {reason} {message}".rstrip())
         event: AgentEvent = {
@@ -167,9 +215,23 @@ class Agent:
         }
         if reason == events.BOOTED and self._document:
             event["boot"] = self._document["boot"]
-        self._events.event(event)
+            if not self._copied:
+                event["began"] = round(self._began, 3)
+        if self._events:
+            self._events.event(event)
+
+    def _open_journal(self) -> None:
+        self._disk = JournalDisk(_open_journal())
+        self._events = EventJournal(self._disk)
 
 
+def _uptime() -> float:
+    """Seconds since the kernel started."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+_VIRTIO = "/sys/bus/virtio/devices"
+_BALLOON = 5  # linux/virtio_ids.h
 _IDLE_AFTER = 3.0  # seconds after the start of the pod
 _WORTH_WAITING = 4 * 1024 * 1024  # bytes
 _DELETING = 10.0  # seconds
@@ -202,6 +264,14 @@ def _execute(operations: Iterable[Operation]) -> None:
             operation.execute()
         except OSError as error:
             raise OSError(error.errno, f"could not {operation.describe()}: {error.strerror}") from error
+
+
+def _has_balloon() -> bool:
+    for device in os.listdir(_VIRTIO):
+        with open(f"{_VIRTIO}/{device}/device") as file:
+            if int(file.read(), 16) == _BALLOON:
+                return True
+    return False
 
 
 def _note_balloon(status: ExitStatus) -> None:

@@ -16,11 +16,14 @@ _SIOCADDRT = 0x890B
 _SIOCSIFFLAGS = 0x8914
 _SIOCSIFADDR = 0x8916
 _SIOCSIFNETMASK = 0x891C
+_SIOCSIFHWADDR = 0x8924
 _SIOCGIFINDEX = 0x8933
 _IFF_UP_RUNNING = 0x41
+_ARPHRD_ETHER = 1
 _RTF_UP_GATEWAY = 0x3
 
 _ADDRESS_REQUEST = struct.Struct("16sH2s4s8x8x")  # struct ifreq with a sockaddr_in
+_HARDWARE_REQUEST = struct.Struct("16sH6s16x")  # struct ifreq with a sockaddr of ARPHRD_ETHER
 _FLAGS_REQUEST = struct.Struct("16sh22x")
 _INDEX_REQUEST = struct.Struct("16si20x")
 _ADDRESS6_REQUEST = struct.Struct("16sIi")  # struct in6_ifreq: address, prefix, interface
@@ -38,6 +41,15 @@ def set_address(interface: str, address: str, prefix: int) -> None:
         _set(sock, _SIOCSIFADDR, name, _packed(address))
         _set(sock, _SIOCSIFNETMASK, name, struct.pack(">I", mask))
         fcntl.ioctl(sock, _SIOCSIFFLAGS, _FLAGS_REQUEST.pack(name, _IFF_UP_RUNNING))
+    finally:
+        os.close(sock)
+
+
+def set_hardware_address(interface: str, address: bytes) -> None:
+    """Give an Ethernet card another address. Raises OSError."""
+    sock = syscalls.datagram_socket()
+    try:
+        fcntl.ioctl(sock, _SIOCSIFHWADDR, _HARDWARE_REQUEST.pack(interface.encode(), _ARPHRD_ETHER, address))
     finally:
         os.close(sock)
 

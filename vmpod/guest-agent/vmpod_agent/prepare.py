@@ -31,9 +31,7 @@ _SHARE_OPTIONS = "trans=virtio,version=9p2000.L,msize=131072,cache=none,access=c
 
 def machine(document: BootDocument) -> Iterator[Operation]:
     """What does not need the host's secrets: name, network, disks."""
-    pod = document["pod"]
     settings = document["network"]
-    yield Hostname(pod["hostname"])
     yield Interface("lo", "127.0.0.1", 8, "")
     if settings:
         yield from _card(settings)
@@ -43,13 +41,20 @@ def machine(document: BootDocument) -> Iterator[Operation]:
         )
     else:
         yield WriteFile(f"{layout.ETC}/resolv.conf", b"")
+    yield from names(document)
+    yield from disks(document)
+
+
+def names(document: BootDocument) -> Iterator[Operation]:
+    """What the pod is called, for the kernel and in files."""
+    hostname, settings = document["pod"]["hostname"], document["network"]
+    yield Hostname(hostname)
     addresses = [settings["address"]] if settings else ["127.0.1.1"]
     if settings and settings["ipv6"]:
         addresses.append(settings["ipv6"]["address"])
     extra = settings["hosts"] if settings else []
-    yield WriteFile(f"{layout.ETC}/hosts", network.hosts(pod["hostname"], addresses, extra))
-    yield WriteFile(f"{layout.ETC}/hostname", f"{pod['hostname']}\n".encode())
-    yield from disks(document)
+    yield WriteFile(f"{layout.ETC}/hosts", network.hosts(hostname, addresses, extra))
+    yield WriteFile(f"{layout.ETC}/hostname", f"{hostname}\n".encode())
 
 
 def _card(settings: Network) -> Iterator[Operation]:

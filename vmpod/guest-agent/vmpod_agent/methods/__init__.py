@@ -13,20 +13,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from vmpod.wire.boot import BootDocument, PodIdentity
     from vmpod_agent.container import Services
+    from vmpod_agent.identity import Identity
     from vmpod_agent.pod import PodController
     from vmpod_agent.session import Method, Stream, StreamHandler
 
     Json = dict[str, Any]
 
     class Agent(Protocol):
-        """What the methods need of the agent. pod: None until start() has been called."""
+        """What the methods need of the agent.
+
+        pod: None until start() has been called. waiting: whether the machine has no pod yet, and may adopt
+        one.
+        """
 
         pod: PodController | None
         services: Services
+        waiting: bool
+
+        def adopt(self, document: BootDocument, identity: Identity) -> bool:
+            """Become the machine of a pod, as far as that goes without its secrets; whether that is done."""
 
         def start(self, secrets: dict[str, str]) -> None:
             """Start the pod, with the values of its secrets by their ids."""
+
+        def renew(self, pod: PodIdentity, identity: Identity) -> None:
+            """Go on as another pod. Raises OSError."""
 
         def stop(self, grace: int | None) -> None:
             """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
@@ -37,6 +50,8 @@ if TYPE_CHECKING:
 
 # The pod's start does not wait for these.
 _LATER = {
+    messages.ADOPT: "adopt",
+    messages.RENEW: "renew",
     messages.EXEC: "execute",
     messages.KILL: "kill",
     messages.STATS: "stats",
@@ -56,10 +71,20 @@ def table(agent: Agent) -> dict[str, Method]:
     return methods | {name: _later(agent, module) for name, module in _LATER.items()}
 
 
+def load_all() -> None:
+    """Import every method's module."""
+    for module in _LATER.values():
+        _load(module)
+
+
+def _load(module: str) -> Any:
+    # importlib would be one more module to load.
+    return __import__(f"vmpod_agent.methods.{module}", fromlist=("serve",))
+
+
 def _later(agent: Agent, module: str) -> Method:
     def method(stream: Stream, message: Json) -> StreamHandler | None:
-        # importlib would be one more module to load.
-        found = __import__(f"vmpod_agent.methods.{module}", fromlist=("serve",))
+        found = _load(module)
         handler: StreamHandler | None = found.serve(agent, stream, message)
         return handler
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmpod.wire import frames, messages
-from vmpod_agent.session import StreamHandler
+from vmpod_agent.session import RequestError, StreamHandler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def start(agent: Agent, stream: Stream, message: Json) -> StreamHandler | None:
         # A client that was killed between asking and hearing may ask again.
         stream.respond({"started": True})
         return None
+    if agent.waiting:
+        raise RequestError(messages.BAD_REQUEST, "this machine has no pod yet")
     agent.set_clock(messages.get(message, "time", int))
     return Start(agent, stream)
 

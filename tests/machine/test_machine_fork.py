@@ -1,0 +1,151 @@
+"""Pods that are paused, kept as snapshots, restored and forked: each goes on as itself."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from typing import Any
+
+import pytest
+
+from tests.machine.harness import Vmpod, eventually, free_port
+from tests.machine.manifests import Json, container, mount, pod
+from tests.machine.pods import Pods
+
+COUNT = 3
+# A server whose answer is what is on the disk. It counts the seconds that it runs.
+_SEED = "echo seeded > /data/index.html; head -c 5000000 /dev/urandom > /data/blob"
+_SERVE = "httpd -p 80 -h /data; n=0; while :; do n=$((n + 1)); echo $n > /tmp/ticks; sleep 1; done"
+
+
+def _server(name: str) -> Json:
+    data = [mount("data", "/data")]
+    seed = container("seed", _SEED, volumeMounts=data)
+    return pod(
+        name,
+        container("main", _SERVE, volumeMounts=data, ports=[{"containerPort": 80, "hostPort": free_port()}]),
+        initContainers=[seed],
+        volumes=[{"name": "data", "emptyDir": {}}],
+    )
+
+
+@pytest.fixture(scope="module")
+def server(module_pods: Pods) -> str:
+    return module_pods.start(_server("server"))
+
+
+def _get(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def _fork(vmpod: Vmpod, pods: Pods, name: str, *options: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(vmpod("fork", name, *options, "-o", "json").out)["items"]
+    for each in found:
+        pods.adopt(each["name"])
+    return found
+
+
+def _ticks(vmpod: Vmpod, name: str) -> int:
+    return int(vmpod.exec(name, "cat", "/tmp/ticks").text)
+
+
+def test_forks_answer_on_ports_of_their_own_and_see_nothing_of_each_other(
+    vmpod: Vmpod, pods: Pods, server: str
+) -> None:
+    blob = vmpod.exec(server, "md5sum", "/data/blob").text
+    before = _ticks(vmpod, server)
+    copies = _fork(vmpod, pods, server, "--count", str(COUNT))
+    assert [each["name"] for each in copies] == [f"server-{number}" for number in range(1, COUNT + 1)]
+    ports = [each["ports"][0]["hostPort"] for each in copies]
+    assert len(set(ports)) == COUNT
+    for each, port in zip(copies, ports, strict=True):
+        name = each["name"]
+        assert _get(port) == "seeded\n"
+        # Its process is the very one, and its disk was copied whole.
+        assert _ticks(vmpod, name) >= before
+        assert vmpod.exec(name, "md5sum", "/data/blob").text == blob
+        assert (
+            vmpod.exec(name, "cat", "/etc/hostname", "/proc/sys/kernel/hostname").text == f"{name}\n{name}\n"
+        )
+        vmpod.exec(name, "sh", "-c", f"echo {name} > /data/index.html")
+    assert [_get(port) for port in ports] == [f"{each['name']}\n" for each in copies]
+    assert vmpod.exec(server, "cat", "/data/index.html").text == "seeded\n"
+    statuses = [vmpod.pod(name)["status"]["phase"] for name in (server, *(each["name"] for each in copies))]
+    assert set(statuses) == {"Running"}
+
+
+def test_forks_are_nobodys_doubles(vmpod: Vmpod, pods: Pods, server: str) -> None:
+    """Random numbers, addresses and times, also of a fork of a fork."""
+    (one,) = _fork(vmpod, pods, server, "--name-template", "one")
+    (two,) = _fork(vmpod, pods, one["name"], "--name-template", "two")
+    look = "cat /proc/sys/kernel/random/uuid /sys/class/net/eth0/address; head -c 64 /dev/urandom | md5sum"
+    told = [vmpod.exec(name, "sh", "-c", look).lines for name in (server, one["name"], two["name"])]
+    for lines in zip(*told, strict=True):
+        assert len(set(lines)) == len(told)
+    assert len({vmpod.record(name)["uid"] for name in ("server", "one", "two")}) == 3
+    now = int(vmpod.exec("two", "date", "+%s").text)
+    assert abs(now - time.time()) < 2
+    assert vmpod("events", "two").text.count("Forked") == 2
+
+
+def test_a_hook_knows_the_name(vmpod: Vmpod, pods: Pods, server: str) -> None:
+    _fork(vmpod, pods, server, "--name-template", "hooked", "--hook", "echo $VMPOD_POD > /data/index.html")
+    assert vmpod.exec("hooked", "cat", "/data/index.html").text == "hooked\n"
+
+
+def test_a_snapshot_can_be_gone_on_from(vmpod: Vmpod, pods: Pods, server: str) -> None:
+    vmpod("snapshot", server, "kept")
+    try:
+        before = _ticks(vmpod, server)
+        vmpod("snapshot", server, "kept", status=125)
+        (listed,) = json.loads(vmpod("snapshot", "ls", "-o", "json").out)["items"]
+        assert (listed["name"], listed["pod"]) == ("kept", server)
+        vmpod("restore", "kept", status=125)  # its name is taken
+        port = free_port()
+        pods.adopt("again")
+        vmpod("restore", "kept", "--name", "again", "--publish", f"127.0.0.1:{port}:80")
+        assert _get(port) == "seeded\n"
+        # It stood still between, while the other went on.
+        assert before <= _ticks(vmpod, "again") < _ticks(vmpod, server)
+        # The image of a pod in a snapshot is in use.
+        assert "image" not in vmpod("prune", "--all", "--dry-run").text
+    finally:
+        vmpod("snapshot", "rm", "kept")
+    assert vmpod.exec("again", "echo", "runs on").text == "runs on\n"
+    vmpod("restore", "kept", status=125)
+
+
+def test_a_paused_pod_stands_still(vmpod: Vmpod, pods: Pods) -> None:
+    name = pods.start(_server("still"))
+    eventually(lambda: vmpod.exec(name, "cat", "/tmp/ticks", status=0).text, "a tick")
+    vmpod("pause", name)
+    vmpod("pause", name)
+    status = vmpod.pod(name)["status"]
+    assert (status["phase"], status["reason"]) == ("Running", "Paused")
+    # A fork of one that is paused goes on; it itself does not.
+    _fork(vmpod, pods, name, "--name-template", "moving")
+    assert vmpod.pod("moving")["status"]["phase"] == "Running"
+    assert vmpod.exec("moving", "echo", "moves").text == "moves\n"
+    assert "Paused" in vmpod("ps").text
+    vmpod("resume", name)
+    vmpod("resume", name)
+    before = _ticks(vmpod, name)
+    eventually(lambda: _ticks(vmpod, name) > before, "it to go on")
+
+
+def test_what_cannot_be_forked_is_told(vmpod: Vmpod, pods: Pods, server: str, tmp_path: Any) -> None:
+    booted = pods.start(pod("b", container("m", "sleep 99")), options=("--no-template",))
+    assert b"--no-template" in vmpod("fork", booted, status=125).err
+    volumes = [{"name": "v", "hostPath": {"path": str(tmp_path)}}]
+    shared = pod("s", container("m", "sleep 99", volumeMounts=[mount("v", "/v")]), volumes=volumes)
+    assert b"hostPath" in vmpod("fork", pods.start(shared), status=125).err
+    vmpod("fork", "nobody", status=125)
+    twice = vmpod("fork", server, "--count", "2", "--name-template", "same", status=125)
+    assert b"twice" in twice.err
+    vmpod("fork", server, "--name-template", "UPPER", status=125)
+    vmpod("fork", server, "--name-template", "b", status=125)
+    assert not list((vmpod.home / "data/snapshots").glob("*"))
+    assert vmpod.exec(server, "echo", "unharmed").text == "unharmed\n"

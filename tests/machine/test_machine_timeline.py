@@ -1,0 +1,49 @@
+"""Timelines of real starts add up to what somebody measures from outside."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from tests.machine.harness import Vmpod
+from tests.machine.manifests import container, pod
+from tests.machine.pods import Pods
+
+_TOLERANCE = 0.05
+
+
+@pytest.mark.parametrize("options", [(), ("--no-template",)], ids=["copied", "booted"])
+def test_the_steps_add_up(vmpod: Vmpod, pods: Pods, options: tuple[str, ...]) -> None:
+    document = pod("timed", container("main", "sleep 1000"), initContainers=[container("first", "true")])
+    begin = time.monotonic()
+    vmpod("run", "-d", *options, "-", input=pods.expect(document))
+    wall = time.monotonic() - begin
+    told = json.loads(vmpod("timeline", "timed", "-o", "json").out)
+    # The command itself ends a little after the pod is ready: it looks every 20 ms, and ends.
+    assert told["ready"] <= wall
+    assert wall - told["ready"] < wall * _TOLERANCE + 0.05
+    covered = sorted((step["begin"], step["end"]) for step in told["steps"])
+    end, gaps = 0.0, 0.0
+    for first, last in covered:
+        gaps += max(0.0, first - end)
+        end = max(end, last)
+    assert gaps + max(0.0, told["ready"] - end) < told["ready"] * _TOLERANCE
+    names = {step["name"] for step in told["steps"]}
+    assert {"command", "create the domain", "network and disks", "first: run", "main: start"} <= names
+    assert ("load the frozen machine" in names) != ("firmware" in names)
+    assert vmpod("timeline", "timed").lines[-2].split()[0] == "ready"
+    assert vmpod("timeline", "timed", "-o", "svg").out.startswith(b"<svg")
+
+
+def test_timings_are_shown_at_the_start(vmpod: Vmpod, pods: Pods) -> None:
+    done = vmpod(
+        "run", "-q", "--timings", "-", input=pods.expect(pod("shown", container("main", "true"))), status=0
+    )
+    assert "starting the machine" in done.errors
+    again = vmpod("start", "-q", "--timings", "shown")
+    assert "wake" in again.errors
+    assert vmpod("timeline", "shown").lines
+    vmpod("rm", "shown")
+    vmpod("timeline", "shown", status=125)

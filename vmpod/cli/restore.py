@@ -1,0 +1,35 @@
+"""`vmpod restore`."""
+
+from __future__ import annotations
+
+import click
+
+from vmpod.cli.common import runtime
+from vmpod.cli.pods import name as name_of
+from vmpod.cli.progress import progress
+from vmpod.plan.network import parse_publish
+
+
+@click.command("restore")
+@click.argument("snapshot")
+@click.option("--name", help="Another name for the pod than it had.")
+@click.option("--replace", is_flag=True, help="Remove a pod of the same name first.")
+@click.option(
+    "-p",
+    "--publish",
+    multiple=True,
+    metavar="[IP:]HOST:POD[/udp]",
+    help="Bind these ports of the host, in place of those that the pod had.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+def command(snapshot: str, name: str | None, replace: bool, publish: tuple[str, ...], quiet: bool) -> None:
+    """Let a pod go on from a SNAPSHOT: its containers run on from where they were then.
+
+    A snapshot may be restored any number of times, under several names also at once.
+    """
+    from vmpod.runtime.copies import restore  # noqa: PLC0415
+
+    forwards = tuple(parse_publish(text) for text in publish)
+    shown = progress(quiet=quiet)
+    entry = restore(runtime(), snapshot, pod=name, publish=forwards, replace_old=replace, progress=shown)
+    click.echo(name_of(entry))

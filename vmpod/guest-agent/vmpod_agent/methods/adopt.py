@@ -1,0 +1,54 @@
+"""`adopt {time, seed, mac}`, the boot document on stdin: a copied machine learns which pod it is."""
+
+from __future__ import annotations
+
+from vmpod.wire import boot, messages
+from vmpod_agent.identity import Identity
+from vmpod_agent.session import RequestError, StreamHandler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from vmpod_agent.methods import Agent
+    from vmpod_agent.session import Stream
+
+    Json = dict[str, Any]
+
+_MAX_DOCUMENT = 16 * 1024 * 1024
+
+
+def serve(agent: Agent, stream: Stream, message: Json) -> StreamHandler:
+    """Collect the document, and let the agent go on with it."""
+    if not agent.waiting:
+        raise RequestError(messages.BAD_REQUEST, "this machine is a pod's already")
+    return Adopt(agent, stream, Identity(message))
+
+
+class Adopt(StreamHandler):
+    """Collects the boot document."""
+
+    def __init__(self, agent: Agent, stream: Stream, identity: Identity) -> None:
+        self._agent = agent
+        self._stream = stream
+        self._identity = identity
+        self._body = bytearray()
+
+    def data(self, data: bytes) -> None:
+        self._body += data
+        self._stream.consumed(len(data))
+        if len(self._body) > _MAX_DOCUMENT:
+            self._body.clear()
+            self._stream.fail(messages.BAD_REQUEST, f"a boot document of more than {_MAX_DOCUMENT} bytes")
+
+    def eof(self) -> None:
+        try:
+            document = boot.check(messages.parse(bytes(self._body)))
+        except messages.MessageError as error:
+            self._stream.fail(messages.BAD_REQUEST, f"boot document: {error}")
+            return
+        if self._agent.waiting and self._agent.adopt(document, self._identity):
+            self._stream.respond({"adopted": True})
+            self._stream.finish()
+        else:
+            self._stream.fail(messages.FAILED, "the machine could not become the pod's")

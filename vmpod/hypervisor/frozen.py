@@ -1,0 +1,131 @@
+"""Freezes machines, and brings copies of them to life.
+
+A machine is frozen into two files: its memory, sparse, and the state of its devices, a few hundred
+kilobytes. A copy is a machine of the same build that maps the memory privately and loads the state: so
+however many copies there are, what they do not change is in the host's memory once. QEMU's `exec:` and file
+transports are forbidden by its own sandbox or younger than the versions in use: state goes through a
+socket.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import libvirt
+
+from vmpod.errors import HypervisorError, TimeoutExpiredError
+from vmpod.hypervisor.domain import FROZEN_MEMORY
+from vmpod.hypervisor.monitor import qmp
+from vmpod.hypervisor.stream import split
+from vmpod.plan.model import Frozen, Machine
+
+_UNLIMITED = 1 << 60  # bytes a second
+_POLL = 0.002
+_FREEZE_TIMEOUT = 120.0
+_THAW_TIMEOUT = 30.0
+_BUFFER = 4 * 1024 * 1024
+
+
+def freeze(domain: libvirt.virDomain, into: Frozen, size: int, scratch: Path) -> None:
+    """Write a stopped machine into two new files.
+
+    size: of its memory, bytes; scratch: a directory for a socket. The machine stays as it is.
+    Raises HypervisorError, OSError, libvirtError.
+    """
+    qmp(domain, "migrate-set-capabilities", capabilities=_CAPABILITIES)
+    qmp(domain, "migrate-set-parameters", max_bandwidth=_UNLIMITED)
+    path = scratch / "out"
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+        stack.callback(path.unlink, missing_ok=True)
+        listener.listen(1)
+        listener.settimeout(_FREEZE_TIMEOUT)
+        qmp(domain, "migrate", uri=f"unix:{path}")
+        connection = stack.enter_context(listener.accept()[0])
+        connection.settimeout(_FREEZE_TIMEOUT)
+        stream = stack.enter_context(connection.makefile("rb", buffering=_BUFFER))
+        memory = stack.enter_context(_new(into.memory))
+        memory.truncate(size)
+        state = split(cast(BinaryIO, stream), memory.fileno(), FROZEN_MEMORY.encode())
+        with _new(into.state) as file:
+            file.write(state)
+    _settled(domain, _FREEZE_TIMEOUT)
+
+
+def thaw(domain: libvirt.virDomain, frozen: Frozen, scratch: Path) -> None:
+    """Load the state of a frozen machine into one that was started for it and is paused.
+
+    Raises HypervisorError, libvirtError.
+    """
+    qmp(domain, "migrate-set-capabilities", capabilities=_CAPABILITIES)
+    path = scratch / "in"
+    qmp(domain, "migrate-incoming", uri=f"unix:{path}")
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_THAW_TIMEOUT)
+            connection.connect(str(path))
+            connection.sendall(frozen.state.read_bytes())
+        _settled(domain, _THAW_TIMEOUT)
+    except OSError as error:
+        # The state is gone, or QEMU has ended: it does so on a state that it cannot load.
+        raise HypervisorError(f"the machine does not take the frozen state: {error}") from error
+    finally:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def movable(domain: libvirt.virDomain, machine: Machine) -> Iterator[None]:
+    """Take away what keeps a stopped machine from being frozen, for the time of the block.
+
+    QEMU does not migrate a machine with a VMDK disk, for fear of what its driver may have cached. The
+    images' disk is read-only, and nothing reads it meanwhile: it is put aside, and nothing put in its
+    place.
+    """
+    if machine.disks.images.suffix != ".vmdk":
+        yield
+        return
+    # libvirt's names: the third disk, its device, its node.
+    device = "/machine/peripheral/virtio-disk2/virtio-backend"
+    node = "libvirt-3-format"
+    nothing = {"driver": "null-co", "node-name": "vmpod-nothing", "size": 1 << 40, "read-only": True}
+    back = {"driver": "vmdk", "node-name": node, "read-only": True, "file": "libvirt-3-storage"}
+    qmp(domain, "blockdev-add", **nothing)
+    qmp(domain, "qom-set", path=device, property="drive", value="vmpod-nothing")
+    qmp(domain, "blockdev-del", node_name=node)
+    try:
+        yield
+    finally:
+        qmp(domain, "blockdev-add", **back)
+        qmp(domain, "qom-set", path=device, property="drive", value=node)
+        qmp(domain, "blockdev-del", node_name="vmpod-nothing")
+
+
+_CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
+
+
+def _settled(domain: libvirt.virDomain, timeout: float) -> None:
+    """Wait until a migration is complete. Raises HypervisorError."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        told = qmp(domain, "query-migrate")
+        status = told.get("status")
+        if status == "completed":
+            return
+        if status in ("failed", "cancelled"):
+            raise HypervisorError(
+                f"QEMU could not move the machine's state: {told.get('error-desc', status)}"
+            )
+        time.sleep(_POLL)
+    raise TimeoutExpiredError("QEMU has not moved the machine's state in time")
+
+
+def _new(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w+b")

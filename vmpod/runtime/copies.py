@@ -1,0 +1,330 @@
+"""Pods as they were at a moment: kept as snapshots, and gone on from, any number of times.
+
+A snapshot is a directory: the frozen machine's memory and state, copies of its disks, and what is written
+down about the pod. A pod that begins as one maps the memory privately and gets copies of the disks; so
+the containers go on where they were, and find themselves in a pod of another name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vmpod.client.session import session
+from vmpod.errors import ConflictError, HostError, NotFoundError, UsageError
+from vmpod.files import write_atomically
+from vmpod.hypervisor.open import hypervisor
+from vmpod.paths import private_dir
+from vmpod.plan.forward import Forward, pod_key
+from vmpod.plan.model import Disks, Frozen, Machine
+from vmpod.plan.network import mac_address
+from vmpod.process import Process
+from vmpod.progress import SILENT, Progress
+from vmpod.removable import disk_usage
+from vmpod.run import copy_sparse
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.pausing import running
+from vmpod.runtime.ports import check_free
+from vmpod.runtime.preflight import check_memory
+from vmpod.runtime.remove import remove_locked
+from vmpod.runtime.start import identity
+from vmpod.state import record as records
+from vmpod.state.machine import load as load_machine
+from vmpod.state.machine import save as save_machine
+from vmpod.state.record import Record
+from vmpod.state.store import PodEntry
+from vmpod.wire import messages
+from vmpod.wire.journal import timestamp
+
+_NAME = re.compile("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+_MEMORY, _STATE = "memory", "state"
+_TIMEOUT = 60.0  # seconds for the agent to answer
+_SOCKET_KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A pod as it was. created: seconds since the epoch; record: of the pod."""
+
+    name: str
+    directory: Path
+    record: Record
+    created: float
+
+    @property
+    def size(self) -> int:
+        """Bytes of the disk that it takes."""
+        return disk_usage(self.directory)
+
+
+def snapshots(runtime: Runtime) -> list[Snapshot]:
+    """All that there are, by name. What is half there is none."""
+    top = runtime.paths.snapshots
+    paths = sorted(top.iterdir()) if top.is_dir() else []
+    found = ((path, records.load(path)) for path in paths if not path.name.startswith("."))
+    return [Snapshot(path.name, path, record, path.stat().st_mtime) for path, record in found if record]
+
+
+def take(runtime: Runtime, pod: str, name: str, progress: Progress = SILENT) -> Snapshot:
+    """Keep a pod as it is now; it stands still meanwhile, and then goes on.
+
+    Raises NotFoundError, UsageError for a name that cannot be one, ConflictError, HypervisorError.
+    """
+    target = _path(runtime, name)
+    if target.exists():
+        raise ConflictError(f"there is a snapshot {name} already", hint=f"`vmpod snapshot rm {name}`")
+    with _new(target.parent) as new:
+        with progress.phase("Freezing the pod"):
+            _freeze(runtime, pod, new)
+        new.rename(target)
+    return find(runtime, name)
+
+
+def find(runtime: Runtime, name: str) -> Snapshot:
+    """The snapshot of that name. Raises NotFoundError."""
+    path = _path(runtime, name)
+    record = records.load(path)
+    if record is None:
+        raise NotFoundError(f"there is no snapshot {name!r}", hint="`vmpod snapshot ls` lists them")
+    return Snapshot(name, path, record, path.stat().st_mtime)
+
+
+def remove(runtime: Runtime, name: str) -> None:
+    """Remove a snapshot; pods that began as it run on. Raises NotFoundError."""
+    found = find(runtime, name)
+    (found.directory / records.FILE).unlink()
+    shutil.rmtree(found.directory)
+
+
+def restore(
+    runtime: Runtime,
+    name: str,
+    *,
+    pod: str | None = None,
+    publish: Sequence[Forward] = (),
+    replace_old: bool = False,
+    progress: Progress = SILENT,
+) -> PodEntry:
+    """Let a pod go on from a snapshot.
+
+    pod: its name, None for the one it had; publish: in place of the ports it had, () for those.
+    Raises NotFoundError, ConflictError, PortTakenError, HypervisorError; then nothing of it is left.
+    """
+    snapshot = find(runtime, name)
+    record = snapshot.record
+    forwards = tuple(publish) or record.forwards
+    with progress.phase("Starting the machine"):
+        return _begin(runtime, snapshot.directory, pod or record.name, forwards, replace_old=replace_old)
+
+
+def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = SILENT) -> list[PodEntry]:
+    """Make copies of a pod that runs, each with one of the names and with free ports of the host.
+
+    Raises NotFoundError, ConflictError, HypervisorError; then there is none of them.
+    """
+    for name in names:
+        _check_free(runtime, runtime.pods.find(pod).record.namespace, name)
+    with ExitStack() as undo, _new(runtime.paths.snapshots) as new:
+        with progress.phase("Freezing the pod"):
+            record = _freeze(runtime, pod, new)
+        entries = []
+        for name in names:
+            with progress.phase(f"Starting {name}"):
+                forwards = tuple(free_port(forward) for forward in record.forwards)
+                entry = _begin(runtime, new, name, forwards)
+            undo.callback(_remove, runtime, entry.record.key)
+            entries.append(entry)
+        undo.pop_all()
+    # Nobody needs the files' names any more: the machines have them open, and their space is free when
+    # the last one ends.
+    shutil.rmtree(new, ignore_errors=True)
+    return entries
+
+
+def free_port(forward: Forward) -> Forward:
+    """The same with a port of the host that nobody uses now."""
+    with socket.socket(socket.AF_INET, _SOCKET_KINDS[forward.protocol]) as probe:
+        probe.bind((forward.host_ip, 0))
+        return replace(forward, host_port=probe.getsockname()[1])
+
+
+@contextmanager
+def _new(parent: Path) -> Iterator[Path]:
+    """A directory for what is being made, which goes unless it got another name. Raises OSError."""
+    private_dir(parent)
+    path = Path(tempfile.mkdtemp(prefix=f".new.{os.getpid()}.", dir=parent))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _freeze(runtime: Runtime, pod: str, into: Path) -> Record:
+    entry = runtime.pods.find(pod)
+    with runtime.pods.locked(entry.record.key):
+        entry = running(runtime, pod)
+        machine = load_machine(entry.directory)
+        _check(entry, machine)
+        _freeze_machine(runtime, entry, machine, into)
+        gap = machine.disks.images.with_suffix(".gap")
+        text = machine.disks.images.read_text().replace(f'"{gap}"', '"GAP"')
+        (into / "images.vmdk").write_text(text)
+        shutil.copyfile(machine.disks.boot, into / "boot.iso")
+        save_machine(machine, into)
+        # Last: with a record it is complete.
+        records.save(replace(entry.record, qemu=None, paused=False), into)
+    return entry.record
+
+
+def _check(entry: PodEntry, machine: Machine) -> None:
+    key = entry.record.key
+    if machine.balloon:
+        raise ConflictError(
+            f"the pod {key} was started with --no-template: its machine cannot be copied",
+            hint="run it again without that option",
+        )
+    if any(not each.read_only or each.path.name != "empty" for each in machine.shares):
+        raise ConflictError(
+            f"the pod {key} has hostPath volumes: a machine with shares that are mounted cannot be copied",
+            hint="let an init container copy what it needs into an emptyDir",
+        )
+
+
+def _freeze_machine(runtime: Runtime, entry: PodEntry, machine: Machine, into: Path) -> None:
+    disks = machine.disks
+    copies = [(disks.scratch, into / "scratch.raw"), (disks.journal, into / "journal.raw")]
+    frozen = Frozen(into / _MEMORY, into / _STATE)
+    cache = runtime.paths.data / "libvirt-cache"
+    with hypervisor(entry.record.uri, root=entry.record.sockets / "v", cache=cache) as found:
+        found.freeze(machine, frozen, copies, go_on=True)
+
+
+def _check_free(runtime: Runtime, namespace: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a pod", hint="use small letters, digits and hyphens"
+        )
+    key = pod_key(namespace, name)
+    if runtime.pods.lookup(key):
+        raise ConflictError(f"there is a pod {key} already", hint=f"remove it (`vmpod rm {key}`)")
+
+
+def _begin(
+    runtime: Runtime, source: Path, name: str, forwards: tuple[Forward, ...], *, replace_old: bool = False
+) -> PodEntry:
+    """Start a machine that goes on as another was when it was frozen."""
+    old = records.load(source)
+    if old is None:
+        raise HostError(f"{source} is gone")
+    key = pod_key(old.namespace, name)
+    with runtime.pods.locked(key), ExitStack() as undo, runtime.using():
+        if not replace_old:
+            _check_free(runtime, old.namespace, name)
+        if runtime.pods.directory(key).exists():
+            remove_locked(runtime, key, force=True)
+        check_free(forwards)
+        record = _renamed(runtime, old, name, forwards)
+        machine = _machine(runtime, source, record)
+        check_memory(machine.memory)
+        undo.callback(_undo, runtime, key)
+        entry = runtime.pods.save(PodEntry(record, runtime.pods.directory(key)))
+        _make_files(source, machine)
+        save_machine(machine, entry.directory)
+        cache = runtime.paths.data / "libvirt-cache"
+        with hypervisor(record.uri, root=machine.sockets / "v", cache=cache) as found:
+            started = found.start(machine)
+        if process := Process.of(started.pid):
+            entry = runtime.pods.save(replace(entry, record=record.with_process(process)))
+        pod = {
+            "name": name,
+            "namespace": record.namespace,
+            "uid": record.uid,
+            "hostname": hostname(old, name),
+        }
+        with session(record.sockets, timeout=_TIMEOUT) as agent:
+            agent.request(messages.RENEW, identity(machine.mac) | {"pod": pod}, timeout=_TIMEOUT)
+        undo.pop_all()
+    return entry
+
+
+def hostname(old: Record, name: str) -> str:
+    """Of a pod that goes on under another name: what its manifest says, else the name."""
+    spec = old.document.get("spec") or {}
+    stated = spec.get("hostname")
+    return stated if isinstance(stated, str) and stated else name[:63]
+
+
+def _renamed(runtime: Runtime, old: Record, name: str, forwards: tuple[Forward, ...]) -> Record:
+    uid = str(uuid.uuid4())
+    metadata = dict(old.document.get("metadata") or {}) | {"name": name}
+    return replace(
+        old,
+        uid=uid,
+        name=name,
+        created=timestamp(time.time_ns() // 10**9 * 10**9).replace(".000000000", ""),
+        sockets=runtime.pods.sockets(uid),
+        forwards=forwards,
+        document=dict(old.document) | {"metadata": metadata},
+    )
+
+
+def _machine(runtime: Runtime, source: Path, record: Record) -> Machine:
+    state = runtime.pods.directory(record.key)
+    old = load_machine(source)
+    return replace(
+        old,
+        name=record.machine_name,
+        uuid=record.uid,
+        disks=Disks(
+            root=old.disks.root,
+            boot=state / "boot.iso",
+            images=state / "images.vmdk",
+            scratch=state / "scratch.raw",
+            journal=state / "journal.raw",
+        ),
+        mac=mac_address(record.uid),
+        sockets=record.sockets,
+        console_log=state / "console.log",
+        forwards=record.forwards,
+        shares=tuple(replace(share, path=state / "empty") for share in old.shares),
+        frozen=Frozen(source / _MEMORY, source / _STATE),
+    )
+
+
+def _make_files(source: Path, machine: Machine) -> None:
+    disks = machine.disks
+    machine.sockets.mkdir(mode=0o711)
+    machine.console_log.touch(mode=0o600)
+    (disks.boot.parent / "empty").mkdir()
+    shutil.copyfile(source / "boot.iso", disks.boot)
+    gap = disks.images.with_suffix(".gap")
+    gap.write_bytes(bytes(4096))
+    write_atomically(disks.images, (source / "images.vmdk").read_text().replace('"GAP"', f'"{gap}"').encode())
+    copy_sparse(source / "scratch.raw", disks.scratch)
+    copy_sparse(source / "journal.raw", disks.journal)
+
+
+def _undo(runtime: Runtime, key: str) -> None:
+    remove_locked(runtime, key, force=True)
+
+
+def _remove(runtime: Runtime, key: str) -> None:
+    with runtime.pods.locked(key):
+        remove_locked(runtime, key, force=True)
+
+
+def _path(runtime: Runtime, name: str) -> Path:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a snapshot", hint="use small letters, digits, dots and hyphens"
+        )
+    return runtime.paths.snapshots / name

@@ -1,0 +1,193 @@
+"""Makes templates, and pods' machines from them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from vmpod import wire
+from vmpod.client.session import session
+from vmpod.errors import BootTimeoutError, VmpodError
+from vmpod.guestimage.model import GuestImage
+from vmpod.hypervisor.open import EMBEDDED, hypervisor
+from vmpod.log import logger
+from vmpod.plan.model import Accelerator, Disks, Frozen, Machine, Share
+from vmpod.plan.size import memory_class
+from vmpod.plan.template import empty_share, template_of
+from vmpod.progress import SILENT, Progress
+from vmpod.runtime.context import Runtime
+from vmpod.template.store import Template
+
+_BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
+_POLL = 0.05
+
+# As the guest sees them; on the host they are holes. Larger than any pod's.
+_STAND_INS = {"images": 1 << 40, "scratch": 64 << 30, "journal": 1 << 38}
+_BOOT = 1 << 20
+
+
+def usable(runtime: Runtime, machine: Machine, progress: Progress = SILENT) -> Template | None:
+    """The template that the machine can begin as, if there is one; that one is damaged is told."""
+    store = runtime.templates
+    try:
+        key = store.key(machine)
+        found = store.find(key)
+        if found is None and store.damaged(key):
+            progress.note(f"the template {key} is damaged, so the pod boots; it is made again")
+            store.discard(key)
+    except OSError as error:
+        logger.debug("templates: %s", error)
+        return None
+    return found
+
+
+def bare_machine(  # noqa: PLR0917 - a size is three numbers
+    runtime: Runtime,
+    accelerator: Accelerator,
+    memory: int,
+    cpus: int,
+    shares: int,
+    progress: Progress = SILENT,
+) -> Machine:
+    """A machine of that size, with nothing of a pod's. memory: bytes, rounded up to a size of templates."""
+    return _bare(runtime.guests.ensure(progress), accelerator, memory, cpus, shares)
+
+
+def _bare(guest: GuestImage, accelerator: Accelerator, memory: int, cpus: int, shares: int) -> Machine:
+    nowhere = Path("/")
+    return Machine(
+        name="",
+        uuid="",
+        accelerator=accelerator,
+        memory=memory_class(memory),
+        cpus=cpus,
+        kernel=guest.kernel,
+        initrd=guest.initrd,
+        command_line=guest.command_line[accelerator],
+        disks=Disks(guest.root, nowhere, nowhere, nowhere, nowhere),
+        mac="",
+        sockets=nowhere,
+        console_log=nowhere,
+        shares=tuple(Share("", nowhere, read_only=True, keep_owners=False) for _ in range(shares)),
+    )
+
+
+def still_wanted(runtime: Runtime) -> Callable[[Template], bool]:
+    """Tells whether the next pod of its size would begin as a template. Builds nothing."""
+    guest = runtime.guests.describe()
+
+    def wanted(template: Template) -> bool:
+        accelerator: Accelerator = "kvm" if template.accelerator == "kvm" else "tcg"
+        machine = _bare(guest, accelerator, template.memory, template.cpus, template.shares)
+        return runtime.templates.key(machine) == template.key
+
+    return wanted
+
+
+def make(runtime: Runtime, machine: Machine, progress: Progress = SILENT) -> Template:
+    """Make the template that the machine can begin as, unless it is there. Raises VmpodError, OSError."""
+    store = runtime.templates
+    key = store.key(machine)
+    if found := store.find(key):
+        return found
+    with ExitStack() as held, ExitStack() as waits:
+
+        def waiting() -> None:
+            waits.enter_context(progress.phase("Waiting for who makes it already"))
+
+        new = held.enter_context(store.making(key, waiting))
+        waits.close()
+        if found := store.find(key):
+            return found
+        uid = str(uuid.uuid4())
+        # The sockets' paths have to be short, so they are not in the template's directory.
+        sockets = runtime.pods.sockets(uid)
+        stem = template_of(machine, new, uuid=uid, mac="52:54:00:00:00:00")
+        try:
+            made = replace(stem, sockets=sockets)
+            _prepare(made, new)
+            _freeze(runtime, made, Frozen(new / "memory", new / "state"), progress)
+        finally:
+            _end(uid, sockets)
+        return store.complete(key, new, stem, machine.initrd.name)
+
+
+def _prepare(machine: Machine, new: Path) -> None:
+    disks: Disks = machine.disks
+    disks.boot.write_bytes(wire.TEMPLATE)
+    os.truncate(disks.boot, _BOOT)
+    for name, size in _STAND_INS.items():
+        path: Path = getattr(disks, name)
+        path.touch(mode=0o600)
+        os.truncate(path, size)
+    empty_share(new).mkdir()
+    machine.console_log.touch(mode=0o600)
+    machine.sockets.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    machine.sockets.mkdir(mode=0o711)
+
+
+def _freeze(runtime: Runtime, machine: Machine, into: Frozen, progress: Progress) -> None:
+    cache = runtime.paths.data / "libvirt-cache"
+    with hypervisor(EMBEDDED, root=machine.sockets / "v", cache=cache) as found:
+        with progress.phase("Booting a machine for the template"):
+            found.start(machine)
+            _wait(machine)
+        with progress.phase("Freezing it"):
+            found.freeze(machine, into)
+
+
+def _wait(machine: Machine) -> None:
+    """Wait until the agent has done all that it can do before it has a pod."""
+    limit = _BOOT_TIMEOUT[machine.accelerator]
+    deadline = time.monotonic() + limit
+    while True:
+        try:
+            with session(machine.sockets, timeout=max(1.0, deadline - time.monotonic())):
+                return
+        except VmpodError as error:
+            if time.monotonic() > deadline:
+                raise BootTimeoutError(
+                    f"the template's machine has not come up within {limit:g} seconds: {error.message}"
+                ) from error
+            time.sleep(_POLL)
+
+
+def _end(uid: str, sockets: Path) -> None:
+    import shutil  # noqa: PLC0415
+
+    from vmpod.hypervisor import machines  # noqa: PLC0415
+
+    if process := machines.find(uid):
+        process.end()
+    shutil.rmtree(sockets, ignore_errors=True)
+
+
+def make_in_background(machine: Machine) -> None:
+    """Have a process of its own make the template that the machine could have begun as."""
+    argv = [sys.executable, "-m", "vmpod", "template", "create", "--quiet", "--accel", machine.accelerator]
+    argv += [
+        "--memory",
+        str(machine.memory),
+        "--cpus",
+        str(machine.cpus),
+        "--shares",
+        str(len(machine.shares)),
+    ]
+    try:
+        subprocess.Popen(
+            ["nice", *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd="/",
+        )
+    except OSError as error:
+        logger.debug("no template is made: %s", error)

@@ -1,0 +1,36 @@
+"""The machine that a pod has, as it was started: what a copy of it has to be like."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from vmpod.errors import HostError
+from vmpod.plan.forward import Forward
+from vmpod.plan.model import Disks, Frozen, Machine, Share
+
+FILE = "machine.json"
+
+
+def save(machine: Machine, directory: Path) -> None:
+    """Write it into a directory."""
+    (directory / FILE).write_text(json.dumps(asdict(machine), default=str, indent=1))
+
+
+def load(directory: Path) -> Machine:
+    """Read it again. Raises HostError."""
+    path = directory / FILE
+    try:
+        told: dict[str, Any] = json.loads(path.read_bytes())
+        for name in ("kernel", "initrd", "sockets", "console_log"):
+            told[name] = Path(told[name])
+        told["disks"] = Disks(**{field.name: Path(told["disks"][field.name]) for field in fields(Disks)})
+        told["forwards"] = tuple(Forward(**each) for each in told["forwards"])
+        told["shares"] = tuple(Share(**each | {"path": Path(each["path"])}) for each in told["shares"])
+        frozen = told["frozen"]
+        told["frozen"] = Frozen(Path(frozen["memory"]), Path(frozen["state"])) if frozen else None
+        return Machine(**told)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise HostError(f"{path} cannot be read: {error}", hint="run the pod again") from error

@@ -1,0 +1,151 @@
+"""When each step of a pod's last start was: what its command noted, and what the guest's events tell.
+
+The guest counts time from the start of its kernel. The event that says that the pod was handed over has
+both that and the time of day, which the host has just set: so all that the guest tells can be put on the
+host's clock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vmpod.files import write_atomically
+from vmpod.state.record import Record
+from vmpod.state.status import TimedEvent
+from vmpod.stopwatch import Step
+from vmpod.wire import events
+
+FILE = "timeline.json"
+VERSION = 1
+RESUMED = "resume"
+"""The part of the host's steps with whose end the machine runs its first instruction."""
+
+_SECOND = 10**9
+_LONGEST = 24 * 3600 * _SECOND
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The steps of a start. host: one after the other, with parts; guest: as its events tell.
+
+    begin: of the command; ready: when all containers were, None if they never were (ns since the epoch).
+    """
+
+    begin: int
+    host: tuple[Step, ...]
+    guest: tuple[Step, ...]
+    ready: int | None
+
+    @property
+    def end(self) -> int:
+        """Of the last step."""
+        return max([step.end for step in (*self.host, *self.guest)], default=self.begin)
+
+    @property
+    def total(self) -> int:
+        """What the start took, to the last step if the pod never was ready."""
+        return (self.ready or self.end) - self.begin
+
+
+def save(directory: Path, begin: int, steps: Iterable[Step]) -> None:
+    """Write down the host's steps, in place of those of the start before. Raises OSError."""
+    content = {"version": VERSION, "begin": begin, "steps": [asdict(step) for step in steps]}
+    write_atomically(directory / FILE, json.dumps(content).encode())
+
+
+def load(directory: Path, record: Record, told: Iterable[TimedEvent]) -> Timeline | None:
+    """The timeline of a pod's last start; None if nothing was written down. told: its events, not trusted."""
+    try:
+        content = json.loads((directory / FILE).read_bytes())
+        if content["version"] != VERSION:
+            return None
+        begin: int = content["begin"]
+        host = tuple(Step(**step) for step in content["steps"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    ready, guest = _guest(begin, host, record, list(told))
+    # What the host waited for is the guest's.
+    return Timeline(begin, host, tuple(guest), ready)
+
+
+def _guest(
+    begin: int, host: tuple[Step, ...], record: Record, told: list[TimedEvent]
+) -> tuple[int | None, list[Step]]:
+    latest = [(moment, event) for at, event in told if (moment := _moment(at)) and moment >= begin - _SECOND]
+    resumed = next((step.end for step in host if step.name == RESUMED), begin)
+    found = list(_agent(resumed, latest))
+    ready = None
+    opened: dict[str, int] = {}
+    for moment, event in latest:
+        if not begin <= moment <= begin + _LONGEST:
+            continue
+        if event.get("kind") == "pod" and event.get("ready") is True and ready is None:
+            ready = moment
+        elif event.get("kind") == "container":
+            found += _container(moment, event, record, opened)
+        if ready:
+            break
+    return ready, found
+
+
+def _agent(resumed: int, told: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Step]:
+    """The machine's own steps."""
+    marks = {event.get("reason"): event for _, event in told if event.get("kind") == "agent"}
+    handed = next(
+        (
+            moment - _nanoseconds(event.get("uptime"))
+            for moment, event in reversed(told)
+            if event.get("kind") == "agent" and event.get("reason") == events.HANDED_OVER
+        ),
+        None,
+    )
+    if handed is None:
+        return
+    began = _nanoseconds(marks.get(events.BOOTED, {}).get("began"))
+    last = resumed
+    for name, uptime in (
+        ("firmware", 0),
+        ("kernel and Python", began),
+        ("agent", _nanoseconds(marks.get(events.BOOTED, {}).get("uptime"))),
+        ("network and disks", _nanoseconds(marks.get(events.PREPARED, {}).get("uptime"))),
+        ("hand over", _nanoseconds(marks.get(events.HANDED_OVER, {}).get("uptime"))),
+    ):
+        end = handed + uptime
+        # What was before the machine was frozen is not of this start.
+        if last < end < last + _LONGEST:
+            yield Step(name if name != "agent" or began else "wake", last, end)
+            last = end
+
+
+def _container(
+    moment: int, event: Mapping[str, Any], record: Record, opened: dict[str, int]
+) -> Iterator[Step]:
+    name, state = event.get("name"), event.get("state")
+    if name not in record.all_containers or not isinstance(state, dict):
+        return
+    waiting = state.get("waiting")
+    if isinstance(waiting, dict) and waiting.get("reason") == "ContainerCreating":
+        opened[name] = moment
+    elif name in opened and "running" in state:
+        yield Step(f"{name}: start", opened[name], moment)
+        opened[name] = moment
+    elif name in opened and "terminated" in state:
+        yield Step(f"{name}: run", opened.pop(name), moment)
+
+
+def _nanoseconds(uptime: Any) -> int:
+    return int(uptime * _SECOND) if isinstance(uptime, int | float) and 0 <= uptime < 1e6 else 0
+
+
+def _moment(timestamp: str) -> int | None:
+    """Of RFC 3339 with nanoseconds; ns since the epoch."""
+    try:
+        whole = datetime.fromisoformat(timestamp[:19] + "+00:00")
+        return int(whole.timestamp()) * _SECOND + int(timestamp[20:29].ljust(9, "0"))
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""Frozen machines on this host: templates, which have no pod yet."""
