@@ -39,7 +39,6 @@ MB = 1_000_000
 BLOCK = bytes(range(250)) * 4000  # a megabyte
 TEXT_MB = 8  # less than one log file holds
 LINE = "0123456789abcdef" * 4
-IDLE = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"]
 # The text is made once: what makes it is slower than what is measured.
 PREPARE = f"yes {LINE[:-1]} | dd of=/tmp/text bs=64k count={TEXT_MB * MB // 65536} iflag=fullblock"
 
@@ -157,7 +156,7 @@ def measured(accel: str, count: int, megabytes: int) -> common.Taken:
     """MB a second of every round, and processor seconds for each 100 MB, by name."""
     with (
         common.image(),
-        common.running("channel", accel, IDLE) as name,
+        common.running("channel", accel, common.IDLE) as name,
         tempfile.TemporaryDirectory() as directory,
     ):
         subprocess.run(
@@ -187,7 +186,7 @@ def main() -> None:
         unit = "s/100 MB" if name.endswith("CPU") else "MB/s"
         print(common.line(name, values, unit, 2 if unit == "MB/s" else 3))
     print(f"500 MB through `cat` and back: {500 / statistics.median(taken['exec both']):.0f} s")
-    common.write(options.json, taken)
+    common.write(options, taken)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from vmpod.state.store import PodStore
 
 VMPOD = [sys.executable, "-m", "vmpod"]
 IMAGE = "localhost/vmpod-bench:latest"
+IDLE = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"]
+"""A command of the image that does nothing until it is told to end."""
 
 Taken = dict[str, list[float]]
 
@@ -68,6 +70,11 @@ def record(name: str) -> Record:
     return PodStore(default_paths()).find(name).record
 
 
+def pods() -> set[str]:
+    """The names of all pods that are there."""
+    return {entry.record.name for entry in PodStore(default_paths()).list()}
+
+
 def qemu(of: Record) -> int:
     """The process of the pod's machine."""
     assert of.qemu is not None
@@ -93,12 +100,12 @@ def process_cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rounds(every: Mapping[str, Callable[[], float]], count: int) -> Taken:
-    """Measure everything once in each round, one after the other; once more before, for the caches."""
-    taken: Taken = {}
-    for name, measure in every.items():
-        measure()
-        taken[name] = []
+def rounds(every: Mapping[str, Callable[[], float]], count: int, *, first: bool = True) -> Taken:
+    """Measure everything once in each round, in turn; with first, once more before, for the caches."""
+    taken: Taken = {name: [] for name in every}
+    if first:
+        for measure in every.values():
+            measure()
     for number in range(count):
         print(f"round {number + 1} of {count}", file=sys.stderr)
         for name, measure in every.items():
@@ -130,18 +137,24 @@ def line(name: str, values: list[float], unit: str = "s", digits: int = 3) -> st
     return f"{name:24}  {median:8.{digits}f} {unit}  ({least:.{digits}f} to {most:.{digits}f})"
 
 
-def options(description: str | None) -> argparse.ArgumentParser:
+def numbers(text: str) -> list[int]:
+    """What `1,5,20` says. Raises ValueError."""
+    return [int(word) for word in text.split(",")]
+
+
+def options(description: str | None, *, rounds: int = 5) -> argparse.ArgumentParser:
     """The options that every benchmark has."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--accel", choices=("kvm", "tcg"), default="tcg")
-    parser.add_argument("--json", type=Path, help="write every figure to this file")
+    parser.add_argument("--json", type=Path, help="write every figure to this file, for bench/report.py")
     return parser
 
 
-def write(path: Path | None, taken: Taken) -> None:
+def write(options: argparse.Namespace, taken: Taken) -> None:
     """Write every figure to a file, if one is wanted."""
-    if path:
-        path.write_text(json.dumps({"machine": machine(), "taken": taken}, indent=1) + "\n")
+    if options.json:
+        figures = {"machine": machine(), "accelerator": options.accel, "taken": taken}
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")

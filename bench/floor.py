@@ -5,12 +5,11 @@ Same kernel, accelerator, machine and command line as a pod's machine; but no de
 initrd that holds nothing except a static program that writes one byte to the console and stops.
 No pod that boots this kernel can start faster.
 
-    bench/floor.py [--rounds 5] [--accel tcg|kvm]
+    bench/floor.py [--rounds 5] [--accel tcg|kvm] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import struct
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.common import process_cpu
+from bench import common
 from vmpod.guestimage.cpio import archive
 from vmpod.guestimage.model import GuestImage
 from vmpod.guestimage.store import GuestStore
@@ -83,7 +82,7 @@ def measured(image: GuestImage, accel: str) -> tuple[float, float]:
                     sys.exit(f"the machine ended without the byte; it said: {said.decode(errors='replace')}")
                 said += byte
             taken = time.monotonic() - start
-            used = process_cpu(qemu.pid)
+            used = common.process_cpu(qemu.pid)
             qemu.kill()
     return taken, used
 
@@ -95,14 +94,11 @@ def floor(accel: str, rounds: int) -> list[float]:
 
 
 def main() -> None:
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--accel", choices=sorted(ACCELERATORS), default="tcg")
-    options = parser.parse_args()
+    options = common.options(__doc__).parse_args()
     taken = floor(options.accel, options.rounds)
     spread = f"{min(taken):.2f} to {max(taken):.2f}, {len(taken)} rounds"
     print(f"F = {statistics.median(taken):.2f} s  ({spread})")
+    common.write(options, {"F": taken})
 
 
 if __name__ == "__main__":

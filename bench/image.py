@@ -115,7 +115,7 @@ def main() -> None:
     options = common.options(__doc__).parse_args()
     taken = run(options.rounds)
     report(taken)
-    common.write(options.json, taken)
+    common.write(options, taken)
 
 
 if __name__ == "__main__":

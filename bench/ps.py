@@ -81,7 +81,7 @@ def main() -> None:
     none, many = map(statistics.median, taken.values())
     each = (many - none) / options.pods * 1000
     print(f"{options.pods} stopped pods cost {many - none:.3f} s, {each:.2f} ms each")
-    common.write(options.json, taken)
+    common.write(options, taken)
 
 
 if __name__ == "__main__":
