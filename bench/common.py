@@ -26,6 +26,8 @@ IMAGE = "localhost/vmpod-bench:latest"
 IDLE = ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"]
 """A command of the image that does nothing until it is told to end."""
 
+_LOAD = os.getloadavg()[0]
+
 Taken = dict[str, list[float]]
 
 
@@ -119,7 +121,7 @@ def measured_rounds(noted: Taken) -> Taken:
 
 
 def machine() -> str:
-    """The machine in a line."""
+    """The machine in a line, with its load of the minute before anything was measured."""
     model = next(
         (
             line.partition(": ")[2]
@@ -128,7 +130,13 @@ def machine() -> str:
         ),
         platform.machine(),
     )
-    return f"{os.cpu_count()} x {model}, Linux {platform.release()}, load {os.getloadavg()[0]:.1f}"
+    linux = platform.release().partition("-")[0]
+    return f"{os.cpu_count()} x {model}, Linux {linux}, QEMU {_qemu_version()}, load {_LOAD:.1f}"
+
+
+def _qemu_version() -> str:
+    told = subprocess.run(["qemu-system-x86_64", "--version"], check=True, stdout=subprocess.PIPE, text=True)
+    return told.stdout.split()[3]
 
 
 def line(name: str, values: list[float], unit: str = "s", digits: int = 3) -> str:
