@@ -72,4 +72,3 @@ def test_each_fork_of_a_seeded_database_answers_on_its_own_port_and_sees_no_othe
         eventually(lambda: _answers(vmpod, name), "the answer of the copy that was restarted")
         assert _ask(vmpod, name, _BALANCE) == found[-1]
     assert vmpod.leftovers() == []
-
