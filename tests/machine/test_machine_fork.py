@@ -111,7 +111,7 @@ def test_a_snapshot_can_be_gone_on_from(vmpod: Vmpod, pods: Pods, server: str) -
         # It stood still between, while the other went on.
         assert before <= _ticks(vmpod, "again") < _ticks(vmpod, server)
         # The image of a pod in a snapshot is in use.
-        assert "image" not in vmpod("prune", "--all", "--dry-run").text
+        assert "image localhost/busybox" not in vmpod("prune", "--all", "--dry-run").text
     finally:
         vmpod("snapshot", "rm", "kept")
     assert vmpod.exec("again", "echo", "runs on").text == "runs on\n"

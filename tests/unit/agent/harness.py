@@ -15,7 +15,9 @@ import pytest
 from vmpod.wire import frames, messages
 from vmpod.wire.flow import ReceiveWindow, SendWindow
 from vmpod.wire.frames import Decoder, Frame, encode
-from vmpod_agent import join
+from vmpod_agent import launch
+from vmpod_agent.join import Joining
+from vmpod_agent.launch import Process
 from vmpod_agent.loop import Loop
 from vmpod_agent.process import spawn
 from vmpod_agent.reaper import Reaper
@@ -137,12 +139,12 @@ class Joined:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.pids: list[int] = []
         self.delay = 0.0
-        monkeypatch.setattr(join, "_fork_into", self._fork)
-        monkeypatch.setattr(join, "_enter", lambda _pidfd: None)
-        for step in ("_enter_cgroup", "_give_up", "_change_user"):
-            monkeypatch.setattr(join._Process, step, lambda _self: None)
+        monkeypatch.setattr(launch, "_fork_into", self._fork)
+        monkeypatch.setattr(Joining, "entering", lambda _self: iter(()))
+        for step in ("_give_up", "_change_user"):
+            monkeypatch.setattr(Process, step, lambda _self: None)
 
-    def _fork(self, _pidfd: int) -> int:
+    def _fork(self, _enter: object) -> int:
         pid = os.fork()
         if pid:
             self.pids.append(pid)

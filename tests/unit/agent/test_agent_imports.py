@@ -57,8 +57,8 @@ def test_pid_1_loads_little() -> None:
 
 
 def test_what_only_an_exec_needs_comes_later() -> None:
-    own = {"vmpod_agent.exec", "vmpod_agent.join", "vmpod_agent.relay", "vmpod_agent.capabilities"}
-    assert not loaded("vmpod_agent.main") & (own | {"_socket", "termios"})
+    own = {"vmpod_agent.exec", "vmpod_agent.join", "vmpod_agent.relay"}
+    assert not loaded("vmpod_agent.main") & (own | {"termios"})
     assert own < loaded("vmpod_agent.exec")
     assert not loaded("vmpod_agent.exec") & FORBIDDEN
 

@@ -96,24 +96,6 @@ def test_children_are_told_from_each_other(loop: Loop) -> None:
     assert ended == {code: code for code in range(20)}
 
 
-def test_an_end_before_the_adoption_is_told_then(loop: Loop) -> None:
-    reaper = Reaper(loop)
-    pid = start(reaper, "/bin/sh", "-c", "kill -9 $$")
-    run_until(loop, lambda: pid in reaper._orphans)
-    ended: list[ExitStatus] = []
-    reaper.adopt(pid, ended.append)
-    assert (ended[0].code, ended[0].signal) == (137, 9)
-    assert not reaper._orphans
-
-
-def test_orphans_are_not_kept_for_ever(loop: Loop) -> None:
-    reaper = Reaper(loop)
-    for pid in range(10_000, 11_000):
-        reaper._ended(pid, ExitStatus(0))
-    assert len(reaper._orphans) == 256
-    assert 10_999 in reaper._orphans
-
-
 def test_one_callback_that_raises_hides_no_other_end(loop: Loop, capfd: pytest.CaptureFixture[str]) -> None:
     reaper = Reaper(loop)
     ended: list[int] = []

@@ -1,4 +1,4 @@
-"""What the agent does to make the machine ready, as lists to read; and what it tells crun."""
+"""What the agent does to make the machine ready, as lists to read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 
 from tests.unit.documents import boot_container, boot_document
-from tests.unit.golden import compare_json
 from vmpod.wire.boot import check
-from vmpod_agent import container, layout, network, ociconfig, prepare
+from vmpod_agent import container, layout, network, prepare
 from vmpod_agent.container import StartError
 from vmpod_agent.operations import Directory, WriteFile
 from vmpod_agent.secrets import Secrets
-from vmpod_agent.users import User
 
 
 def volume(name: str, kind: str, **fields: Any) -> dict[str, Any]:
@@ -135,52 +133,6 @@ def test_files_and_directories_have_exactly_their_mode(tmp_path: Path) -> None:
     assert (tmp_path / "sub/file").read_bytes() == b"x"
 
 
-# OCI configurations.
-
-
-@pytest.mark.parametrize(
-    ("name", "user", "terminal", "limits"),
-    [
-        ("root", User(0, 0, [], "/root"), None, (0, 0, 0)),
-        ("limited", User(1000, 100, [1, 50], "/home/app"), None, (64 << 20, 500, 250)),
-        ("terminal", User(0, 0, [], "/root"), (80, 24), (0, 0, 0)),
-    ],
-)
-def test_oci_configuration(
-    name: str, user: User, terminal: tuple[int, int] | None, limits: tuple[int, int, int]
-) -> None:
-    process = ociconfig.process(["/bin/x", "-y"], env=["A=b"], cwd="", user=user, terminal=terminal)
-    mounts = [ociconfig.bind("/run/vmpod/volumes/v", "/v", read_only=True), ociconfig.bind("/a", "/b")]
-    memory, cpu, request = limits
-    found = ociconfig.container(
-        process,
-        mounts,
-        cgroup="/vmpod/c-0",
-        resources=ociconfig.resources(memory=memory, cpu=cpu, cpu_request=request),
-    )
-    compare_json(f"oci/{name}.json", found)
-
-
-@pytest.mark.parametrize(
-    ("cpu", "quota"), [(1, 1000), (9, 1000), (10, 1000), (11, 1100), (500, 50_000), (2500, 250_000)]
-)
-def test_a_cpu_limit_is_never_less_than_the_kernel_takes(cpu: int, quota: int) -> None:
-    assert ociconfig.resources(memory=0, cpu=cpu, cpu_request=0)["cpu"] == {"period": 100_000, "quota": quota}
-
-
-@pytest.mark.parametrize(("request_", "shares"), [(1, 2), (100, 102), (1000, 1024), (4000, 4096)])
-def test_cpu_shares_are_the_kubelets(request_: int, shares: int) -> None:
-    assert ociconfig.resources(memory=0, cpu=0, cpu_request=request_)["cpu"] == {"shares": shares}
-
-
-def test_only_root_has_capabilities_in_effect() -> None:
-    for uid, has in ((0, True), (1, False)):
-        found = ociconfig.process(["x"], env=[], cwd="/", user=User(uid, 0, [], "/"))["capabilities"]
-        assert bool(found["effective"]) is has
-        assert bool(found["permitted"]) is has
-        assert "CAP_SYS_ADMIN" not in found["bounding"]
-
-
 # Mounts of a container.
 
 
@@ -227,8 +179,8 @@ def test_mounts_of_a_container() -> None:
     volumes = {each["name"]: each for each in document["volumes"]}
     run = container.Run(document["containers"][0], 3, volumes, services)
     assert run.id == "c-3"
-    assert [(each["source"], each["destination"], each["options"][-1]) for each in run._mounts()] == [
-        (f"{layout.SCRATCH}/volumes/data", "/data", "rw"),
-        (f"{layout.VOLUMES}/conf", "/conf", "ro"),
-        (f"{layout.SCRATCH}/volumes/data", "/again", "ro"),
+    assert [(each.source, each.path, each.read_only) for each in run._binds()] == [
+        (f"{layout.SCRATCH}/volumes/data", "/data", False),
+        (f"{layout.VOLUMES}/conf", "/conf", True),
+        (f"{layout.SCRATCH}/volumes/data", "/again", True),
     ]

@@ -64,7 +64,7 @@ def test_only_what_the_recipe_keeps_and_its_libraries_go_in(tmp_path: Path) -> N
     tree = root_tree(
         load(tmp_path / "images"),
         {
-            "usr/bin/crun": file(b"#!/bin/sh\n"),
+            "usr/bin/busybox": file(b"#!/bin/sh\n"),
             "usr/bin/other": file(b""),
             "usr/lib/python3.11/json/__init__.pyc": file(b""),
             "usr/lib/python3.11/lib-dynload/_json.cpython-311.so": file(b""),
@@ -79,7 +79,7 @@ def test_only_what_the_recipe_keeps_and_its_libraries_go_in(tmp_path: Path) -> N
     )
     files = {path for path, node in tree.items() if node.is_file and not path.startswith("etc/")}
     assert files == {
-        "usr/bin/crun",
+        "usr/bin/busybox",
         "usr/lib/python3.11/json/__init__.pyc",
         "usr/lib/python3.11/lib-dynload/_json.cpython-311.so",
         "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",

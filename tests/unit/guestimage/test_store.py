@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
     description = {
         "kernel_release": "6.1.0",
         "python_magic": importlib.util.MAGIC_NUMBER.hex(),
-        "packages": ["crun_1.8_amd64"],
+        "packages": ["busybox-static_1.35_amd64"],
         "command_line": {"tcg": "a", "kvm": "b"},
     }
     (image / "guest.json").write_text(json.dumps(description))

@@ -1,6 +1,6 @@
 """The guest agent: PID 1 of a pod's machine.
 
-    primitives   one container: ociconfig, crun, container, join, exec
+    primitives   one container: container, exec; launch, create, join, mounts, cgroups
     controller   what a kubelet does with several: init order, restarts, stopping (pod)
     plumbing     loop, reaper, ports, journal, sessions with the host
 

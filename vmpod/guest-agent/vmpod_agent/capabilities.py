@@ -1,6 +1,7 @@
-"""The capabilities of a process, as OCI configurations name them.
+"""The capabilities of processes.
 
-Source: linux/capability.h, capabilities(7).
+Source: linux/capability.h, capabilities(7). A container's root has those that container engines grant by
+default.
 """
 
 from __future__ import annotations
@@ -20,12 +21,21 @@ PERFMON BPF CHECKPOINT_RESTORE
 """
 _NUMBERS = {f"CAP_{name}": number for number, name in enumerate(_IN_ORDER.split())}
 
+_GRANTED = """
+CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL
+AUDIT_WRITE
+"""
+
 SETUID = 1 << _NUMBERS["CAP_SETUID"]
 
 
 def mask(names: Iterable[str]) -> int:
     """The set of these capabilities, as the kernel counts them. Raises KeyError for an unknown one."""
     return sum(1 << _NUMBERS[name] for name in set(names))
+
+
+DEFAULT = mask(f"CAP_{name}" for name in _GRANTED.split())
+"""The set that a container may have."""
 
 
 def limit(bounding: int) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 
-from vmpod.wire.messages import dump
-from vmpod_agent import layout, ociconfig, prepare, syscalls
-from vmpod_agent.crun import Crun, start_failure_code, start_failure_message
-from vmpod_agent.operations import Mount, WriteFile
+from vmpod_agent import cgroups, create, layout, prepare, syscalls
+from vmpod_agent.create import Bind
+from vmpod_agent.launch import Command, LaunchError
+from vmpod_agent.loop import READ
+from vmpod_agent.operations import Mount
 from vmpod_agent.output import Capture
 from vmpod_agent.process import null, pipe, spawn
 from vmpod_agent.syscalls import MS_NODEV
@@ -16,10 +17,10 @@ from vmpod_agent.users import User, UserError, look_up
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from vmpod.wire.boot import BootContainer, BootVolume
     from vmpod_agent.journal import RunLog
+    from vmpod_agent.launch import Starting
     from vmpod_agent.loop import Loop
     from vmpod_agent.output import Listener
     from vmpod_agent.reaper import ExitStatus, Reaper
@@ -39,7 +40,6 @@ class Services:
         self.reaper = reaper
         self.log = log
         self.secrets = secrets
-        self.crun = Crun(reaper)
         self.deleting = 0
         """Runs whose files are being deleted."""
 
@@ -75,6 +75,8 @@ class Run:
         self._services = services
         self._bundle = f"{layout.CONTAINERS}/{self.id}"
         self._writable = f"{layout.SCRATCH}/containers/{self.id}"
+        self._starting: Starting | None = None
+        self._error: StartError | None = None
         self._status: ExitStatus | None = None
         self._captures: list[Capture] = []
         self.listeners: list[Listener] = []
@@ -92,12 +94,13 @@ class Run:
         try:
             log = self._services.log(self.spec, self.attempt)
             self._mount_root()
-            self._write_config()
-            self._crun_run(log)
+            self._launch(log)
         except StartError as error:
             failed(error)
         except (OSError, UserError) as error:
             failed(StartError(str(error)))
+        except ValueError as error:
+            failed(StartError(f"the command cannot hold {error}"))
         except KeyError as error:
             failed(StartError(f"the host did not send the secret {error}"))
 
@@ -138,14 +141,10 @@ class Run:
             self.input = None
 
     def remove(self) -> None:
-        """Give back what the run held: crun's state, mounts, the writable layer."""
+        """Give back what the run held: its cgroup, mounts, the writable layer."""
         self._services.deleting += 1
         self._close_input()
-        self._services.crun.run(
-            ["delete", "--force", self.id], self._remove_files, log=f"{self._bundle}/crun.log"
-        )
-
-    def _remove_files(self, _message: str | None) -> None:
+        cgroups.remove(self.id)
         try:
             syscalls.unmount(f"{self._bundle}/rootfs")
         except OSError:
@@ -171,32 +170,40 @@ class Run:
         options = f"lowerdir={lower},upperdir={upper},workdir={work}"
         Mount("overlay", f"{self._bundle}/rootfs", "overlay", flags=MS_NODEV, options=options).execute()
 
-    def _write_config(self) -> None:
+    def _launch(self, log: RunLog) -> None:
         spec, text = self.spec, self._services.secrets.text
-        self.user = look_up(spec["user"], f"{self._bundle}/rootfs")
+        root = f"{self._bundle}/rootfs"
+        self.user = look_up(spec["user"], root)
         argv = [text(word) for word in spec["argv"]]
-        config = ociconfig.container(
-            ociconfig.process(argv, env=self.environment(), cwd=spec["cwd"], user=self.user),
-            self._mounts(),
-            cgroup=f"/{layout.CGROUP}/{self.id}",
-            resources=ociconfig.resources(
-                memory=spec["memory"], cpu=spec["cpu"], cpu_request=spec["cpu_request"]
-            ),
-        )
-        # Values of secrets are in it: readable by the agent alone, and in memory.
-        WriteFile(f"{self._bundle}/config.json", dump(config), 0o600).execute()
+        command = Command(argv, env=self.environment(), cwd=spec["cwd"], user=self.user)
+        binds = self._binds()
+        cgroups.create(self.id, memory=spec["memory"], cpu=spec["cpu"], cpu_request=spec["cpu_request"])
+        streams = self._open_streams(log)
+        try:
+            self._starting = create.start(self.id, root, binds, command, streams)
+        finally:
+            for end in streams:
+                os.close(end)
+        self._services.loop.watch(self._starting.fd, READ, lambda _events: self._reported())
+        self._services.reaper.adopt(self._starting.pid, self._process_ended)
 
-    def _mounts(self) -> list[dict[str, Any]]:
-        mounts = []
+    def _binds(self) -> list[Bind]:
+        binds = []
         for mount in self.spec["mounts"]:
             volume = self._volumes[mount["volume"]]
             source = _inside(prepare.source(volume), mount["sub_path"])
             read_only = mount["read_only"] or volume["kind"] == "files"
-            mounts.append(ociconfig.bind(source, mount["path"], read_only=read_only))
-        return mounts
+            binds.append(Bind(source, mount["path"], read_only=read_only))
+        return binds
 
-    def _crun_run(self, log: RunLog) -> None:
-        ends = []
+    def _open_streams(self, log: RunLog) -> list[int]:
+        """The container's ends of its standard input, output and error."""
+        assert self.user is not None
+        if self.spec["stdin"]:
+            stdin, self.input = pipe()
+            ends = [stdin]
+        else:
+            ends = [null()]
         for stream in ("stdout", "stderr"):
             read_end, write_end = pipe()
             capture = Capture(
@@ -209,38 +216,35 @@ class Run:
             )
             self._captures.append(capture)
             ends.append(write_end)
-        stdin = None
-        if self.spec["stdin"]:
-            stdin, self.input = pipe()
-            ends.append(stdin)
-        try:
-            self._services.crun.run(
-                ["run", "--detach", f"--bundle={self._bundle}", f"--pid-file={self._bundle}/pid", self.id],
-                self._crun_ended,
-                log=f"{self._bundle}/crun.log",
-                stdin=stdin,
-                stdout=ends[0],
-                stderr=ends[1],
-            )
-        finally:
-            for end in ends:
-                os.close(end)
+            # Its user may open /dev/stdout, which leads there.
+            os.fchown(write_end, self.user.uid, -1)
+        return ends
 
-    def _crun_ended(self, message: str | None) -> None:
-        if message is not None:
-            command = self.spec["argv"][0]
-            told = start_failure_message(message, command) if isinstance(command, str) else message
-            self._close_input()
-            self._failed(StartError(told, start_failure_code(message)))
+    def _reported(self) -> None:
+        """Hear that the command is executed, or why not."""
+        assert self._starting is not None
+        try:
+            self._starting.report()
+        except BlockingIOError:
             return
-        with open(f"{self._bundle}/pid") as file:
-            self.pid = int(file.read())
-        self._started()
-        self._services.reaper.adopt(self.pid, self._process_ended)
+        except LaunchError as error:
+            self._error = StartError(str(error), error.status)
+        self._services.loop.forget(self._starting.fd)
+        self._starting.close()
+        if self._error is None:
+            self.pid = self._starting.pid
+            self._started()
 
     def _process_ended(self, status: ExitStatus) -> None:
-        self._status = status
+        assert self._starting is not None
+        if self._starting.fd >= 0:
+            # The loop may hear of its end before it hears what it said.
+            self._reported()
         self._close_input()
+        if self._error is not None:
+            self._failed(self._error)
+            return
+        self._status = status
         for listener in [each for each in self.listeners if each.full]:
             # It must not hold up the pod: it gets what it has, and the exit code.
             self.listeners.remove(listener)

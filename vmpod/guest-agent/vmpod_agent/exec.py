@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 
 from vmpod.wire import frames, messages
-from vmpod_agent import join, layout, ociconfig
-from vmpod_agent.join import JoinError
+from vmpod_agent import join
+from vmpod_agent.launch import Command, LaunchError
 from vmpod_agent.loop import READ
 from vmpod_agent.process import null, pipe
 from vmpod_agent.relay import Reader, Writer
@@ -56,18 +56,16 @@ class Exec(StreamHandler):
         self._input: Writer | None = None
         self._outputs: list[Reader] = []
         environment = [*run.environment(), *(["TERM=xterm"] if terminal else []), *env]
-        settings = ociconfig.process(
-            argv, env=environment, cwd=run.spec["cwd"], user=run.user, terminal=terminal
-        )
+        try:
+            command = Command(argv, env=environment, cwd=run.spec["cwd"], user=run.user, terminal=terminal)
+        except ValueError as error:
+            raise RequestError(messages.BAD_REQUEST, f"the command cannot hold {error}") from None
         ends = [] if terminal else self._open_pipes(stdin=stdin)
         try:
-            self._starting = join.start(run.pid, layout.cgroup(run.id), settings, ends)
+            self._starting = join.start(run.pid, run.id, command, ends)
         except ProcessLookupError:
             self._close()
             raise RequestError(messages.NOT_RUNNING, "the container has just ended") from None
-        except ValueError as error:
-            self._close()
-            raise RequestError(messages.BAD_REQUEST, f"the command cannot hold {error}") from None
         except OSError:
             self._close()
             raise
@@ -102,7 +100,7 @@ class Exec(StreamHandler):
             master = self._starting.report()
         except BlockingIOError:
             return False
-        except JoinError as error:
+        except LaunchError as error:
             self._forget_starting()
             self._close()
             self._stream.fail(_PROBLEMS.get(error.status, messages.FAILED), str(error))

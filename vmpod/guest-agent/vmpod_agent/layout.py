@@ -14,10 +14,9 @@ IMAGES = f"{RUN}/images"
 SHARES = f"{RUN}/shares"
 VOLUMES = f"{RUN}/volumes"
 CONTAINERS = f"{RUN}/containers"
-CRUN_STATE = f"{RUN}/crun"
 ETC = f"{RUN}/etc"
 CGROUPS = "/sys/fs/cgroup"
-CGROUP = "vmpod"
+CONTAINERS_CGROUP = f"{CGROUPS}/vmpod"
 
 
 def image(number: int) -> str:
@@ -27,4 +26,4 @@ def image(number: int) -> str:
 
 def cgroup(container: str) -> str:
     """The cgroup of a container, by its id."""
-    return f"{CGROUPS}/{CGROUP}/{container}"
+    return f"{CONTAINERS_CGROUP}/{container}"

@@ -1,8 +1,6 @@
 """The single owner of every ended child.
 
-A child is adopted in the same turn of the loop that started it, so its end cannot be missed. Ends of
-processes that nobody has adopted yet are kept a while: `crun run --detach` leaves its container's
-first process to PID 1, which learns its number only afterwards, perhaps when it has already ended.
+A child is adopted in the same turn of the loop that started it, so its end cannot be missed.
 """
 
 from __future__ import annotations
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vmpod_agent.loop import Loop
-
-_KEPT = 256
 
 
 class ExitStatus:
@@ -37,15 +33,11 @@ class Reaper:
 
     def __init__(self, loop: Loop) -> None:
         self._adopted: dict[int, Callable[[ExitStatus], None]] = {}
-        self._orphans: dict[int, ExitStatus] = {}
         loop.on_signal(signal.SIGCHLD, self.reap)
 
     def adopt(self, pid: int, ended: Callable[[ExitStatus], None]) -> None:
-        """Call ended(status) when the process ends, or now if it has already."""
-        if (status := self._orphans.pop(pid, None)) is not None:
-            ended(status)
-        else:
-            self._adopted[pid] = ended
+        """Call ended(status) when the process, a child that was started in this turn, ends."""
+        self._adopted[pid] = ended
 
     def reap(self) -> None:
         """Collect every child that has ended."""
@@ -56,13 +48,7 @@ class Reaper:
                 return
             if pid == 0:
                 return
-            self._ended(pid, ExitStatus(wait_status))
-
-    def _ended(self, pid: int, status: ExitStatus) -> None:
-        if ended := self._adopted.pop(pid, None):
-            # The other children that ended with this one come after it, whatever happens here.
-            guarded(lambda: ended(status))
-            return
-        self._orphans[pid] = status
-        if len(self._orphans) > _KEPT:
-            del self._orphans[next(iter(self._orphans))]
+            if ended := self._adopted.pop(pid, None):
+                status = ExitStatus(wait_status)
+                # The other children that ended with this one come after it, whatever happens here.
+                guarded(lambda ended=ended, status=status: ended(status))  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """System calls that Python 3.11 lacks, through the C library.
 
-Constants are from linux/mount.h, linux/reboot.h, linux/blkpg.h, linux/sched.h, linux/prctl.h and
-asm-generic/ioctls.h: the module termios would have to be read from the disk.
+Constants are from asm-generic/ioctls.h (the module termios would have to be read from the disk) and from
+blkpg.h, bpf.h, keyctl.h, mount.h, openat2.h, prctl.h, reboot.h and sched.h in linux/.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import struct
 
 MS_RDONLY = 1
 MS_NOSUID = 2
@@ -17,6 +18,7 @@ MS_NOEXEC = 8
 MS_REMOUNT = 32
 MS_BIND = 4096
 MS_REC = 16384
+MS_STRICTATIME = 0x1000000
 MNT_DETACH = 2
 RB_POWER_OFF = 0x4321FEDC
 CLONE_NEWNS = 0x00020000
@@ -38,6 +40,22 @@ _BLKPG = 0x1269
 _BLKPG_ADD_PARTITION = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
+# Calls that the C library has no function for: numbers of x86-64.
+_NR_KEYCTL, _NR_BPF, _NR_OPENAT2 = 250, 321, 437
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_OPEN_TREE_CLONE = 1
+_AT_RECURSIVE = 0x8000
+_MOUNT_ATTR_RDONLY = 1
+_MOVE_MOUNT_F_EMPTY_PATH = 0x4
+_MOVE_MOUNT_T_EMPTY_PATH = 0x40
+_RESOLVE_NO_MAGICLINKS = 2
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+_BPF_PROG_LOAD, _BPF_PROG_ATTACH = 5, 8
+_BPF_PROG_TYPE_CGROUP_DEVICE = 15
+_BPF_CGROUP_DEVICE = 6
+_BPF_INSTRUCTION = 8  # bytes
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -52,6 +70,79 @@ def mount(source: str, target: str, kind: str, *, flags: int = 0, options: str =
 def unmount(target: str) -> None:
     """Detach a mount, at once from the tree and in fact when its last user is gone. Raises OSError."""
     _check(_libc.umount2(target.encode(), MNT_DETACH), f"unmount {target}")
+
+
+def pivot_root(new: str, old: str) -> None:
+    """pivot_root(2). Raises OSError."""
+    _check(_libc.pivot_root(new.encode(), old.encode()), "change the root")
+
+
+def open_tree(path: str) -> int:
+    """A descriptor of a copy of what is mounted at a path, with what is mounted below; the caller closes it.
+
+    Raises OSError.
+    """
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
+    fd: int = _libc.open_tree(_AT_FDCWD, os.fsencode(path), ctypes.c_uint(flags))
+    _check(min(fd, 0), f"open the mount {path}")
+    return fd
+
+
+def protect_tree(tree: int) -> None:
+    """Let nobody write through a mount that open_tree() gave. Raises OSError."""
+    attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
+    result = _libc.mount_setattr(tree, b"", _AT_EMPTY_PATH, attributes, ctypes.c_size_t(len(attributes)))
+    _check(result, "make a mount read-only")
+
+
+def move_mount(tree: int, target: int) -> None:
+    """Mount what open_tree() gave on what open_path() gave. Raises OSError."""
+    flags = _MOVE_MOUNT_F_EMPTY_PATH | _MOVE_MOUNT_T_EMPTY_PATH
+    _check(_libc.move_mount(tree, b"", target, b"", flags), "mount")
+
+
+def open_path(path: str) -> int:
+    """A descriptor of a place; links of /proc that lead to open files are refused. The caller closes it.
+
+    Raises OSError, FileNotFoundError among others.
+    """
+    how = struct.pack("QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_MAGICLINKS)
+    name = ctypes.c_char_p(os.fsencode(path))
+    fd: int = _libc.syscall(_NR_OPENAT2, _AT_FDCWD, name, how, ctypes.c_size_t(len(how)))
+    _check(min(fd, 0), f"open {path}")
+    return fd
+
+
+def unshare(kinds: int) -> None:
+    """unshare(2): have namespaces of these kinds (CLONE_NEW...) of its own. Raises OSError."""
+    _check(_libc.unshare(kinds), "make namespaces")
+
+
+def join_new_keyring() -> None:
+    """Have a session keyring of its own. A kernel without keys is fine, too."""
+    _libc.syscall(_NR_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING, None)
+
+
+def filter_devices(cgroup: str, program: bytes) -> None:
+    """Have the kernel ask a BPF program before processes of a cgroup open a device. Raises OSError."""
+    instructions, license_ = ctypes.create_string_buffer(program), ctypes.c_char_p(b"Apache")
+    addresses = ctypes.addressof(instructions), ctypes.cast(license_, ctypes.c_void_p).value
+    count = len(program) // _BPF_INSTRUCTION
+    loaded = _bpf(
+        _BPF_PROG_LOAD, struct.pack("IIQQ", _BPF_PROG_TYPE_CGROUP_DEVICE, count, *addresses), "load a filter"
+    )
+    group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        _bpf(_BPF_PROG_ATTACH, struct.pack("IIII", group, loaded, _BPF_CGROUP_DEVICE, 0), "set a filter")
+    finally:
+        os.close(group)
+        os.close(loaded)
+
+
+def _bpf(command: int, attributes: bytes, what: str) -> int:
+    result: int = _libc.syscall(_NR_BPF, command, attributes, ctypes.c_size_t(len(attributes)))
+    _check(min(result, 0), what)
+    return result
 
 
 class _Partition(ctypes.Structure):

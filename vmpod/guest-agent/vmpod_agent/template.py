@@ -22,8 +22,9 @@ def is_template() -> bool:
 
 
 def warm() -> None:
-    """Import what a pod may need, so that no copy has to."""
-    from vmpod_agent import clock, exec, join, users  # noqa: A004, F401, PLC0415 - to have them loaded
+    """Import and prepare what every pod may need, so that no copy has to. Raises OSError."""
+    from vmpod_agent import cgroups, clock, exec, join, users  # noqa: A004, F401, PLC0415 - to have them loaded
     from vmpod_agent.methods import adopt, load_all  # noqa: F401, PLC0415
 
     load_all()
+    cgroups.prepare()

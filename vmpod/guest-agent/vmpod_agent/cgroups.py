@@ -1,0 +1,83 @@
+"""The containers' control groups: their limits, and the filter of the devices that they may open.
+
+Sources: the kernel's cgroup-v2.rst; for shares and weights, the kubelet (1024 shares a core, at least 2).
+"""
+
+from __future__ import annotations
+
+import os
+
+from vmpod_agent import devices, layout, syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CONTROLLERS = "+cpu +io +memory +pids"
+_CPU_PERIOD = 100_000  # microseconds
+_MIN_CPU_QUOTA = 1000  # microseconds; the kernel refuses less
+
+
+def prepare() -> None:
+    """Make the group of all containers, if it is not there yet. Raises OSError.
+
+    The filter on it holds in every group below.
+    """
+    try:
+        os.mkdir(layout.CONTAINERS_CGROUP)
+    except FileExistsError:
+        return
+    for directory in (layout.CGROUPS, layout.CONTAINERS_CGROUP):
+        _write(f"{directory}/cgroup.subtree_control", _CONTROLLERS)
+    syscalls.filter_devices(layout.CONTAINERS_CGROUP, devices.program())
+
+
+def create(container: str, *, memory: int, cpu: int, cpu_request: int) -> None:
+    """Make a container's group. Bytes, and thousandths of a core; 0 for none. Raises OSError."""
+    prepare()
+    directory = layout.cgroup(container)
+    os.mkdir(directory)
+    for file, value in limits(memory=memory, cpu=cpu, cpu_request=cpu_request):
+        _write(f"{directory}/{file}", value)
+
+
+def limits(*, memory: int, cpu: int, cpu_request: int) -> Iterator[tuple[str, str]]:
+    """The files of a group that limit it, and what to write. Pure."""
+    if memory:
+        yield "memory.max", str(memory)
+        yield "memory.swap.max", "0"
+    if cpu:
+        yield "cpu.max", f"{max(_MIN_CPU_QUOTA, cpu * _CPU_PERIOD // 1000)} {_CPU_PERIOD}"
+    if cpu_request:
+        shares = max(2, cpu_request * 1024 // 1000)
+        # 2 to 262144 shares are weights of 1 to 10000.
+        yield "cpu.weight", str(min(10_000, 1 + (shares - 2) * 9999 // 262142))
+
+
+def enter(container: str) -> None:
+    """Move this process there. Raises OSError."""
+    _write(f"{layout.cgroup(container)}/cgroup.procs", "0")
+
+
+def remove(container: str) -> None:
+    """Remove a container's group, and the groups that it made. Without effect while it has a process."""
+    top = layout.cgroup(container)
+    try:
+        os.rmdir(top)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        for directory, _, _ in os.walk(top, topdown=False):
+            try:
+                os.rmdir(directory)
+            except OSError:
+                pass  # somebody is in it still
+
+
+def _write(path: str, value: str) -> None:
+    # Not through a buffer: a refusal has to come now.
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)

@@ -1,0 +1,142 @@
+"""Mounts of a container, made by a child that has namespaces of its own.
+
+First what comes from the machine is taken, then the container's root becomes the child's own, then all is
+put into place. So links in the image, and in volumes that other containers write to at the same time, lead
+nowhere else. Links of /proc, which lead wherever a descriptor points, are not followed.
+
+What is mounted and masked is what container engines do by default.
+
+Sources: pivot_root(2), open_tree(2), mount_setattr(2), openat2(2); OCI Runtime Specification 1.0,
+config-linux.md.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from vmpod_agent import syscalls
+from vmpod_agent.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_STRICTATIME
+
+_CLOSED = MS_NOSUID | MS_NODEV | MS_NOEXEC
+# Where, type, flags, options.
+FILE_SYSTEMS = (
+    ("/proc", "proc", _CLOSED, ""),
+    ("/dev", "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k"),
+    ("/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5"),
+    ("/dev/mqueue", "mqueue", _CLOSED, ""),
+    ("/sys", "sysfs", _CLOSED | MS_RDONLY, ""),
+    ("/sys/fs/cgroup", "cgroup2", _CLOSED | MS_RDONLY, ""),
+)
+HIDDEN = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+)
+PROTECTED = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_NODES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0))
+_LINKS = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+)
+
+
+def take(source: str, *, read_only: bool) -> int:
+    """A descriptor of what is mounted at a path of the machine, for place(). Raises OSError."""
+    tree = syscalls.open_tree(source)
+    if read_only:
+        syscalls.protect_tree(tree)
+    return tree
+
+
+def enter_root(root: str) -> None:
+    """Make a mount the root of this process, and leave nothing of the old one. Raises OSError."""
+    os.chdir(root)
+    # The old root comes to lie over the new one, and goes.
+    syscalls.pivot_root(".", ".")
+    syscalls.unmount(".")
+    os.chdir("/")
+
+
+def mount(path: str, kind: str, flags: int, options: str) -> None:
+    """Mount a file system of the kernel on a directory, making it. Raises OSError."""
+    target = _directory(path)
+    os.fchdir(target)
+    os.close(target)
+    syscalls.mount(kind, ".", kind, flags=flags, options=options)
+
+
+def make_devices() -> None:
+    """Fill /dev. Raises OSError."""
+    mask = os.umask(0)
+    for name, major, minor in _NODES:
+        os.mknod(f"/dev/{name}", 0o666 | stat.S_IFCHR, os.makedev(major, minor))
+    os.umask(mask)
+    for name, target in _LINKS:
+        os.symlink(target, f"/dev/{name}")
+    os.mkdir("/dev/shm")  # noqa: S108 - a mount's place
+
+
+def place(tree: int, path: str) -> None:
+    """Put what was taken at a path of the container, making it. Raises OSError."""
+    target = _directory(path) if stat.S_ISDIR(os.fstat(tree).st_mode) else _file(path)
+    syscalls.move_mount(tree, target)
+    os.close(target)
+    os.close(tree)
+
+
+def hide(path: str) -> None:
+    """Show nothing in place of a file or directory of the kernel, if there is one. Raises OSError."""
+    try:
+        target = syscalls.open_path(path)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(os.fstat(target).st_mode):
+        os.fchdir(target)
+        syscalls.mount("tmpfs", ".", "tmpfs", flags=_CLOSED | MS_RDONLY, options="size=0")
+    else:
+        null = syscalls.open_tree("/dev/null")
+        syscalls.move_mount(null, target)
+        os.close(null)
+    os.close(target)
+
+
+def protect(path: str) -> None:
+    """Let nobody write to what is there, if there is something. Raises OSError."""
+    try:
+        target = syscalls.open_path(path)
+    except FileNotFoundError:
+        return
+    tree = take(path, read_only=True)
+    syscalls.move_mount(tree, target)
+    os.close(tree)
+    os.close(target)
+
+
+def _directory(path: str) -> int:
+    try:
+        return syscalls.open_path(path)
+    except FileNotFoundError:
+        os.makedirs(os.path.realpath(path), exist_ok=True)
+    return syscalls.open_path(path)
+
+
+def _file(path: str) -> int:
+    try:
+        return syscalls.open_path(path)
+    except FileNotFoundError:
+        # The path may be a link to where nothing is.
+        real = os.path.realpath(path)
+        os.makedirs(os.path.dirname(real), exist_ok=True)
+        os.close(os.open(real, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+    return syscalls.open_path(path)
