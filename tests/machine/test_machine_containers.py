@@ -14,7 +14,7 @@ from tests.machine.pods import Pods
 # Links that a hostile image has where its volumes are to be mounted.
 _TRAPS = {
     "out": "../../../../run/vmpod",
-    "magic": "/proc/self/fd/3",
+    "magic": "/proc/self/fd/0",
     "dangling": "/not/there/yet",
     "loop": "loop",
 }

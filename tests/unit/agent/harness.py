@@ -157,7 +157,7 @@ class StandInRun:
     """A container that runs, as far as exec asks."""
 
     def __init__(self) -> None:
-        self.id = "c-0"
+        self.id = self.group = "c-0"
         self.pid = os.getpid()
         self.user = User(0, 0, [], "/root")
         self.spec = {"cwd": "/"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import marshal
 import os
 import socket
 import struct
@@ -13,7 +14,7 @@ import pytest
 
 from tests.unit.agent.harness import StandInServices
 from vmpod_agent import capabilities, join, launch, mounts, syscalls
-from vmpod_agent.create import Bind, Creating
+from vmpod_agent.create import Creating
 from vmpod_agent.launch import Command, LaunchError, Process, Starting
 from vmpod_agent.users import User
 
@@ -36,7 +37,7 @@ class Entering(Process):
 @pytest.fixture
 def harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps of a child do nothing, so that they can be listed here."""
-    monkeypatch.setattr(launch, "_begin", lambda: None)
+    monkeypatch.setattr(launch, "begin", lambda: None)
     for step in ("_pass_streams", "_give_up", "_change_user", "_open_terminal", "_execute"):
         monkeypatch.setattr(Process, step, lambda *_arguments: None)
     monkeypatch.setattr(os, "chdir", lambda _path: None)
@@ -58,8 +59,8 @@ def test_rights_are_given_up_before_a_file_of_the_container_is_touched() -> None
     assert "open a terminal" not in list(Entering(command(), []).steps(-1))
 
 
-def test_what_is_bound_is_found_outside_and_placed_inside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the container's root is entered, no path leads out of it; before, none of the image is used."""
+def test_nothing_of_the_machine_is_looked_for_by_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leaves the machine's mounts, and gets what it is given as descriptors."""
     done: list[str] = []
 
     def note(name: str) -> Callable[..., int]:
@@ -69,24 +70,32 @@ def test_what_is_bound_is_found_outside_and_placed_inside(monkeypatch: pytest.Mo
 
         return noted
 
-    for name in ("take", "enter_root", "mount", "make_devices", "place", "hide", "protect"):
+    for name in ("take", "leave", "enter", "mount", "make_devices", "place", "hide", "protect"):
         monkeypatch.setattr(mounts, name, note(name))
     for name in ("unshare", "join_new_keyring"):
         monkeypatch.setattr(syscalls, name, note(name))
     monkeypatch.setattr("vmpod_agent.cgroups.enter", note("cgroup"))
     monkeypatch.setattr(os, "makedirs", note("make"))
-    list(Creating("c-0", "/root/fs", [Bind("/volume", "/data", read_only=True)], command(), []).entering())
-    root = done.index("enter_root /root/fs")
-    took = done.index("take /volume")
-    assert took < root
-    assert not [
-        each for each in done[:root] if each.split()[0] in ("mount", "place", "hide", "protect", "make")
+    list(Creating("c-0", [(70, "/"), (71, "/etc/hosts"), (72, "/data")], command(), []).entering())
+    left, entered = done.index("leave /mnt"), done.index("enter 70")
+    assert [each for each in done[:left] if each.startswith("take")] == ["take /dev/shm"]
+    assert [each for each in done[left:entered] if each.startswith("take")] == [
+        "take /proc",
+        "take /dev",
+        "take /sys",
     ]
-    assert not [each for each in done[root:] if each.startswith("take")]
-    assert f"place {took + 1} /data" in done[root:]
-    # The kernel's files are guarded last, so that no mount of the pod's can lie over what guards them.
-    assert done.index("hide /proc/kcore") > done.index(f"place {took + 1} /data")
-    assert done[-1] == "make b'/some/where'"
+    assert "hide /proc/kcore" in done[left:entered]
+    placed = [each.split()[2] for each in done[entered:] if each.startswith("place")]
+    assert placed == ["/proc", "/dev", "/sys", "/etc/hosts", "/data"]
+    assert done[-2:] == ["place 72 /data", "make b'/some/where'"]
+
+
+def test_a_command_is_the_same_after_it_was_packed() -> None:
+    before = Command(["sh", "-c", "\udcff"], env=["A=b", "C"], cwd="/x", user=WEB)
+    after = Command.unpack(marshal.loads(marshal.dumps(before.packed())))
+    assert (after.argv, after.env, after.cwd, after.name) == (before.argv, before.env, b"/x", "sh")
+    assert after.packed() == before.packed()
+    assert after.user.groups == WEB.groups
 
 
 def test_capabilities_are_counted_as_the_kernel_does() -> None:

@@ -21,7 +21,7 @@ from vmpod_agent.methods import stats
 
 class Run:
     def __init__(self, name: str) -> None:
-        self.id = f"{name}-0"
+        self.id = self.group = f"{name}-0"
         self.spec = {"name": name}
         self.signals: list[int] = []
 

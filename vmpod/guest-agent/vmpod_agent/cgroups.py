@@ -32,17 +32,23 @@ def prepare() -> None:
     syscalls.filter_devices(layout.CONTAINERS_CGROUP, devices.program())
 
 
-def create(container: str, *, memory: int, cpu: int, cpu_request: int) -> None:
-    """Make a container's group. Bytes, and thousandths of a core; 0 for none. Raises OSError."""
+def create(container: str) -> None:
+    """Make a container's group. Raises OSError."""
     prepare()
-    directory = layout.cgroup(container)
-    os.mkdir(directory)
+    os.mkdir(layout.cgroup(container))
+
+
+def limit(container: str, *, memory: int, cpu: int, cpu_request: int) -> None:
+    """Limit what a container's group may have; see limits(). Raises OSError."""
     for file, value in limits(memory=memory, cpu=cpu, cpu_request=cpu_request):
-        _write(f"{directory}/{file}", value)
+        _write(f"{layout.cgroup(container)}/{file}", value)
 
 
 def limits(*, memory: int, cpu: int, cpu_request: int) -> Iterator[tuple[str, str]]:
-    """The files of a group that limit it, and what to write. Pure."""
+    """The files of a group that limit it, and what to write. Pure.
+
+    Bytes, and thousandths of a core; 0 for no limit.
+    """
     if memory:
         yield "memory.max", str(memory)
         yield "memory.swap.max", "0"

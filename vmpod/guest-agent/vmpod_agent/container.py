@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from vmpod_agent import cgroups, create, layout, prepare, syscalls
-from vmpod_agent.create import Bind
+from vmpod_agent.create import Bind, Taken
 from vmpod_agent.launch import Command, LaunchError
 from vmpod_agent.loop import READ
 from vmpod_agent.operations import Mount
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vmpod_agent.output import Listener
     from vmpod_agent.reaper import ExitStatus, Reaper
     from vmpod_agent.secrets import Secrets
+    from vmpod_agent.spare import Spare
 
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -40,6 +41,7 @@ class Services:
         self.reaper = reaper
         self.log = log
         self.secrets = secrets
+        self.spare: Spare | None = None
         self.deleting = 0
         """Runs whose files are being deleted."""
 
@@ -69,6 +71,8 @@ class Run:
         self.spec = spec
         self.attempt = attempt
         self.id = f"{spec['name']}-{attempt}"
+        self.group = self.id
+        """The name of its cgroup."""
         self.pid = 0
         self.user: User | None = None
         self._volumes = volumes
@@ -144,7 +148,7 @@ class Run:
         """Give back what the run held: its cgroup, mounts, the writable layer."""
         self._services.deleting += 1
         self._close_input()
-        cgroups.remove(self.id)
+        cgroups.remove(self.group)
         try:
             syscalls.unmount(f"{self._bundle}/rootfs")
         except OSError:
@@ -176,16 +180,41 @@ class Run:
         self.user = look_up(spec["user"], root)
         argv = [text(word) for word in spec["argv"]]
         command = Command(argv, env=self.environment(), cwd=spec["cwd"], user=self.user)
-        binds = self._binds()
-        cgroups.create(self.id, memory=spec["memory"], cpu=spec["cpu"], cpu_request=spec["cpu_request"])
-        streams = self._open_streams(log)
+        taken = Taken(root, self._binds())
         try:
-            self._starting = create.start(self.id, root, binds, command, streams)
+            streams = self._open_streams(log)
+            try:
+                self._starting = self._by_spare(taken, command, streams) or self._by_child(
+                    taken, command, streams
+                )
+            finally:
+                for end in streams:
+                    os.close(end)
         finally:
-            for end in streams:
-                os.close(end)
+            taken.close()
         self._services.loop.watch(self._starting.fd, READ, lambda _events: self._reported())
-        self._services.reaper.adopt(self._starting.pid, self._process_ended)
+
+    def _by_spare(self, taken: Taken, command: Command, streams: list[int]) -> Starting | None:
+        """Start the process as the child that waits for that, if there is one."""
+        spare, self._services.spare = self._services.spare, None
+        if spare is None:
+            return None
+        self._limit(spare.group)
+        if (starting := spare.start(taken, command, streams, self._process_ended)) is not None:
+            self.group = spare.group
+        return starting
+
+    def _by_child(self, taken: Taken, command: Command, streams: list[int]) -> Starting:
+        """Start the process as a new child."""
+        cgroups.create(self.group)
+        self._limit(self.group)
+        starting = create.start(self.group, taken, command, streams)
+        self._services.reaper.adopt(starting.pid, self._process_ended)
+        return starting
+
+    def _limit(self, group: str) -> None:
+        spec = self.spec
+        cgroups.limit(group, memory=spec["memory"], cpu=spec["cpu"], cpu_request=spec["cpu_request"])
 
     def _binds(self) -> list[Bind]:
         binds = []
@@ -258,7 +287,7 @@ class Run:
             listeners, self.listeners[:] = list(self.listeners), []
             for listener in listeners:
                 listener.ended(self._status.code)
-            oom = self._status.signal == 9 and _oom_killed(self.id)
+            oom = self._status.signal == 9 and _oom_killed(self.group)
             self._ended(self._status.code, self._status.signal, oom)
 
 

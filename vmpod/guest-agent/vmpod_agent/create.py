@@ -2,6 +2,9 @@
 
 It shares the machine's network, IPC and host name with its peers. There is no seccomp filter, which is the
 Kubernetes default (Unconfined): the machine is the sandbox.
+
+What the machine gives to the container, its root among it, is taken by the agent as descriptors of mounts.
+The child never looks for a path of the machine: it has left the machine's mounts before it knows of them.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ from vmpod_agent.syscalls import CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from vmpod_agent.launch import Command, Starting
+
+    Tree = tuple[int, str]
+    """A descriptor of a mount, and where in the container it belongs."""
 
 
 class Bind:
@@ -28,61 +34,85 @@ class Bind:
         self.source, self.path, self.read_only = source, path, read_only
 
 
-# The pod's containers share /dev/shm, as they share IPC.
-_SHARED = (
-    Bind("/dev/shm", "/dev/shm"),  # noqa: S108 - it is no file of ours
-    *(Bind(f"{layout.ETC}/{name}", f"/etc/{name}") for name in ("hosts", "hostname", "resolv.conf")),
-)
+_NAMES = tuple(Bind(f"{layout.ETC}/{name}", f"/etc/{name}") for name in ("hosts", "hostname", "resolv.conf"))
 
 
-def start(container: str, root: str, binds: list[Bind], command: Command, streams: list[int]) -> Starting:
-    """Start a container's first process, in the cgroup that has been made for it.
+class Taken:
+    """What the machine gives to a container, as descriptors of mounts, until close()."""
 
-    root: a mount, the container's root file system; binds come after the standard mounts; streams: for
-    standard input, output and error. Raises OSError.
+    def __init__(self, root: str, binds: list[Bind]) -> None:
+        """root: where the container's root file system is. Raises OSError."""
+        self.trees: list[Tree] = []
+        try:
+            for bind in (Bind(root, "/"), *_NAMES, *binds):
+                self.trees.append((mounts.take(bind.source, read_only=bind.read_only), bind.path))
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for fd, _ in self.trees:
+            os.close(fd)
+
+
+def start(group: str, taken: Taken, command: Command, streams: list[int]) -> Starting:
+    """Start a container's first process. group: its cgroup, which is there already.
+
+    streams: for standard input, output and error. Raises OSError.
     """
-    process = Creating(container, root, [*_SHARED, *binds], command, streams)
-    return process.launch(lambda: syscalls.unshare(CLONE_NEWPID))
+    return Creating(group, taken.trees, command, streams).launch(lambda: syscalls.unshare(CLONE_NEWPID))
 
 
 class Creating(Process):
-    """A child that makes the surroundings of a container, and lives in them."""
+    """A child that makes the surroundings of a container, and lives in them. trees: the first is the root."""
 
-    def __init__(
-        self, container: str, root: str, binds: list[Bind], command: Command, streams: list[int]
-    ) -> None:
+    def __init__(self, group: str, trees: list[Tree], command: Command, streams: list[int]) -> None:
         super().__init__(command, streams)
-        self._container = container
-        self._root = root
-        self._binds = binds
+        self._group = group
+        self._trees = trees
 
     def entering(self) -> Iterator[str]:
-        yield "enter the container's cgroup"
-        cgroups.enter(self._container)
-        yield "make namespaces"
-        syscalls.unshare(CLONE_NEWNS | CLONE_NEWCGROUP)
-        syscalls.join_new_keyring()
-        trees = []
-        for bind in self._binds:
-            yield f"find {bind.source}"
-            trees.append(mounts.take(bind.source, read_only=bind.read_only))
+        made = yield from surroundings(self._group)
+        yield from self.moving_in(made)
+
+    def moving_in(self, made: list[Tree]) -> Iterator[str]:
+        """Enter the root, and put everything where it belongs. made: see surroundings()."""
+        (root, _), *rest = self._trees
         yield "enter the root file system"
-        mounts.enter_root(self._root)
-        for path, kind, flags, options in mounts.FILE_SYSTEMS:
-            yield f"mount {kind} on {path}"
-            mounts.mount(path, kind, flags, options)
-            if path == "/dev":
-                yield "make devices"
-                mounts.make_devices()
-        for bind, tree in zip(self._binds, trees, strict=True):
-            yield f"mount on {bind.path}"
-            mounts.place(tree, bind.path)
-        for path in mounts.HIDDEN:
-            yield f"hide {path}"
-            mounts.hide(path)
-        for path in mounts.PROTECTED:
-            yield f"protect {path}"
-            mounts.protect(path)
+        mounts.enter(root)
+        for tree, path in (*made, *rest):
+            yield f"mount on {path}"
+            mounts.place(tree, path)
         yield "make the working directory"
         # As the machine's root: an engine makes it if the image has none.
         os.makedirs(self._command.cwd, exist_ok=True)
+
+
+def surroundings(group: str) -> Generator[str, None, list[Tree]]:
+    """Make what is the same around every container, and leave the machine's mounts.
+
+    Steps are told before they are done; the result is what has to be placed in the container's root.
+    """
+    yield "enter the cgroup"
+    cgroups.enter(group)
+    yield "make namespaces"
+    syscalls.unshare(CLONE_NEWNS | CLONE_NEWCGROUP)
+    syscalls.join_new_keyring()
+    yield "leave the machine's mounts"
+    shm = mounts.take("/dev/shm", read_only=False)  # noqa: S108 - the pod's containers share it, as they share IPC
+    mounts.leave(layout.EMPTY)
+    for path, kind, flags, options in mounts.FILE_SYSTEMS:
+        yield f"mount {kind} on {path}"
+        mounts.mount(path, kind, flags, options)
+        if path == "/dev":
+            yield "make devices"
+            mounts.make_devices()
+    mounts.place(shm, "/dev/shm")  # noqa: S108 - see above
+    for path in mounts.HIDDEN:
+        yield f"hide {path}"
+        mounts.hide(path)
+    for path in mounts.PROTECTED:
+        yield f"protect {path}"
+        mounts.protect(path)
+    yield "take what was made"
+    return [(mounts.take(path, read_only=False), path) for path in ("/proc", "/dev", "/sys")]

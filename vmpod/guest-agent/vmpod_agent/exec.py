@@ -62,7 +62,7 @@ class Exec(StreamHandler):
             raise RequestError(messages.BAD_REQUEST, f"the command cannot hold {error}") from None
         ends = [] if terminal else self._open_pipes(stdin=stdin)
         try:
-            self._starting = join.start(run.pid, run.id, command, ends)
+            self._starting = join.start(run.pid, run.group, command, ends)
         except ProcessLookupError:
             self._close()
             raise RequestError(messages.NOT_RUNNING, "the container has just ended") from None

@@ -26,12 +26,19 @@ import struct
 from vmpod_agent import capabilities, syscalls
 from vmpod_agent.signals import signal
 from vmpod_agent.syscalls import CLONE_NEWPID, TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, TIOCSWINSZ
+from vmpod_agent.users import User
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any, Protocol
 
-    from vmpod_agent.users import User
+    class Work(Protocol):
+        """What a child does."""
+
+        def steps(self, report: int) -> Iterator[str]:
+            """Do it; each step is told before it is done. report: the socket to the agent."""
+
 
 _MAX_REPORT = 512
 _EXECUTE = "execute"
@@ -77,14 +84,27 @@ class Command:
         """The program, as it was asked for."""
         return os.fsdecode(self.argv[0])
 
+    def packed(self) -> tuple[Any, ...]:
+        """All of it, as plain data for unpack(); without a terminal."""
+        user = self.user
+        return self.argv, self.env, self.cwd, user.uid, user.gid, user.groups, user.home
+
+    @classmethod
+    def unpack(cls, data: tuple[Any, ...]) -> Command:
+        """What packed() gave."""
+        argv, env, cwd, *user = data
+        found = cls([], env=[], cwd="", user=User(*user))
+        found.argv, found.env, found.cwd = argv, env, cwd
+        return found
+
 
 class Starting:
     """A process on its way from the fork to its command; report() is to be called when `fd` is readable."""
 
     def __init__(self, pid: int, socket: _socket.socket, command: str) -> None:
         self.pid = pid
+        self.command = command
         self._socket = socket
-        self._command = command
 
     @property
     def fd(self) -> int:
@@ -94,6 +114,17 @@ class Starting:
     def close(self) -> None:
         """Hear no more of it."""
         self._socket.close()
+
+    def send(self, data: bytes, descriptors: list[int]) -> None:
+        """Tell the child something. Raises OSError."""
+        packed = struct.pack(f"{len(descriptors)}i", *descriptors)
+        self._socket.sendmsg([data], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)])
+
+    def wait(self) -> None:
+        """Wait for the child to say something. Raises LaunchError if it has failed."""
+        self._socket.setblocking(True)
+        self.report()
+        self._socket.setblocking(False)
 
     def report(self) -> int | None:
         """What the child says: the master of its terminal, or None when the command has been executed.
@@ -105,7 +136,7 @@ class Starting:
         )
         if said[:1] == _FAILED:
             number, _, step = said[1:].decode().partition(" ")
-            raise _error(int(number), step, self._command)
+            raise _error(int(number), step, self.command)
         if passed:
             (master,) = struct.unpack("i", passed[0][2])
             return int(master)
@@ -113,7 +144,7 @@ class Starting:
 
 
 class Process:
-    """What the child is to become. All that can be prepared is, before the fork.
+    """A child that becomes a command. All that can be prepared is, before the fork.
 
     streams: descriptors for standard input, output and error, none with a terminal.
     """
@@ -129,38 +160,18 @@ class Process:
         raise NotImplementedError
 
     def launch(self, enter: Callable[[], None]) -> Starting:
-        """Start the child, in the process namespace that enter() sets for children. Raises OSError."""
-        ours, theirs = _socket.socketpair(
-            _socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
-        )
-        try:
-            pid = _fork_into(enter)
-            if pid == 0:
-                self._execute_all(theirs.fileno())  # does not return
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return Starting(pid, ours, self._command.name)
-
-    def _execute_all(self, report: int) -> None:
-        """Become the command, or report why not, and end."""
-        step = ""
-        try:
-            for each in self.steps(report):
-                step = each
-        except Exception as error:  # whatever it was, the agent's code must not go on here
-            number = getattr(error, "errno", None) or errno.EINVAL
-            os.write(report, _FAILED + f"{number} {step}".encode(errors="replace")[: _MAX_REPORT - 1])
-        finally:
-            os._exit(127)
+        """Start the child; see fork(). Raises OSError."""
+        return fork(self, enter, self._command.name)
 
     def steps(self, report: int) -> Iterator[str]:
-        """What the child does; each step is told before it is done. report: the socket to the agent."""
+        """See Work."""
         yield "begin"
-        _begin()
+        begin()
         yield from self.entering()
+        yield from self.becoming(report)
+
+    def becoming(self, report: int) -> Iterator[str]:
+        """Give up rights, and become the command, from where it is to run."""
         yield "pass the standard streams"
         self._pass_streams(report)
         yield "give up capabilities"
@@ -229,6 +240,26 @@ class Process:
         raise denied or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
+def fork(work: Work, enter: Callable[[], None], command: str) -> Starting:
+    """Have a child do that work, in the process namespace that enter() sets for children.
+
+    command: what it will become, for messages. Raises OSError.
+    """
+    ours, theirs = _socket.socketpair(
+        _socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC | _socket.SOCK_NONBLOCK
+    )
+    try:
+        pid = _fork_into(enter)
+        if pid == 0:
+            _do(work, theirs.fileno())  # does not return
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Starting(pid, ours, command)
+
+
 def _fork_into(enter: Callable[[], None]) -> int:
     """fork(2), the child being in another process namespace; the number is ours.
 
@@ -247,7 +278,21 @@ def _fork_into(enter: Callable[[], None]) -> int:
     return pid
 
 
-def _begin() -> None:
+def _do(work: Work, report: int) -> None:
+    """Be the child: become the command, or report why not, and end."""
+    step = ""
+    try:
+        for each in work.steps(report):
+            step = each
+    except Exception as error:  # whatever it was, the agent's code must not go on here
+        number = getattr(error, "errno", None) or errno.EINVAL
+        os.write(report, _FAILED + f"{number} {step}".encode(errors="replace")[: _MAX_REPORT - 1])
+    finally:
+        os._exit(127)
+
+
+def begin() -> None:
+    """Be a process of one's own, which nobody looks into."""
     signal.set_wakeup_fd(-1)
     for number in _TO_DEFAULT:
         signal.signal(number, signal.SIG_DFL)

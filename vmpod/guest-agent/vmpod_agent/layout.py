@@ -15,6 +15,8 @@ SHARES = f"{RUN}/shares"
 VOLUMES = f"{RUN}/volumes"
 CONTAINERS = f"{RUN}/containers"
 ETC = f"{RUN}/etc"
+EMPTY = "/mnt"
+"""A directory for a child to mount something on, which nobody else sees."""
 CGROUPS = "/sys/fs/cgroup"
 CONTAINERS_CGROUP = f"{CGROUPS}/vmpod"
 

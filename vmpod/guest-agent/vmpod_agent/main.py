@@ -58,7 +58,7 @@ class Agent:
         """Boot, serve, and return when the machine is to be turned off."""
         if self.waiting:
             self._serve_control_ports()
-            template.warm()
+            self.services.spare = template.warm(self._reaper)
             report("ready to be copied")
         else:
             _execute([Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])

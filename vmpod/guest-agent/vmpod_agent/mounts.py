@@ -1,8 +1,8 @@
 """Mounts of a container, made by a child that has namespaces of its own.
 
-First what comes from the machine is taken, then the container's root becomes the child's own, then all is
-put into place. So links in the image, and in volumes that other containers write to at the same time, lead
-nowhere else. Links of /proc, which lead wherever a descriptor points, are not followed.
+What comes from the machine is taken as descriptors; then the container's root becomes the child's own, and
+all is put into place. So links in the image, and in volumes that other containers write to at the same time,
+lead nowhere else. Links of /proc, which lead wherever a descriptor points, are not followed.
 
 What is mounted and masked is what container engines do by default.
 
@@ -51,6 +51,9 @@ _LINKS = (
 )
 
 
+_DOOR = "/root"
+
+
 def take(source: str, *, read_only: bool) -> int:
     """A descriptor of what is mounted at a path of the machine, for place(). Raises OSError."""
     tree = syscalls.open_tree(source)
@@ -59,9 +62,26 @@ def take(source: str, *, read_only: bool) -> int:
     return tree
 
 
-def enter_root(root: str) -> None:
-    """Make a mount the root of this process, and leave nothing of the old one. Raises OSError."""
-    os.chdir(root)
+def leave(empty: str) -> None:
+    """Have an empty file system as root, which a directory is good for, and nothing else. Raises OSError."""
+    syscalls.mount("tmpfs", empty, "tmpfs", flags=_CLOSED, options="mode=755,size=64k")
+    os.chdir(empty)
+    _pivot()
+    os.mkdir(_DOOR)
+
+
+def enter(root: int) -> None:
+    """Have what take() gave as root, from where leave() has led to. Raises OSError."""
+    target = syscalls.open_path(_DOOR)
+    syscalls.move_mount(root, target)
+    os.close(target)
+    os.close(root)
+    os.chdir(_DOOR)
+    _pivot()
+
+
+def _pivot() -> None:
+    """Make the working directory, a mount, the root of this process; nothing is left of the old one."""
     # The old root comes to lie over the new one, and goes.
     syscalls.pivot_root(".", ".")
     syscalls.unmount(".")

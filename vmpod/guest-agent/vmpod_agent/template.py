@@ -9,6 +9,13 @@ import os
 
 from vmpod import wire
 from vmpod_agent import layout
+from vmpod_agent.console import report
+from vmpod_agent.launch import LaunchError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from vmpod_agent.reaper import Reaper
+    from vmpod_agent.spare import Spare
 
 
 def is_template() -> bool:
@@ -21,10 +28,15 @@ def is_template() -> bool:
         os.close(fd)
 
 
-def warm() -> None:
-    """Import and prepare what every pod may need, so that no copy has to. Raises OSError."""
-    from vmpod_agent import cgroups, clock, exec, join, users  # noqa: A004, F401, PLC0415 - to have them loaded
+def warm(reaper: Reaper) -> Spare | None:
+    """Import and prepare what every pod may need, so that no copy has to."""
+    from vmpod_agent import clock, exec, join, users  # noqa: A004, F401, PLC0415 - to have them loaded
     from vmpod_agent.methods import adopt, load_all  # noqa: F401, PLC0415
+    from vmpod_agent.spare import Spare  # noqa: PLC0415
 
     load_all()
-    cgroups.prepare()
+    try:
+        return Spare(reaper)
+    except (OSError, LaunchError) as error:
+        report(f"containers will start without a child that is prepared: {error}")
+        return None

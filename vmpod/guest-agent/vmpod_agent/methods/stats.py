@@ -31,7 +31,7 @@ def serve(agent: Agent, stream: Stream, _message: Json) -> None:
         {
             "time": time.monotonic_ns(),
             "machine": machine("/proc"),
-            "containers": [{"name": run.spec["name"]} | container(layout.cgroup(run.id)) for run in runs],
+            "containers": [{"name": run.spec["name"]} | container(layout.cgroup(run.group)) for run in runs],
         }
     )
 
