@@ -13,6 +13,7 @@ import click
 
 from vmpod import log
 from vmpod.errors import ManifestError, VmpodError, from_system
+from vmpod.hypervisor import ahead
 from vmpod.text import printable_lines
 
 FAILED = 125
@@ -55,6 +56,12 @@ _COMMANDS = {
     "completion": "Print a script that lets a shell complete vmpod.",
     "version": "Show versions.",
 }
+_STARTING = {"run", "start", "restart"}
+"""Those that start machines: so much time that importing their modules and libvirt's go on side by side."""
+
+_ALONE = object()
+"""Says that this process is a command's, which has no threads, and may fork."""
+
 _MODULES = {"exec": "exec_", "port-forward": "port_forward"}
 
 
@@ -70,9 +77,11 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
+        if name in _STARTING and ctx.find_root().obj is _ALONE:
+            ahead.begin()
         command = import_module(f"vmpod.cli.{_MODULES.get(name, name)}").command
         assert isinstance(command, click.Command)
         return command
@@ -118,6 +127,7 @@ def main() -> NoReturn:
     try:
         _main()
     finally:
+        ahead.dismiss()
         try:
             sys.stdout.flush()
         except BrokenPipeError:
@@ -137,7 +147,11 @@ def _end_by_pipe() -> None:
 def _main() -> NoReturn:
     try:
         status = cli.main(
-            prog_name="vmpod", standalone_mode=False, auto_envvar_prefix="VMPOD", complete_var=COMPLETE
+            prog_name="vmpod",
+            standalone_mode=False,
+            auto_envvar_prefix="VMPOD",
+            complete_var=COMPLETE,
+            obj=_ALONE,
         )
     except click.exceptions.Abort:
         sys.exit(130)

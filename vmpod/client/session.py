@@ -64,6 +64,8 @@ class Session:
         self._decoder = Decoder()
         self._ready: list[Frame] = []
         self._next_stream = 0
+        self._nonce = ""
+        self._hello = b""
 
     def open(self, method: str, message: Json) -> int:
         """Send a request, and return the number of its stream. Raises UsageError if it is too long."""
@@ -129,11 +131,19 @@ class Session:
 
         Raises AgentError (or a nearer error) if the agent refuses, and as receive().
         """
-        stream = self.open(method, message)
         deadline = time.monotonic() + timeout
-        if body is not None:
-            self._send_body(stream, body, deadline)
+        stream = self.ask(method, message, body=body, timeout=timeout)
         return self.answer(stream, deadline - time.monotonic())
+
+    def ask(self, method: str, message: Json, *, body: bytes | None = None, timeout: float = 10.0) -> int:
+        """Send a request, and its body; the number of the stream on which the response will come.
+
+        A body of more than flow.INITIAL_CREDIT bytes takes an agent that reads. Raises as receive().
+        """
+        stream = self.open(method, message)
+        if body is not None:
+            self._send_body(stream, body, time.monotonic() + timeout)
+        return stream
 
     def _send_body(self, stream: int, body: bytes, deadline: float) -> None:
         # The agent takes the whole body, so its credit frames need not be waited for as long as the
@@ -159,19 +169,31 @@ class Session:
 
     def greet(self, timeout: float) -> None:
         """Begin the session. Raises TimeoutExpiredError if the agent does not answer."""
+        self.hello(timeout)
+        self.welcome(timeout)
+
+    def hello(self, timeout: float) -> None:
+        """Say that a session begins; welcome() is to follow. Raises MachineError, TimeoutExpiredError."""
+        self._nonce = os.urandom(16).hex()
+        message = {"version": wire.PROTOCOL_VERSION, "nonce": self._nonce, "time": time.time_ns()}
+        self._hello = frames.encode(Frame(frames.HELLO, 0, messages.dump(message)))
+        self._send(self._hello, timeout)
+
+    def welcome(self, timeout: float, *, fresh: bool = False) -> None:
+        """Wait for the answer to hello(). Raises TimeoutExpiredError if there is none.
+
+        fresh: there was no client before this one, so nothing can be left of it; and requests may have been
+        sent already.
+        """
         deadline = time.monotonic() + timeout
-        nonce = os.urandom(16).hex()
-        message = {"version": wire.PROTOCOL_VERSION, "nonce": nonce, "time": time.time_ns()}
-        hello = frames.encode(Frame(frames.HELLO, 0, messages.dump(message)))
-        patience, later = _GREETINGS
+        patience, later = (timeout, timeout) if fresh else _GREETINGS
         seen = bytearray()
         try:
-            self._send(hello, timeout)
             while (left := deadline - time.monotonic()) > 0:
-                if self._welcomed(seen, nonce, min(patience, left)):
+                if self._welcomed(seen, min(patience, left)):
                     return
                 # The agent may be in the middle of a dead client's frame: make it start anew.
-                self._send(frames.BREAK + hello, deadline - time.monotonic())
+                self._send(frames.BREAK + self._hello, deadline - time.monotonic())
                 patience = later
         except TimeoutExpiredError:
             pass  # it does not even read
@@ -180,13 +202,13 @@ class Session:
             hint="`vmpod console POD` shows what the machine says",
         )
 
-    def _welcomed(self, seen: bytearray, nonce: str, patience: float) -> bool:
+    def _welcomed(self, seen: bytearray, patience: float) -> bool:
         """Read until the answer to our greeting has come, past what was meant for a client before us."""
         deadline = time.monotonic() + patience
         pattern = re.compile(
             re.escape(bytes([frames.WELCOME]))
             + rb'[\0-\xff]{11}\{"version":(\d{1,9}),"nonce":"'
-            + nonce.encode()
+            + self._nonce.encode()
             + rb'"\}'
         )
         while (left := deadline - time.monotonic()) > 0:
@@ -254,10 +276,17 @@ def session(sockets: Path, *, timeout: float = 20.0) -> Iterator[Session]:
     sockets: the pod's directory of sockets. Raises MachineError if the machine is gone, ConflictError if
     all ports stay busy, TimeoutExpiredError if the agent does not answer.
     """
+    with greeted(sockets, timeout=timeout) as found:
+        found.welcome(timeout)
+        yield found
+
+
+@contextmanager
+def greeted(sockets: Path, *, timeout: float = 20.0) -> Iterator[Session]:
+    """As session(), but its welcome() is still to be waited for: the agent may not even run yet."""
     with ExitStack() as stack:
-        connection = _connect(sockets, stack, timeout)
-        found = Session(connection)
-        found.greet(timeout)
+        found = Session(_connect(sockets, stack, timeout))
+        found.hello(timeout)
         yield found
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from vmpod.plan.model import Frozen, Machine
 
@@ -20,6 +20,13 @@ class Started:
 
 Copies = Sequence[tuple[Path, Path]]
 
+Moment = Literal["loaded", "running"]
+"""Where a start is. loaded: the machine's sockets take connections; running: it goes from there on."""
+
+
+def nothing(_value: object) -> None:
+    """Is called, and does nothing."""
+
 
 class Hypervisor(Protocol):
     """Starts and ends machines. A machine lives on when the program that started it ends.
@@ -27,10 +34,10 @@ class Hypervisor(Protocol):
     Every method raises HypervisorError when the hypervisor refuses or fails.
     """
 
-    def start(self, machine: Machine) -> Started:
+    def start(self, machine: Machine, at: Callable[[Moment], None] = nothing) -> Started:
         """Start a machine with its ports forwarded.
 
-        On failure nothing of the machine is left.
+        at: called when the start is so far. On failure, also of that, nothing of the machine is left.
         """
 
     def destroy(self, uuid: str, name: str) -> None:

@@ -7,27 +7,27 @@ Source: libvirt, "QEMU driver embedded mode".
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
-import signal
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import replace
-from typing import NoReturn, TypeVar
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
 from vmpod.errors import HypervisorError, VmpodError
-from vmpod.hypervisor.base import Copies, Hypervisor, Started
+from vmpod.hypervisor import ahead
+from vmpod.hypervisor.base import Copies, Hypervisor, Moment, Started, nothing
 from vmpod.plan.model import Frozen, Machine
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
-# What a terminal sends to the whole group. The parent decides what comes of it; a machine half started
-# would only be harder to undo.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
+# What work() will import. The child does so before it is asked for anything.
+_NEEDED = ("vmpod.hypervisor.embedded", "vmpod.hypervisor.connection")
 _EXEC = 0.5  # seconds from libvirt's fork to QEMU, at most
 
 
@@ -35,97 +35,151 @@ class ChildDiedError(HypervisorError):
     """The child ended before it was done."""
 
 
+@dataclass(frozen=True)
+class Driver:
+    """What the child is to open. root: directory of this pod's driver; cache: what all drivers share."""
+
+    uri: str
+    root: Path
+    cache: Path
+
+
 class ChildHypervisor:
-    """A Hypervisor (see base.py). connect: opens the real one; called in the child."""
+    """A Hypervisor (see base.py)."""
 
-    def __init__(self, connect: Callable[[], AbstractContextManager[Hypervisor]]) -> None:
-        self._connect = connect
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
 
-    def start(self, machine: Machine) -> Started:
+    def start(self, machine: Machine, at: Callable[[Moment], None] = nothing) -> Started:
         """See Hypervisor.start."""
         begin = time.monotonic_ns()
-
-        def work() -> Started:
-            with self._connect() as found:
-                opened = ("open libvirt", begin, time.monotonic_ns())
-                started = found.start(machine)
-                return replace(started, steps=(opened, *started.steps))
-
         try:
-            return in_child(work)
+            opened, started = in_child(_start, at, self._driver, machine)
         except ChildDiedError:
             # What it forked may not be QEMU yet; whoever undoes this start looks for QEMU.
             time.sleep(_EXEC)
             raise
+        return replace(started, steps=(("open libvirt", begin, opened), *started.steps))
 
     def destroy(self, uuid: str, name: str) -> None:
         """See Hypervisor.destroy."""
-        self._do(lambda found: found.destroy(uuid, name))
+        in_child(_do, nothing, self._driver, "destroy", uuid, name)
 
     def freeze(self, machine: Machine, into: Frozen, copies: Copies = (), *, go_on: bool = False) -> None:
         """See Hypervisor.freeze."""
-        self._do(lambda found: found.freeze(machine, into, copies, go_on=go_on))
+        in_child(_freeze, nothing, self._driver, machine, into, copies, go_on)
 
     def pause(self, machine: Machine) -> None:
         """See Hypervisor.pause."""
-        self._do(lambda found: found.pause(machine))
+        in_child(_do, nothing, self._driver, "pause", machine)
 
     def resume(self, machine: Machine) -> None:
         """See Hypervisor.resume."""
-        self._do(lambda found: found.resume(machine))
-
-    def _do(self, action: Callable[[Hypervisor], None]) -> None:
-        def work() -> None:
-            with self._connect() as found:
-                action(found)
-
-        in_child(work)
+        in_child(_do, nothing, self._driver, "resume", machine)
 
     def close(self) -> None:
         """See Hypervisor.close."""
 
 
-def in_child(work: Callable[[], T]) -> T:
-    """Call the function in a child process, and return what it returns, or raise what it raises.
+# What the child does. tell: what it says on its way.
 
-    To be called while this process has no threads. Raises ChildDiedError if the child dies.
+Tell = Callable[[object], None]
+
+
+def _start(tell: Tell, driver: Driver, machine: Machine) -> tuple[int, Started]:
+    with ExitStack() as stack:
+        found = _opened(stack, driver)
+        opened = time.monotonic_ns()
+        return opened, found.start(machine, tell)
+
+
+def _do(_tell: Tell, driver: Driver, method: str, *arguments: object) -> None:
+    with ExitStack() as stack:
+        getattr(_opened(stack, driver), method)(*arguments)
+
+
+def _freeze(_tell: Tell, driver: Driver, machine: Machine, into: Frozen, copies: Copies, go_on: bool) -> None:
+    with ExitStack() as stack:
+        _opened(stack, driver).freeze(machine, into, copies, go_on=go_on)
+
+
+def _opened(stack: ExitStack, driver: Driver) -> Hypervisor:
+    from vmpod.hypervisor import embedded  # noqa: PLC0415 - never in the parent
+    from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415
+
+    uri = driver.uri or embedded.prepare_root(driver.root, driver.cache)
+    embedded.start_event_loop()
+    return stack.enter_context(LibvirtHypervisor(uri))
+
+
+# How it is asked, and answers.
+
+
+def in_child(
+    work: Callable[Concatenate[Tell, P], T],
+    heard: Callable[..., None],
+    *arguments: P.args,
+    **named: P.kwargs,
+) -> T:
+    """Call a module's function in a child process, and return what it returns, or raise what it raises.
+
+    work: gets a function first that tells this process something meanwhile: heard() is called with it, and if
+    it raises, the child's next word fails. Raises ChildDiedError if the child dies.
     """
-    receive, send = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _serve(work, send)
-    os.close(send)
+    pid, answers, ask = ahead.take()
     try:
-        with os.fdopen(receive, "rb") as stream:
-            told = stream.read()
+        with os.fdopen(ask, "wb") as out, os.fdopen(answers, "rb") as stream:
+            # That it has ended already, the answer tells.
+            with suppress(BrokenPipeError):
+                out.write(pickle.dumps((work, arguments, named)))
+                out.flush()
+            while True:
+                last, value, error = _next(stream)
+                if last:
+                    break
+                heard(value)
+    except EOFError:
+        _, status = os.waitpid(pid, 0)
+        pid = 0
+        raise ChildDiedError(f"libvirt's driver ended without a word (wait status {status})") from None
     finally:
         # Also when we are interrupted: what the child has begun can be undone once it is done.
-        _, status = os.waitpid(child, 0)
-    if not told:
-        raise ChildDiedError(f"libvirt's driver ended without a word (wait status {status})")
-    result, error = pickle.loads(told)  # noqa: S301 - from our own child, not from outside
+        if pid:
+            os.waitpid(pid, 0)
     if error is not None:
         raise error
-    found: T = result
+    result: T = value
+    return result
+
+
+def _next(stream: IO[bytes]) -> tuple[bool, Any, Exception | None]:
+    found: tuple[bool, Any, Exception | None] = pickle.load(stream)  # noqa: S301 - from our own child
     return found
 
 
-def _serve(work: Callable[[], object], send: int) -> NoReturn:
-    """The child: answer and end, without what the parent will do at its own end."""
-    try:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        with os.fdopen(send, "wb") as stream:
-            stream.write(pickle.dumps(_answer(work)))
-    finally:
-        os._exit(0)
+def serve(asked: int, answer: int) -> NoReturn:
+    """Be the child: prepare, wait for a request, answer it, and end."""
+    # libvirt tells its own mind on stderr, unless it is asked to; errors are raised anyway.
+    os.environ.setdefault("LIBVIRT_DEBUG", "4")
+    with suppress(ImportError):
+        for name in _NEEDED:
+            importlib.import_module(name)
+    with os.fdopen(asked, "rb") as requests, os.fdopen(answer, "wb") as out:
 
+        def tell(value: object, *, last: bool = False, error: Exception | None = None) -> None:
+            out.write(pickle.dumps((last, value, error)))
+            out.flush()
 
-def _answer(work: Callable[[], object]) -> tuple[object, Exception | None]:
-    """(result, None) or (None, error)."""
-    try:
-        return work(), None
-    except Exception as error:  # whatever it is, it is the parent's
-        if not isinstance(error, VmpodError):
-            error.add_note(traceback.format_exc())
-        return None, error
+        try:
+            work, arguments, named = pickle.load(requests)  # noqa: S301 - from our own parent
+        except EOFError:
+            os._exit(0)  # it needs nothing
+        try:
+            value = work(tell, *arguments, **named)
+        except Exception as error:  # whatever it is, it is the parent's
+            if not isinstance(error, VmpodError):
+                error.add_note(traceback.format_exc())
+            tell(None, last=True, error=error)
+        else:
+            tell(value, last=True)
+    os._exit(0)

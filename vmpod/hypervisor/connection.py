@@ -6,13 +6,14 @@ import contextlib
 import os
 import time
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from types import TracebackType
 
 import libvirt
 
 from vmpod.errors import HypervisorError, MissingProgramError, PortTakenError, QemuEndedError
 from vmpod.hypervisor import libvirt_errors, machines
-from vmpod.hypervisor.base import Copies, Started
+from vmpod.hypervisor.base import Copies, Moment, Started, nothing
 from vmpod.hypervisor.domain import domain_xml
 from vmpod.hypervisor.frozen import freeze, movable, thaw
 from vmpod.hypervisor.libvirt_errors import translated
@@ -46,7 +47,7 @@ class LibvirtHypervisor:
     ) -> None:
         self.close()
 
-    def start(self, machine: Machine) -> Started:
+    def start(self, machine: Machine, at: Callable[[Moment], None] = nothing) -> Started:
         """See Hypervisor.start."""
         laps = _Laps()
         with translated(f"could not start the machine {machine.name}"):
@@ -63,8 +64,10 @@ class LibvirtHypervisor:
                 for forward in machine.forwards:
                     self._forward(domain, forward)
                 pid = _process_id(machine)
+                at("loaded")
                 domain.resume()
                 laps.end("resume")
+                at("running")
             except BaseException:
                 with contextlib.suppress(libvirt.libvirtError):
                     domain.destroy()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmpod.errors import MissingProgramError, UsageError
-from vmpod.hypervisor.child import ChildHypervisor
+from vmpod.hypervisor.child import ChildHypervisor, Driver
 
 if TYPE_CHECKING:
     from vmpod.hypervisor.base import Hypervisor
@@ -44,23 +44,11 @@ def hypervisor(uri: str, *, root: Path, cache: Path) -> Iterator[Hypervisor]:
             hint="install it where vmpod is (on Debian: apt-get install python3-libvirt; or pip install "
             "libvirt-python)",
         )
-    # libvirt tells its own mind on stderr, unless it is asked to; errors are raised anyway.
-    os.environ.setdefault("LIBVIRT_DEBUG", "4")
     if uri == EMBEDDED or uri.startswith("qemu:///embed"):
-        yield ChildHypervisor(lambda: _embedded(uri, root, cache))
+        yield ChildHypervisor(Driver(uri, root, cache))
     else:
+        os.environ.setdefault("LIBVIRT_DEBUG", "4")  # see child.serve()
         from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415 - takes time to import
 
         with LibvirtHypervisor(uri) as found:
             yield found
-
-
-@contextmanager
-def _embedded(uri: str, root: Path, cache: Path) -> Iterator[Hypervisor]:
-    from vmpod.hypervisor import embedded  # noqa: PLC0415 - importing libvirt takes time
-    from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415
-
-    uri = uri or embedded.prepare_root(root, cache)
-    embedded.start_event_loop()
-    with LibvirtHypervisor(uri) as found:
-        yield found

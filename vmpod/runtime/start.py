@@ -6,12 +6,12 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmpod.client.session import AgentError, session
+from vmpod.client.session import AgentError, Session, greeted, session
 from vmpod.errors import (
     ConflictError,
     HypervisorError,
@@ -20,6 +20,7 @@ from vmpod.errors import (
     TimeoutExpiredError,
     from_system,
 )
+from vmpod.hypervisor.base import Moment, nothing
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.log import logger
 from vmpod.oci.model import Image
@@ -49,6 +50,7 @@ from vmpod.state.store import PodEntry
 from vmpod.template.store import Template
 from vmpod.wire import messages
 from vmpod.wire.events import BROKEN
+from vmpod.wire.flow import INITIAL_CREDIT
 from vmpod.wire.journal import timestamp
 from vmpod.wire.logdisk import EVENTS
 
@@ -195,13 +197,48 @@ def _copy(
     empty.mkdir(exist_ok=True)
     write_template_disk(planned.plan.machine.disks.boot)
     machine = copy_of(planned.plan.machine, template.frozen, empty)
-    entry = _start_machine(runtime, entry, machine, progress)
-    document = messages.dump(dict(planned.plan.boot))
-    secrets = messages.dump(dict(planned.secrets))
-    with session(entry.record.sockets, timeout=_COPY_TIMEOUT) as found:
-        found.request(messages.ADOPT, identity(machine.mac), body=document, timeout=_COPY_TIMEOUT)
-        found.request(messages.START, {"time": time.time_ns()}, body=secrets, timeout=_HAND_OVER_TIMEOUT)
+    with ExitStack() as stack:
+        waking = _Waking(planned, machine, stack)
+        entry = _start_machine(runtime, entry, machine, progress, waking.at)
+        waking.wait()
     return entry
+
+
+class _Waking:
+    """Tells a machine which pod it is while it wakes: nothing is waited for that could be said before."""
+
+    def __init__(self, planned: Planned, machine: Machine, stack: ExitStack) -> None:
+        self._document = messages.dump(dict(planned.plan.boot))
+        self._secrets = messages.dump(dict(planned.secrets))
+        self._machine = machine
+        self._stack = stack
+        self._session: Session | None = None
+        self._asked: list[int] = []
+        self._welcome = False
+
+    def at(self, moment: Moment) -> None:
+        """See Hypervisor.start. Raises as Session.ask()."""
+        if moment == "loaded":
+            self._session = self._stack.enter_context(greeted(self._machine.sockets, timeout=_COPY_TIMEOUT))
+            return
+        found = self._session
+        assert found is not None
+        if max(len(self._document), len(self._secrets)) > INITIAL_CREDIT:
+            found.welcome(_COPY_TIMEOUT, fresh=True)
+            self._welcome = True
+        new = identity(self._machine.mac)
+        self._asked = [
+            found.ask(messages.ADOPT, new, body=self._document, timeout=_COPY_TIMEOUT),
+            found.ask(messages.START, {}, body=self._secrets, timeout=_HAND_OVER_TIMEOUT),
+        ]
+
+    def wait(self) -> None:
+        """Wait until the pod is handed over. Raises as Session.answer()."""
+        assert self._session is not None
+        if not self._welcome:
+            self._session.welcome(_COPY_TIMEOUT, fresh=True)
+        for stream in self._asked:
+            self._session.answer(stream, _HAND_OVER_TIMEOUT)
 
 
 def identity(mac: str) -> dict[str, object]:
@@ -334,12 +371,18 @@ def _make_files(pod: Pod, planned: Planned) -> None:
             Path(volume.source.path).mkdir(mode=0o755, parents=True, exist_ok=True)
 
 
-def _start_machine(runtime: Runtime, entry: PodEntry, machine: Machine, progress: Progress) -> PodEntry:
+def _start_machine(
+    runtime: Runtime,
+    entry: PodEntry,
+    machine: Machine,
+    progress: Progress,
+    at: Callable[[Moment], None] = nothing,
+) -> PodEntry:
     with hypervisor(
         entry.record.uri, root=machine.sockets / "v", cache=runtime.paths.data / "libvirt-cache"
     ) as found:
         save_machine(machine, entry.directory)
-        started = found.start(machine)
+        started = found.start(machine, at)
     for name, begin, end in started.steps:
         progress.part(name, begin, end)
     process = Process.of(started.pid)

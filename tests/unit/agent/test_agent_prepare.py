@@ -27,12 +27,18 @@ def described(operations: Any) -> list[str]:
     return [operation.describe() for operation in operations]
 
 
+def test_what_every_machine_needs() -> None:
+    assert described(prepare.bare()) == [
+        "configure lo with 127.0.0.1/8",
+        "set /sys/block/vde/queue/write_cache to write through",
+    ]
+
+
 def test_the_machine() -> None:
     document = boot_document(images=[{"start": 4096, "length": 8192}, {"start": 12288, "length": 512}])
     assert described(prepare.machine(check(document))) == [
-        "configure lo with 127.0.0.1/8",
-        "set net/ipv6/conf/eth0/accept_ra to 0",
-        "set net/ipv6/conf/eth0/accept_dad to 0",
+        "set /proc/sys/net/ipv6/conf/eth0/accept_ra to 0",
+        "set /proc/sys/net/ipv6/conf/eth0/accept_dad to 0",
         "configure eth0 with 10.0.2.15/24",
         "configure eth0 with fd76:6d70:6f64::f/64",
         "write /run/vmpod/etc/resolv.conf",
@@ -115,9 +121,9 @@ def test_without_ipv6_on_the_host_the_card_has_none() -> None:
     document = boot_document()
     document["network"]["ipv6"] = None
     steps = described(prepare.machine(check(document)))
-    assert "set net/ipv6/conf/eth0/disable_ipv6 to 1" in steps
+    assert "set /proc/sys/net/ipv6/conf/eth0/disable_ipv6 to 1" in steps
     assert not any("fd76" in step for step in steps)
-    order = ("set net/ipv6/conf/eth0/disable_ipv6 to 1", "configure eth0 with 10.0.2.15/24")
+    order = ("set /proc/sys/net/ipv6/conf/eth0/disable_ipv6 to 1", "configure eth0 with 10.0.2.15/24")
     assert [step for step in steps if step in order] == list(order)
 
 

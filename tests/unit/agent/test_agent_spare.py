@@ -58,9 +58,7 @@ def command(script: str, **more: Any) -> Command:
     )
 
 
-def test_it_becomes_the_command_with_what_it_gets(
-    loop: Loop, removed: list[str], tmp_path: Path
-) -> None:
+def test_it_becomes_the_command_with_what_it_gets(loop: Loop, removed: list[str], tmp_path: Path) -> None:
     child, given, ended = Spare(Reaper(loop)), Given(["/", "/data"]), list[ExitStatus]()
     out = os.open(tmp_path / "out", os.O_RDWR | os.O_CREAT)
     starting = child.start(given, command("echo $WHO; exit 7"), [out, out, out], ended.append)  # type: ignore[arg-type]

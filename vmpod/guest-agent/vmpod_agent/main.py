@@ -51,6 +51,7 @@ class Agent:
         self._numbers: dict[str, int] = {}
         self._ports: list[ports.ControlPort] = []
         self.waiting = self._copied = template.is_template()
+        _execute(prepare.bare())
         if not self.waiting:
             self._open_journal()
 
@@ -221,7 +222,7 @@ class Agent:
             self._events.event(event)
 
     def _open_journal(self) -> None:
-        self._disk = JournalDisk(_open_journal())
+        self._disk = JournalDisk(os.open(layout.JOURNAL_DISK, os.O_RDWR | os.O_DSYNC | os.O_CLOEXEC))
         self._events = EventJournal(self._disk)
 
 
@@ -242,14 +243,6 @@ def _used(path: str) -> int:
     """Bytes in the files of a file system."""
     status = os.statvfs(path)
     return (status.f_blocks - status.f_bfree) * status.f_frsize
-
-
-def _open_journal() -> int:
-    disk = layout.JOURNAL_DISK
-    # Nothing is gained by asking the host to flush its own cache: it outlives us.
-    with open(f"/sys/block/{os.path.basename(disk)}/queue/write_cache", "w") as file:
-        file.write("write through")
-    return os.open(disk, os.O_RDWR | os.O_DSYNC | os.O_CLOEXEC)
 
 
 def _read_boot_document() -> BootDocument:

@@ -76,9 +76,13 @@ class WriteFile:
     def execute(self) -> None:
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
         fd = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(self.content)
-        os.chmod(self.path, self.mode)
+        try:
+            done = 0
+            while done < len(self.content):
+                done += os.write(fd, self.content[done:])
+            os.fchmod(fd, self.mode)
+        finally:
+            os.close(fd)
 
 
 class Hostname:
@@ -95,7 +99,7 @@ class Hostname:
 
 
 class KernelSetting:
-    """Write a file of /proc/sys."""
+    """Write a file of /proc/sys or /sys."""
 
     def __init__(self, name: str, value: str) -> None:
         self.name, self.value = name, value
@@ -104,7 +108,7 @@ class KernelSetting:
         return f"set {self.name} to {self.value}"
 
     def execute(self) -> None:
-        fd = os.open(f"/proc/sys/{self.name}", os.O_WRONLY | os.O_CLOEXEC)
+        fd = os.open(self.name, os.O_WRONLY | os.O_CLOEXEC)
         try:
             os.write(fd, self.value.encode())
         finally:

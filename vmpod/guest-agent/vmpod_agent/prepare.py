@@ -29,10 +29,18 @@ if TYPE_CHECKING:
 _SHARE_OPTIONS = "trans=virtio,version=9p2000.L,msize=131072,cache=none,access=client,posixacl"
 
 
+def bare() -> Iterator[Operation]:
+    """What every machine needs, whatever its pod."""
+    yield Interface("lo", "127.0.0.1", 8, "")
+    # Nothing is gained by asking the host to flush its own cache: it outlives us.
+    yield KernelSetting(
+        f"/sys/block/{layout.JOURNAL_DISK.rpartition('/')[2]}/queue/write_cache", "write through"
+    )
+
+
 def machine(document: BootDocument) -> Iterator[Operation]:
     """What does not need the host's secrets: name, network, disks."""
     settings = document["network"]
-    yield Interface("lo", "127.0.0.1", 8, "")
     if settings:
         yield from _card(settings)
         yield WriteFile(
@@ -62,10 +70,10 @@ def _card(settings: Network) -> Iterator[Operation]:
     ipv6 = settings["ipv6"]
     if ipv6:
         # No router advertisements, and no second in which an address is tried before it may be used.
-        yield KernelSetting("net/ipv6/conf/eth0/accept_ra", "0")
-        yield KernelSetting("net/ipv6/conf/eth0/accept_dad", "0")
+        yield KernelSetting("/proc/sys/net/ipv6/conf/eth0/accept_ra", "0")
+        yield KernelSetting("/proc/sys/net/ipv6/conf/eth0/accept_dad", "0")
     else:
-        yield KernelSetting("net/ipv6/conf/eth0/disable_ipv6", "1")
+        yield KernelSetting("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1")
     yield Interface("eth0", settings["address"], settings["prefix"], settings["gateway"])
     if ipv6:
         yield Interface6("eth0", ipv6["address"], ipv6["prefix"], ipv6["gateway"])
