@@ -104,11 +104,12 @@ def test_a_snapshot_can_be_gone_on_from(vmpod: Vmpod, pods: Pods, server: str) -
         (listed,) = json.loads(vmpod("snapshot", "ls", "-o", "json").out)["items"]
         assert (listed["name"], listed["pod"]) == ("kept", server)
         vmpod("restore", "kept", status=125)  # its name is taken
+        # It stood still while the other went on.
+        eventually(lambda: _ticks(vmpod, server) > before + 2, "the pod to go on")
         port = free_port()
         pods.adopt("again")
         vmpod("restore", "kept", "--name", "again", "--publish", f"127.0.0.1:{port}:80")
         assert _get(port) == "seeded\n"
-        # It stood still between, while the other went on.
         assert before <= _ticks(vmpod, "again") < _ticks(vmpod, server)
         # The image of a pod in a snapshot is in use.
         assert "image localhost/busybox" not in vmpod("prune", "--all", "--dry-run").text

@@ -109,11 +109,11 @@ def test_started_again_it_is_the_same_pod(vmpod: Vmpod, pods: Pods) -> None:
     vmpod("run", "-d", str(manifest))
     uid = vmpod.record("again")["uid"]
     assert "is running" in vmpod("start", "again", status=125).errors
-    assert vmpod("logs", "again").text == "run\nfirst"
+    eventually(lambda: vmpod("logs", "again").text == "run\nfirst", "what it writes")
     manifest.write_text(text(*documents).replace('"first"', '"second"'))
     vmpod("restart", "again")
     assert vmpod.record("again")["uid"] == uid
-    assert vmpod("logs", "again").text == "run x\nsecond"
+    eventually(lambda: vmpod("logs", "again").text == "run x\nsecond", "what it writes")
     assert vmpod("logs", "--previous", "again").text == "run\nfirst"
     assert vmpod.exec("again", "sh", "-c", "echo $MODE").text == "again\n"
     status = vmpod.status("again", "main")
@@ -126,5 +126,5 @@ def test_started_again_it_is_the_same_pod(vmpod: Vmpod, pods: Pods) -> None:
     other = vmpod.home / "other.yaml"
     other.write_text(text(*documents).replace('"first"', '"third"'))
     vmpod("start", "again", "--file", str(other))
-    assert vmpod("logs", "again").text == "run x x\nthird"
+    eventually(lambda: vmpod("logs", "again").text == "run x x\nthird", "what it writes")
     assert vmpod.pod("again")["status"]["phase"] == "Running"

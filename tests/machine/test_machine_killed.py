@@ -222,6 +222,71 @@ def test_what_is_done_with_images(home: Home, tmp_path: Path) -> None:
         assert {path.name for path in tmp_path.glob("*saved*")} <= {"saved.tar"}, "a draft was left"
 
 
+@pytest.mark.slow
+def test_making_a_template(home: Home) -> None:
+    """Whoever is killed at it leaves nothing that a pod would begin as, and is in nobody's way."""
+    words = ("template", "create", "--memory", "128Mi")
+    vmpod = _with_templates(home)
+    walker = Walker(vmpod)
+    vmpod(*words)
+    vmpod("template", "prune", "--all")
+    before = home.listing()  # with the files that are locked, which stay
+    steps = walker.steps(*words)
+    vmpod("template", "prune", "--all")
+    for step in steps:
+        with killed_at(step):
+            walker.kill(step, *words)
+            # Complete, or not there.
+            for each in json.loads(vmpod("template", "ls", "-o", "json").out)["items"]:
+                vmpod("template", "rm", each["key"])
+            vmpod("prune")
+            assert home.listing() == before
+    vmpod(*words)
+    vmpod("template", "prune", "--all")
+    assert home.listing() == before
+
+
+@pytest.mark.slow
+def test_forking(home: Home) -> None:
+    """The pod that is copied goes on, if need be by `resume`, and loses nothing; half a copy is removed."""
+    vmpod = _with_templates(home)
+    walker = Walker(vmpod)
+    vmpod("run", "--replace", "-d", home.manifest)
+    _template_is_made(vmpod)
+    vmpod("run", "--replace", "-d", home.manifest)
+    copy = f"{NAME}-1"
+    machine = vmpod.qemu(NAME)
+    vmpod("fork", NAME)
+    vmpod("rm", "--force", copy)
+    before = home.listing()
+    steps = walker.steps("fork", NAME)
+    vmpod("rm", "--force", copy)
+    for step in steps:
+        with killed_at(step):
+            walker.kill(step, "fork", NAME)
+            if vmpod.pod(NAME)["status"].get("reason") == "Paused":
+                vmpod("resume", NAME)
+            assert vmpod.exec(NAME, "echo", "alive").text == "alive\n"
+            assert vmpod.qemu(NAME) == machine
+            if vmpod.pod_directory(copy).exists():
+                vmpod("rm", "--force", copy)
+            vmpod("prune")
+            assert home.listing() == before
+    vmpod("rm", "--force", NAME)
+    vmpod("template", "prune", "--all")
+
+
+def _with_templates(home: Home) -> Vmpod:
+    return dataclasses.replace(home.vmpod, environment={**home.vmpod.environment, "VMPOD_TEMPLATE": ""})
+
+
+def _template_is_made(vmpod: Vmpod) -> None:
+    def made() -> bool:
+        return bool(json.loads(vmpod("template", "ls", "-o", "json").out)["items"])
+
+    eventually(made, "the template that is made in the background")
+
+
 def test_building_a_guest_image(home: Home) -> None:
     """What builds it ends with the command; what it has made so far goes."""
     guests, before = home.vmpod.home / "data/guests", home.listing()

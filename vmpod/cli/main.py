@@ -56,7 +56,7 @@ _COMMANDS = {
     "completion": "Print a script that lets a shell complete vmpod.",
     "version": "Show versions.",
 }
-_STARTING = {"run", "start", "restart"}
+_STARTING = {"run", "start", "restart", "fork", "restore"}
 """Those that start machines: so much time that importing their modules and libvirt's go on side by side."""
 
 _ALONE = object()

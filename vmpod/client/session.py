@@ -179,22 +179,22 @@ class Session:
         self._hello = frames.encode(Frame(frames.HELLO, 0, messages.dump(message)))
         self._send(self._hello, timeout)
 
-    def welcome(self, timeout: float, *, fresh: bool = False) -> None:
-        """Wait for the answer to hello(). Raises TimeoutExpiredError if there is none.
+    def welcome(self, timeout: float, *, fresh: bool = False) -> bool:
+        """Wait for the answer to hello(); whether it was the first one, or else what was sent before is lost.
 
-        fresh: there was no client before this one, so nothing can be left of it; and requests may have been
-        sent already.
+        fresh: there was no client before this one, of which something could be left: say nothing again.
+        Raises TimeoutExpiredError if there is no answer.
         """
         deadline = time.monotonic() + timeout
         patience, later = (timeout, timeout) if fresh else _GREETINGS
-        seen = bytearray()
+        seen, first = bytearray(), True
         try:
             while (left := deadline - time.monotonic()) > 0:
                 if self._welcomed(seen, min(patience, left)):
-                    return
+                    return first
                 # The agent may be in the middle of a dead client's frame: make it start anew.
                 self._send(frames.BREAK + self._hello, deadline - time.monotonic())
-                patience = later
+                patience, first = later, False
         except TimeoutExpiredError:
             pass  # it does not even read
         raise TimeoutExpiredError(

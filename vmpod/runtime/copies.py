@@ -19,9 +19,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmpod.client.session import session
+from vmpod.client.session import Session, greeted
 from vmpod.errors import ConflictError, HostError, NotFoundError, UsageError
 from vmpod.files import write_atomically
+from vmpod.hypervisor.base import Moment
 from vmpod.hypervisor.open import hypervisor
 from vmpod.paths import private_dir
 from vmpod.plan.forward import Forward, pod_key
@@ -122,8 +123,12 @@ def restore(
     snapshot = find(runtime, name)
     record = snapshot.record
     forwards = tuple(publish) or record.forwards
-    with progress.phase("Starting the machine"):
-        return _begin(runtime, snapshot.directory, pod or record.name, forwards, replace_old=replace_old)
+    name = pod or record.name
+    with (
+        progress.phase("Starting the machine"),
+        _beginning(runtime, snapshot.directory, name, forwards, replace_old=replace_old) as entry,
+    ):
+        return entry
 
 
 def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = SILENT) -> list[PodEntry]:
@@ -137,12 +142,14 @@ def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = 
         with progress.phase("Freezing the pod"):
             record = _freeze(runtime, pod, new)
         entries = []
-        for name in names:
-            with progress.phase(f"Starting {name}"):
-                forwards = tuple(free_port(forward) for forward in record.forwards)
-                entry = _begin(runtime, new, name, forwards)
-            undo.callback(_remove, runtime, entry.record.key)
-            entries.append(entry)
+        # While one wakes, the next is started.
+        with ExitStack() as waking:
+            for name in names:
+                with progress.phase(f"Starting {name}"):
+                    forwards = tuple(free_port(forward) for forward in record.forwards)
+                    entry = waking.enter_context(_beginning(runtime, new, name, forwards))
+                undo.callback(_remove, runtime, entry.record.key)
+                entries.append(entry)
         undo.pop_all()
     # Nobody needs the files' names any more: the machines have them open, and their space is free when
     # the last one ends.
@@ -218,15 +225,20 @@ def _check_free(runtime: Runtime, namespace: str, name: str) -> None:
         raise ConflictError(f"there is a pod {key} already", hint=f"remove it (`vmpod rm {key}`)")
 
 
-def _begin(
+@contextmanager
+def _beginning(
     runtime: Runtime, source: Path, name: str, forwards: tuple[Forward, ...], *, replace_old: bool = False
-) -> PodEntry:
-    """Start a machine that goes on as another was when it was frozen."""
+) -> Iterator[PodEntry]:
+    """Start a machine that goes on as another was when it was frozen.
+
+    The block begins when the machine runs; when it ends, the agent has become the copy's. If either fails,
+    or the block does, nothing of the copy is left.
+    """
     old = records.load(source)
     if old is None:
         raise HostError(f"{source} is gone")
     key = pod_key(old.namespace, name)
-    with runtime.pods.locked(key), ExitStack() as undo, runtime.using():
+    with runtime.pods.locked(key), ExitStack() as failed, ExitStack() as opened, runtime.using():
         if not replace_old:
             _check_free(runtime, old.namespace, name)
         if runtime.pods.directory(key).exists():
@@ -235,25 +247,55 @@ def _begin(
         record = _renamed(runtime, old, name, forwards)
         machine = _machine(runtime, source, record)
         check_memory(machine.memory)
-        undo.callback(_undo, runtime, key)
+        failed.callback(_undo, runtime, key)
         entry = runtime.pods.save(PodEntry(record, runtime.pods.directory(key)))
         _make_files(source, machine)
         save_machine(machine, entry.directory)
+        waking = _Waking(old, record, machine, opened)
         cache = runtime.paths.data / "libvirt-cache"
         with hypervisor(record.uri, root=machine.sockets / "v", cache=cache) as found:
-            started = found.start(machine)
+            started = found.start(machine, waking.at)
         if process := Process.of(started.pid):
             entry = runtime.pods.save(replace(entry, record=record.with_process(process)))
-        pod = {
-            "name": name,
+        yield entry
+        waking.wait()
+        failed.pop_all()
+
+
+class _Waking:
+    """Tells the agent of a copy who it is, as soon as it runs."""
+
+    def __init__(self, old: Record, record: Record, machine: Machine, stack: ExitStack) -> None:
+        self._pod = {
+            "name": record.name,
             "namespace": record.namespace,
             "uid": record.uid,
-            "hostname": hostname(old, name),
+            "hostname": hostname(old, record.name),
         }
-        with session(record.sockets, timeout=_TIMEOUT) as agent:
-            agent.request(messages.RENEW, identity(machine.mac) | {"pod": pod}, timeout=_TIMEOUT)
-        undo.pop_all()
-    return entry
+        self._machine = machine
+        self._stack = stack
+        self._session: Session | None = None
+        self._asked = 0
+
+    def at(self, moment: Moment) -> None:
+        """See Hypervisor.start. Raises as Session.ask()."""
+        if moment == "loaded":
+            self._session = self._stack.enter_context(greeted(self._machine.sockets, timeout=_TIMEOUT))
+        else:
+            self._ask()
+
+    def wait(self) -> None:
+        """Wait until the copy is nobody's double. Raises as Session.answer()."""
+        assert self._session is not None
+        if not self._session.welcome(_TIMEOUT):
+            # The agent was in the middle of what a client of the other pod said, and took ours for the rest.
+            self._ask()
+        self._session.answer(self._asked, _TIMEOUT)
+
+    def _ask(self) -> None:
+        assert self._session is not None
+        new = identity(self._machine.mac) | {"pod": self._pod}
+        self._asked = self._session.ask(messages.RENEW, new)
 
 
 def hostname(old: Record, name: str) -> str:

@@ -33,6 +33,7 @@ _NODE_WEIGHT = 64
 
 # What YAML 1.1 allows in a stream (section 5.1), the rest being control characters.
 _FORBIDDEN = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
+_BLANKS = str.maketrans("", "", "\t\n\r")
 _SURROGATES = r"(\\\\)|\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
 
 _TAG = "tag:yaml.org,2002:"
@@ -85,13 +86,18 @@ def documents(text: str, report: Report) -> list[Node]:
     if len(text) > MAX_SIZE:
         raise report.fatal(0, f"is larger than {MAX_SIZE // 2**20} MiB, the most that a manifest may have")
     text = text.removeprefix("\ufeff")
-    if found := re.search(_FORBIDDEN, text):
+    if not _plain(text) and (found := re.search(_FORBIDDEN, text)):
         line = text.count("\n", 0, found.start()) + 1
         raise report.fatal(line, f"YAML does not allow the character U+{ord(found[0]):04X}")
     # JSON escapes a character beyond U+FFFF as two surrogates, which YAML would refuse.
     if text.lstrip().startswith(("{", "[")):
         text = re.sub(_SURROGATES, _join_surrogates, text)
     return [node for node in _Builder(report).build(_events(text, report)) if node.value is not None]
+
+
+def _plain(text: str) -> bool:
+    """Whether it is printable ASCII, which is seen sooner than the pattern for all the rest is compiled."""
+    return text.isascii() and text.translate(_BLANKS).isprintable()
 
 
 def _join_surrogates(found: re.Match[str]) -> str:
