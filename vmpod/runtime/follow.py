@@ -18,6 +18,7 @@ from vmpod.state.store import PodEntry
 from vmpod.wire.journal import Entry
 
 _POLL = 0.02
+_START_POLL = 0.01
 _AT_ONCE = 1_000_000
 """Entries that are looked at for the last lines: what comes faster than it is read has no last line."""
 
@@ -109,7 +110,7 @@ def wait_until(
         status = runtime.pods.status(entry)
         if condition(status) or status.ended or (deadline is not None and time.monotonic() > deadline):
             return status
-        time.sleep(_POLL)
+        time.sleep(_START_POLL)
 
 
 class NotReadyError(TimeoutExpiredError):
