@@ -213,7 +213,7 @@ class _Waking:
         self._machine = machine
         self._stack = stack
         self._session: Session | None = None
-        self._asked: list[int] = []
+        self._asked = 0
         self._welcome = False
 
     def at(self, moment: Moment) -> None:
@@ -221,24 +221,23 @@ class _Waking:
         if moment == "loaded":
             self._session = self._stack.enter_context(greeted(self._machine.sockets, timeout=_COPY_TIMEOUT))
             return
-        found = self._session
-        assert found is not None
-        if max(len(self._document), len(self._secrets)) > INITIAL_CREDIT:
-            found.welcome(_COPY_TIMEOUT, fresh=True)
+        assert self._session is not None
+        if len(self._document) > INITIAL_CREDIT:
+            self._session.welcome(_COPY_TIMEOUT, fresh=True)
             self._welcome = True
         new = identity(self._machine.mac)
-        self._asked = [
-            found.ask(messages.ADOPT, new, body=self._document, timeout=_COPY_TIMEOUT),
-            found.ask(messages.START, {}, body=self._secrets, timeout=_HAND_OVER_TIMEOUT),
-        ]
+        self._asked = self._session.ask(messages.ADOPT, new, body=self._document, timeout=_COPY_TIMEOUT)
 
     def wait(self) -> None:
         """Wait until the pod is handed over. Raises as Session.answer()."""
-        assert self._session is not None
+        found = self._session
+        assert found is not None
         if not self._welcome:
-            self._session.welcome(_COPY_TIMEOUT, fresh=True)
-        for stream in self._asked:
-            self._session.answer(stream, _HAND_OVER_TIMEOUT)
+            found.welcome(_COPY_TIMEOUT, fresh=True)
+        found.answer(self._asked, _COPY_TIMEOUT)
+        # Not before: by now the agent reads at once, so that the time is right when it does.
+        now = {"time": time.time_ns()}
+        found.request(messages.START, now, body=self._secrets, timeout=_HAND_OVER_TIMEOUT)
 
 
 def identity(mac: str) -> dict[str, object]:

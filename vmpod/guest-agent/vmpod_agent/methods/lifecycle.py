@@ -20,15 +20,14 @@ _ENVELOPE = 64  # bytes of an answer around its events
 
 
 def start(agent: Agent, stream: Stream, message: Json) -> StreamHandler | None:
-    """`start {time}`, secrets on stdin; without a time the clock is right already."""
+    """`start {time}`, secrets on stdin."""
     if agent.pod is not None:
         # A client that was killed between asking and hearing may ask again.
         stream.respond({"started": True})
         return None
     if agent.waiting:
         raise RequestError(messages.BAD_REQUEST, "this machine has no pod yet")
-    if moment := messages.get_optional(message, "time", int, 0):
-        agent.set_clock(moment)
+    agent.set_clock(messages.get(message, "time", int))
     return Start(agent, stream)
 
 
