@@ -7,11 +7,9 @@ the containers go on where they were, and find themselves in a pod of another na
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -24,6 +22,7 @@ from vmpod.errors import ConflictError, HostError, NotFoundError, UsageError
 from vmpod.files import write_atomically
 from vmpod.hypervisor.base import Moment
 from vmpod.hypervisor.open import hypervisor
+from vmpod.lock import exclusive, held
 from vmpod.paths import private_dir
 from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.model import Disks, Frozen, Machine
@@ -48,6 +47,7 @@ from vmpod.wire.journal import timestamp
 
 _NAME = re.compile("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _MEMORY, _STATE = "memory", "state"
+_MAKING = ".new"
 _TIMEOUT = 60.0  # seconds for the agent to answer
 _SOCKET_KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 
@@ -168,11 +168,27 @@ def free_port(forward: Forward) -> Forward:
 def _new(parent: Path) -> Iterator[Path]:
     """A directory for what is being made, which goes unless it got another name. Raises OSError."""
     private_dir(parent)
-    path = Path(tempfile.mkdtemp(prefix=f".new.{os.getpid()}.", dir=parent))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
+    path = parent / f".{uuid.uuid4().hex}{_MAKING}"
+    # Whoever finds the directory finds it locked.
+    with exclusive(_lock_of(path)):
+        path.mkdir(mode=0o700)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            _lock_of(path).unlink(missing_ok=True)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def abandoned(runtime: Runtime) -> list[Path]:
+    """What commands that were killed have left here of snapshots and forks: directories, and their locks."""
+    top = runtime.paths.snapshots
+    locks = {*top.glob(".*.lock"), *(_lock_of(path) for path in top.glob(f".*{_MAKING}"))}
+    free = sorted(each for each in locks if not held(each))
+    return [path for each in free for path in (each.with_suffix(_MAKING), each) if path.exists()]
 
 
 def _freeze(runtime: Runtime, pod: str, into: Path) -> Record:

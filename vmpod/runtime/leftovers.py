@@ -15,6 +15,7 @@ from vmpod.hypervisor import machines
 from vmpod.hypervisor.machines import RunningMachine
 from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable, disk_usage
+from vmpod.runtime import copies
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.remove import remove_locked, stray_sockets
 from vmpod.runtime.templates import still_wanted
@@ -43,7 +44,10 @@ class Leftovers:
                     yield from self._pod(key, [each for each in running if each.key == key])
                 else:
                     self._notes.append(f"the pod {key} is left alone: another command works on it")
+        for machine in self._runtime.templates.abandoned():
+            yield self._machine(machine)
         yield from self._sockets()
+        yield from map(self._file, copies.abandoned(self._runtime))
         for path in locks:
             yield Removable("lock", path.name, disk_usage(path))
             self._remove_lock(path)

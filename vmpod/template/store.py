@@ -197,6 +197,13 @@ class TemplateStore:
                         _clear(new)
         return found
 
+    def abandoned(self) -> Sequence[machines.RunningMachine]:
+        """The machines of templates that nobody makes any more."""
+        left = [new for new in self._root.glob(".*.new") if _free(new.with_suffix(".lock"))]
+        return (
+            [each for each in machines.all_machines() if any(each.uses(new) for new in left)] if left else []
+        )
+
     def shrink(self, count: int) -> None:
         """Remove the least recently used, so that so many are left, of those that no machine runs from."""
         found = sorted(self.list(), key=lambda each: each.used, reverse=True)
