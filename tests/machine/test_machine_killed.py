@@ -255,7 +255,7 @@ def test_forking(home: Home) -> None:
     _template_is_made(vmpod)
     vmpod("run", "--replace", "-d", home.manifest)
     copy = f"{NAME}-1"
-    machine = vmpod.qemu(NAME)
+    machine, sockets = vmpod.qemu(NAME), Path(vmpod.record(NAME)["sockets"]).name
     vmpod("fork", NAME)
     vmpod("rm", "--force", copy)
     before = home.listing()
@@ -271,7 +271,8 @@ def test_forking(home: Home) -> None:
             if vmpod.pod_directory(copy).exists():
                 vmpod("rm", "--force", copy)
             vmpod("prune")
-            assert home.listing() == before
+            # The socket through which the machine's state goes is made anew each time.
+            assert home.listing() - {f"run/{sockets}/out"} == before
     vmpod("rm", "--force", NAME)
     vmpod("template", "prune", "--all")
 

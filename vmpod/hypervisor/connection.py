@@ -15,7 +15,7 @@ from vmpod.errors import HypervisorError, MissingProgramError, PortTakenError, Q
 from vmpod.hypervisor import libvirt_errors, machines
 from vmpod.hypervisor.base import Copies, Moment, Started, nothing
 from vmpod.hypervisor.domain import domain_xml
-from vmpod.hypervisor.frozen import freeze, movable, thaw
+from vmpod.hypervisor.frozen import freeze, mend, movable, thaw
 from vmpod.hypervisor.libvirt_errors import translated
 from vmpod.hypervisor.monitor import MonitorError, human, qmp
 from vmpod.log import logger
@@ -109,6 +109,8 @@ class LibvirtHypervisor:
         with translated(f"could not resume the machine {machine.name}"):
             domain = self._domain(machine)
             if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+                # Who was killed while freezing it may have left it so.
+                mend(domain)
                 domain.resume()
 
     def _domain(self, machine: Machine) -> libvirt.virDomain:

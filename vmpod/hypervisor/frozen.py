@@ -92,22 +92,33 @@ def movable(domain: libvirt.virDomain, machine: Machine) -> Iterator[None]:
     if machine.disks.images.suffix != ".vmdk":
         yield
         return
-    # libvirt's names: the third disk, its device, its node.
-    device = "/machine/peripheral/virtio-disk2/virtio-backend"
-    node = "libvirt-3-format"
-    nothing = {"driver": "null-co", "node-name": "vmpod-nothing", "size": 1 << 40, "read-only": True}
-    back = {"driver": "vmdk", "node-name": node, "read-only": True, "file": "libvirt-3-storage"}
+    mend(domain)
+    nothing = {"driver": "null-co", "node-name": _NOTHING, "size": 1 << 40, "read-only": True}
     qmp(domain, "blockdev-add", **nothing)
-    qmp(domain, "qom-set", path=device, property="drive", value="vmpod-nothing")
-    qmp(domain, "blockdev-del", node_name=node)
+    qmp(domain, "qom-set", path=_DEVICE, property="drive", value=_NOTHING)
+    qmp(domain, "blockdev-del", node_name=_IMAGES)
     try:
         yield
     finally:
+        mend(domain)
+
+
+def mend(domain: libvirt.virDomain) -> None:
+    """Put the images' disk of a stopped machine back, where movable() has put it aside and was killed."""
+    nodes = {each["node-name"] for each in qmp(domain, "query-named-block-nodes", flat=True)}
+    if _NOTHING not in nodes:
+        return
+    if _IMAGES not in nodes:
+        back = {"driver": "vmdk", "node-name": _IMAGES, "read-only": True, "file": "libvirt-3-storage"}
         qmp(domain, "blockdev-add", **back)
-        qmp(domain, "qom-set", path=device, property="drive", value=node)
-        qmp(domain, "blockdev-del", node_name="vmpod-nothing")
+    qmp(domain, "qom-set", path=_DEVICE, property="drive", value=_IMAGES)
+    qmp(domain, "blockdev-del", node_name=_NOTHING)
 
 
+# libvirt's names: the third disk's device, and its node.
+_DEVICE = "/machine/peripheral/virtio-disk2/virtio-backend"
+_IMAGES = "libvirt-3-format"
+_NOTHING = "vmpod-nothing"
 _CAPABILITIES = [{"capability": "x-ignore-shared", "state": True}]
 
 

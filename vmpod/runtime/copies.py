@@ -227,8 +227,13 @@ def _freeze_machine(runtime: Runtime, entry: PodEntry, machine: Machine, into: P
     copies = [(disks.scratch, into / "scratch.raw"), (disks.journal, into / "journal.raw")]
     frozen = Frozen(into / _MEMORY, into / _STATE)
     cache = runtime.paths.data / "libvirt-cache"
-    with hypervisor(entry.record.uri, root=entry.record.sockets / "v", cache=cache) as found:
-        found.freeze(machine, frozen, copies, go_on=True)
+    # If we are killed meanwhile it stands still, and that should be seen.
+    runtime.pods.save(replace(entry, record=replace(entry.record, paused=True)))
+    try:
+        with hypervisor(entry.record.uri, root=entry.record.sockets / "v", cache=cache) as found:
+            found.freeze(machine, frozen, copies, go_on=True)
+    finally:
+        runtime.pods.save(entry)
 
 
 def _check_free(runtime: Runtime, namespace: str, name: str) -> None:
