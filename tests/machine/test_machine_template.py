@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -173,3 +175,37 @@ def test_no_template_makes_none(own: Vmpod) -> None:
     own("run", "-d", "--no-template", "-", input=text(_sleeper("plain")))
     assert _runs_from(own, "plain") is None
     assert not list((own.home / "data/templates").glob(".*.new"))
+
+
+@contextlib.contextmanager
+def _small(directory: Path) -> Iterator[None]:
+    """A disk that is full before a machine's memory is on it."""
+    directory.mkdir(exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", directory], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", directory], check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
+def test_a_disk_that_is_full_while_freezing(own: Vmpod) -> None:
+    """Nothing half made is left, and the pod that was to be copied goes on."""
+    own("run", "-d", "-", input=text(_sleeper("whole")))
+    assert _runs_from(own, "whole") is not None
+    with _small(own.home / "data/snapshots"):
+        for words in (("fork", "whole"), ("snapshot", "whole", "kept")):
+            done = own(*words, status=125)
+            assert "disk-full" in done.errors
+            assert own.pod("whole")["status"]["phase"] == "Running"
+            assert own.exec("whole", "echo", "alive").text == "alive\n"
+            assert not list((own.home / "data/snapshots").iterdir())
+    assert own("fork", "whole").lines
+    own("rm", "--force", "whole", "whole-1")
+    own("template", "prune", "--all")
+    with _small(own.home / "data/templates"):
+        assert "disk-full" in own("template", "create", status=125).errors
+        assert not [path for path in (own.home / "data/templates").iterdir() if path.is_dir()]
+        # A pod starts all the same.
+        own("run", "-d", "-", input=text(_sleeper("booted")))
+        assert _runs_from(own, "booted") is None
