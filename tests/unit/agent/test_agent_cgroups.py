@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import os
 import struct
 from pathlib import Path
 
 import pytest
 
-from vmpod_agent import cgroups, devices, layout
+from vmpod_agent import cgroups, devices, layout, syscalls
 
 
 @pytest.mark.parametrize(
@@ -102,3 +105,25 @@ def test_devices_that_may_be_opened(kind: int, major: int, minor: int, allowed: 
         assert answer(program, access, kind, major, minor) == allowed
     # A node alone does no harm.
     assert answer(program, MKNOD, kind, major, minor) == 1
+
+
+@pytest.mark.parametrize(("refusals", "works"), [(0, True), (3, True), (1000, False)])
+def test_a_signal_that_comes_while_the_kernel_checks_the_filter_is_no_failure(
+    refusals: int, works: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Library:
+        calls = 0
+
+        def syscall(self, *_arguments: object) -> int:
+            self.calls += 1
+            if self.calls <= refusals:
+                ctypes.set_errno(errno.EAGAIN)
+                return -1
+            return os.dup(0) if self.calls == refusals + 1 else 0
+
+    monkeypatch.setattr(syscalls, "_libc", Library())
+    if works:
+        syscalls.filter_devices(str(tmp_path), devices.program())
+    else:
+        with pytest.raises(BlockingIOError):
+            syscalls.filter_devices(str(tmp_path), devices.program())

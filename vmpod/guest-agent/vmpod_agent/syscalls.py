@@ -7,6 +7,7 @@ blkpg.h, bpf.h, keyctl.h, mount.h, openat2.h, prctl.h, reboot.h and sched.h in l
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import struct
@@ -55,6 +56,7 @@ _BPF_PROG_LOAD, _BPF_PROG_ATTACH = 5, 8
 _BPF_PROG_TYPE_CGROUP_DEVICE = 15
 _BPF_CGROUP_DEVICE = 6
 _BPF_INSTRUCTION = 8  # bytes
+_BPF_TRIES = 20
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -140,7 +142,11 @@ def filter_devices(cgroup: str, program: bytes) -> None:
 
 
 def _bpf(command: int, attributes: bytes, what: str) -> int:
-    result: int = _libc.syscall(_NR_BPF, command, attributes, ctypes.c_size_t(len(attributes)))
+    for _ in range(_BPF_TRIES):
+        result: int = _libc.syscall(_NR_BPF, command, attributes, ctypes.c_size_t(len(attributes)))
+        # The kernel gives up checking a program when a signal has come, the end of a child's for one.
+        if result >= 0 or ctypes.get_errno() != errno.EAGAIN:
+            break
     _check(min(result, 0), what)
     return result
 
