@@ -276,18 +276,23 @@ def session(sockets: Path, *, timeout: float = 20.0) -> Iterator[Session]:
     sockets: the pod's directory of sockets. Raises MachineError if the machine is gone, ConflictError if
     all ports stay busy, TimeoutExpiredError if the agent does not answer.
     """
-    with greeted(sockets, timeout=timeout) as found:
-        found.welcome(timeout)
+    with _opened(sockets, timeout) as found:
+        found.greet(timeout)
         yield found
 
 
 @contextmanager
 def greeted(sockets: Path, *, timeout: float = 20.0) -> Iterator[Session]:
     """As session(), but its welcome() is still to be waited for: the agent may not even run yet."""
-    with ExitStack() as stack:
-        found = Session(_connect(sockets, stack, timeout))
+    with _opened(sockets, timeout) as found:
         found.hello(timeout)
         yield found
+
+
+@contextmanager
+def _opened(sockets: Path, timeout: float) -> Iterator[Session]:
+    with ExitStack() as stack:
+        yield Session(_connect(sockets, stack, timeout))
 
 
 def _connect(sockets: Path, stack: ExitStack, timeout: float) -> socket.socket:

@@ -31,11 +31,12 @@ def take() -> Child:
 
 
 def dismiss() -> None:
-    """End the child that nobody has wanted."""
+    """End the child that nobody has wanted, at whichever import it is."""
     while _waiting:
         pid, answers, ask = _waiting.pop()
         os.close(ask)
         os.close(answers)
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
 

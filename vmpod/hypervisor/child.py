@@ -13,7 +13,7 @@ import pickle
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Concatenate, NoReturn, ParamSpec, TypeVar
@@ -67,7 +67,7 @@ class ChildHypervisor:
 
     def freeze(self, machine: Machine, into: Frozen, copies: Copies = (), *, go_on: bool = False) -> None:
         """See Hypervisor.freeze."""
-        in_child(_freeze, nothing, self._driver, machine, into, copies, go_on)
+        in_child(_do, nothing, self._driver, "freeze", machine, into, copies, go_on=go_on)
 
     def pause(self, machine: Machine) -> None:
         """See Hypervisor.pause."""
@@ -87,29 +87,23 @@ Tell = Callable[[object], None]
 
 
 def _start(tell: Tell, driver: Driver, machine: Machine) -> tuple[int, Started]:
-    with ExitStack() as stack:
-        found = _opened(stack, driver)
+    with _connection(driver) as found:
         opened = time.monotonic_ns()
         return opened, found.start(machine, tell)
 
 
-def _do(_tell: Tell, driver: Driver, method: str, *arguments: object) -> None:
-    with ExitStack() as stack:
-        getattr(_opened(stack, driver), method)(*arguments)
+def _do(_tell: Tell, /, driver: Driver, method: str, *arguments: object, **named: object) -> None:
+    with _connection(driver) as found:
+        getattr(found, method)(*arguments, **named)
 
 
-def _freeze(_tell: Tell, driver: Driver, machine: Machine, into: Frozen, copies: Copies, go_on: bool) -> None:
-    with ExitStack() as stack:
-        _opened(stack, driver).freeze(machine, into, copies, go_on=go_on)
-
-
-def _opened(stack: ExitStack, driver: Driver) -> Hypervisor:
+def _connection(driver: Driver) -> AbstractContextManager[Hypervisor]:
     from vmpod.hypervisor import embedded  # noqa: PLC0415 - never in the parent
     from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415
 
     uri = driver.uri or embedded.prepare_root(driver.root, driver.cache)
     embedded.start_event_loop()
-    return stack.enter_context(LibvirtHypervisor(uri))
+    return LibvirtHypervisor(uri)
 
 
 # How it is asked, and answers.

@@ -17,10 +17,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmpod.client.session import Session, greeted
 from vmpod.errors import ConflictError, HostError, NotFoundError, UsageError
 from vmpod.files import write_atomically
-from vmpod.hypervisor.base import Moment
 from vmpod.hypervisor.open import hypervisor
 from vmpod.lock import exclusive, held
 from vmpod.paths import private_dir
@@ -36,7 +34,7 @@ from vmpod.runtime.pausing import running
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_memory
 from vmpod.runtime.remove import remove_locked
-from vmpod.runtime.start import identity
+from vmpod.runtime.waking import Waking
 from vmpod.state import record as records
 from vmpod.state.machine import load as load_machine
 from vmpod.state.machine import save as save_machine
@@ -272,7 +270,13 @@ def _beginning(
         entry = runtime.pods.save(PodEntry(record, runtime.pods.directory(key)))
         _make_files(source, machine)
         save_machine(machine, entry.directory)
-        waking = _Waking(old, record, machine, opened)
+        pod = {
+            "name": name,
+            "namespace": record.namespace,
+            "uid": record.uid,
+            "hostname": hostname(old, name),
+        }
+        waking = Waking(machine, opened, messages.RENEW, {"pod": pod}, timeout=_TIMEOUT)
         cache = runtime.paths.data / "libvirt-cache"
         with hypervisor(record.uri, root=machine.sockets / "v", cache=cache) as found:
             started = found.start(machine, waking.at)
@@ -281,42 +285,6 @@ def _beginning(
         yield entry
         waking.wait()
         failed.pop_all()
-
-
-class _Waking:
-    """Tells the agent of a copy who it is, as soon as it runs."""
-
-    def __init__(self, old: Record, record: Record, machine: Machine, stack: ExitStack) -> None:
-        self._pod = {
-            "name": record.name,
-            "namespace": record.namespace,
-            "uid": record.uid,
-            "hostname": hostname(old, record.name),
-        }
-        self._machine = machine
-        self._stack = stack
-        self._session: Session | None = None
-        self._asked = 0
-
-    def at(self, moment: Moment) -> None:
-        """See Hypervisor.start. Raises as Session.ask()."""
-        if moment == "loaded":
-            self._session = self._stack.enter_context(greeted(self._machine.sockets, timeout=_TIMEOUT))
-        else:
-            self._ask()
-
-    def wait(self) -> None:
-        """Wait until the copy is nobody's double. Raises as Session.answer()."""
-        assert self._session is not None
-        if not self._session.welcome(_TIMEOUT):
-            # The agent was in the middle of what a client of the other pod said, and took ours for the rest.
-            self._ask()
-        self._session.answer(self._asked, _TIMEOUT)
-
-    def _ask(self) -> None:
-        assert self._session is not None
-        new = identity(self._machine.mac) | {"pod": self._pod}
-        self._asked = self._session.ask(messages.RENEW, new)
 
 
 def hostname(old: Record, name: str) -> str:

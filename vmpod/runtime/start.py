@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 import uuid
@@ -11,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vmpod.client.session import AgentError, Session, greeted, session
+from vmpod.client.session import AgentError, Session, session
 from vmpod.errors import (
     ConflictError,
     HypervisorError,
@@ -41,6 +40,7 @@ from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import kill_if_there, remove_locked
 from vmpod.runtime.wait import wait_for
+from vmpod.runtime.waking import Waking
 from vmpod.spec.model import HostPath, Manifest, Pod
 from vmpod.state import journal
 from vmpod.state.journal import StreamReader
@@ -50,14 +50,12 @@ from vmpod.state.store import PodEntry
 from vmpod.template.store import Template
 from vmpod.wire import messages
 from vmpod.wire.events import BROKEN
-from vmpod.wire.flow import INITIAL_CREDIT
 from vmpod.wire.journal import timestamp
 from vmpod.wire.logdisk import EVENTS
 
 # Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy.
 _HAND_OVER_TIMEOUT = 60.0
 _COPY_TIMEOUT = 20.0  # for the agent of a machine that need not boot
-_SEED = 64  # bytes
 _END_TIMEOUT = 5.0  # for QEMU to end once the channel has gone
 _BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 
@@ -197,52 +195,21 @@ def _copy(
     empty.mkdir(exist_ok=True)
     write_template_disk(planned.plan.machine.disks.boot)
     machine = copy_of(planned.plan.machine, template.frozen, empty)
+    document = messages.dump(dict(planned.plan.boot))
+    secrets = messages.dump(dict(planned.secrets))
     with ExitStack() as stack:
-        waking = _Waking(planned, machine, stack)
+        waking = Waking(machine, stack, messages.ADOPT, {}, document, timeout=_COPY_TIMEOUT, fresh=True)
         entry = _start_machine(runtime, entry, machine, progress, waking.at)
-        waking.wait()
+        found = waking.wait()
+        # Not before: by now the agent reads at once, so that the time is right when it does.
+        _ask_to_start(found, secrets)
     return entry
 
 
-class _Waking:
-    """Tells a machine which pod it is while it wakes: nothing is waited for that could be said before."""
-
-    def __init__(self, planned: Planned, machine: Machine, stack: ExitStack) -> None:
-        self._document = messages.dump(dict(planned.plan.boot))
-        self._secrets = messages.dump(dict(planned.secrets))
-        self._machine = machine
-        self._stack = stack
-        self._session: Session | None = None
-        self._asked = 0
-        self._welcome = False
-
-    def at(self, moment: Moment) -> None:
-        """See Hypervisor.start. Raises as Session.ask()."""
-        if moment == "loaded":
-            self._session = self._stack.enter_context(greeted(self._machine.sockets, timeout=_COPY_TIMEOUT))
-            return
-        assert self._session is not None
-        if len(self._document) > INITIAL_CREDIT:
-            self._session.welcome(_COPY_TIMEOUT, fresh=True)
-            self._welcome = True
-        new = identity(self._machine.mac)
-        self._asked = self._session.ask(messages.ADOPT, new, body=self._document, timeout=_COPY_TIMEOUT)
-
-    def wait(self) -> None:
-        """Wait until the pod is handed over. Raises as Session.answer()."""
-        found = self._session
-        assert found is not None
-        if not self._welcome:
-            found.welcome(_COPY_TIMEOUT, fresh=True)
-        found.answer(self._asked, _COPY_TIMEOUT)
-        # Not before: by now the agent reads at once, so that the time is right when it does.
-        now = {"time": time.time_ns()}
-        found.request(messages.START, now, body=self._secrets, timeout=_HAND_OVER_TIMEOUT)
-
-
-def identity(mac: str) -> dict[str, object]:
-    """What a copied machine gets, so that it is nobody's double."""
-    return {"time": time.time_ns(), "seed": os.urandom(_SEED).hex(), "mac": mac.replace(":", "")}
+def _ask_to_start(found: Session, secrets: bytes) -> None:
+    """Give the agent the secrets, and the word to start. Raises as Session.request()."""
+    now = {"time": time.time_ns()}
+    found.request(messages.START, now, body=secrets, timeout=_HAND_OVER_TIMEOUT)
 
 
 def _begin_again(runtime: Runtime, entry: PodEntry, planned: Planned) -> PodEntry:
@@ -419,8 +386,7 @@ def _hand_over(runtime: Runtime, entry: PodEntry, planned: Planned, evidence: fa
     secrets = messages.dump(dict(planned.secrets))
     try:
         with session(entry.record.sockets, timeout=_HAND_OVER_TIMEOUT) as found:
-            message = {"time": time.time_ns()}
-            found.request(messages.START, message, body=secrets, timeout=_HAND_OVER_TIMEOUT)
+            _ask_to_start(found, secrets)
     except TimeoutExpiredError as error:
         kept = _kept(runtime, entry, evidence)
         raise faults.timed_out(phase, _HAND_OVER_TIMEOUT, evidence, kept) from error

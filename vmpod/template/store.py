@@ -26,7 +26,7 @@ from typing import Any
 
 from vmpod.errors import NotFoundError
 from vmpod.hypervisor import domain, machines
-from vmpod.lock import exclusive, shared
+from vmpod.lock import exclusive, held, shared
 from vmpod.log import logger
 from vmpod.plan.model import Frozen, Machine
 from vmpod.plan.template import template_of
@@ -189,20 +189,17 @@ class TemplateStore:
                     found.append(Removable("template", path.name, disk_usage(path)))
                     if not dry_run:
                         _remove(path)
-            for new in self._root.glob(".*.new"):
-                lock = new.with_suffix(".lock")
-                if _free(lock):
-                    found.append(Removable("leftover", str(new), disk_usage(new)))
-                    if not dry_run:
-                        _clear(new)
+            for new in self._abandoned():
+                found.append(Removable("leftover", str(new), disk_usage(new)))
+                if not dry_run:
+                    _clear(new)
         return found
 
     def abandoned(self) -> Sequence[machines.RunningMachine]:
         """The machines of templates that nobody makes any more."""
-        left = [new for new in self._root.glob(".*.new") if _free(new.with_suffix(".lock"))]
-        return (
-            [each for each in machines.all_machines() if any(each.uses(new) for new in left)] if left else []
-        )
+        left = self._abandoned()
+        running = machines.all_machines() if left else ()
+        return [each for each in running if any(each.uses(new) for new in left)]
 
     def shrink(self, count: int) -> None:
         """Remove the least recently used, so that so many are left, of those that no machine runs from."""
@@ -220,6 +217,10 @@ class TemplateStore:
             logger.debug("templates are being used: none is removed")
         finally:
             os.close(fd)
+
+    def _abandoned(self) -> Sequence[Path]:
+        """What was being made by somebody who is gone."""
+        return [new for new in self._root.glob(".*.new") if not held(new.with_suffix(".lock"))]
 
     def _alone(self) -> AbstractContextManager[None]:
         return exclusive(self._root / "users")
@@ -281,20 +282,6 @@ def _busy() -> Callable[[Path], bool]:
     """Tells whether a machine runs from a template's directory."""
     running = list(machines.all_machines())
     return lambda path: any(each.uses(path) for each in running)
-
-
-def _free(lock: Path) -> bool:
-    try:
-        fd = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(fd)
-    return True
 
 
 def _clear(new: Path) -> None:

@@ -17,8 +17,7 @@ import errno
 import os
 import stat
 
-from vmpod_agent import syscalls
-from vmpod_agent.signals import signal
+from vmpod_agent import launch, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
 _CHUNK = 64 * 1024
-_TO_DEFAULT = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD)  # those that Python sets
 
 
 class Order:
@@ -60,7 +58,7 @@ def _child(order: Order, streams: list[int], enter: Callable[[], None]) -> None:
     """Do it, and end: 0 if all went well."""
     status = 1
     try:
-        _begin()
+        launch.begin()
         work = _prepare()
         enter()
         # enter() may have used a descriptor; from here on there are three.
@@ -76,15 +74,6 @@ def _child(order: Order, streams: list[int], enter: Callable[[], None]) -> None:
         _say(f"{order.path}: {error}")
     finally:
         os._exit(status)
-
-
-def _begin() -> None:
-    signal.set_wakeup_fd(-1)
-    for number in _TO_DEFAULT:
-        signal.signal(number, signal.SIG_DFL)
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    os.setsid()
-    os.umask(0o022)
 
 
 def _say(text: str) -> None:

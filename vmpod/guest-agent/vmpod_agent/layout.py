@@ -27,5 +27,5 @@ def image(number: int) -> str:
 
 
 def cgroup(container: str) -> str:
-    """The cgroup of a container, by its id."""
+    """The cgroup of a container, by its name there."""
     return f"{CONTAINERS_CGROUP}/{container}"

@@ -49,9 +49,8 @@ _LINKS = (
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 )
-
-
 _DOOR = "/root"
+"""Where, in the empty file system, the container's root is mounted."""
 
 
 def take(source: str, *, read_only: bool) -> int:
@@ -118,29 +117,22 @@ def place(tree: int, path: str) -> None:
 def hide(path: str) -> None:
     """Show nothing in place of a file or directory of the kernel, if there is one. Raises OSError."""
     try:
-        target = syscalls.open_path(path)
+        mode = os.stat(path).st_mode
     except FileNotFoundError:
         return
-    if stat.S_ISDIR(os.fstat(target).st_mode):
-        os.fchdir(target)
-        syscalls.mount("tmpfs", ".", "tmpfs", flags=_CLOSED | MS_RDONLY, options="size=0")
+    if stat.S_ISDIR(mode):
+        mount(path, "tmpfs", _CLOSED | MS_RDONLY, "size=0")
     else:
-        null = syscalls.open_tree("/dev/null")
-        syscalls.move_mount(null, target)
-        os.close(null)
-    os.close(target)
+        place(take("/dev/null", read_only=False), path)
 
 
 def protect(path: str) -> None:
     """Let nobody write to what is there, if there is something. Raises OSError."""
     try:
-        target = syscalls.open_path(path)
+        tree = take(path, read_only=True)
     except FileNotFoundError:
         return
-    tree = take(path, read_only=True)
-    syscalls.move_mount(tree, target)
-    os.close(tree)
-    os.close(target)
+    place(tree, path)
 
 
 def _directory(path: str) -> int:
