@@ -21,12 +21,17 @@ def boot_container(**fields: Any) -> dict[str, Any]:
         "stop_signal": "SIGTERM",
         "stdin": False,
         "stdin_once": False,
+        "tty": False,
+        "probes": {"startup": None, "readiness": None, "liveness": None},
+        "hooks": {"post_start": None, "pre_stop": None},
+        "restart": {"policy": "", "rules": []},
+        "last_words": {"path": "/dev/termination-log", "log": False},
     } | fields
 
 
 def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
-        "version": 1,
+        "version": 2,
         "boot": 1,
         "pod": {"name": "p", "namespace": "default", "uid": "u", "hostname": "p"},
         "network": {
@@ -45,4 +50,5 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "containers": list(containers) or [boot_container()],
         "restart_policy": "Always",
         "grace": 30,
+        "deadline": 0,
     } | fields

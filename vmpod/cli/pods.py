@@ -65,7 +65,7 @@ def summary(status: PodStatus) -> str:
 
 def _init_summary(status: PodStatus) -> str:
     inits = [each for each in status.containers if each.init]
-    done = sum(each.exit_code == 0 for each in inits)
+    done = sum(each.initialized for each in inits)
     if done < len(inits):
         reason = inits[done].reason
         return f"Init:{reason}" if reason == "CrashLoopBackOff" else f"Init:{done}/{len(inits)}"
@@ -74,7 +74,7 @@ def _init_summary(status: PodStatus) -> str:
 
 def _rows(pod: Pod) -> list[list[str]]:
     entry, status = pod
-    record, ordinary = entry.record, status.ordinary()
+    record, ordinary = entry.record, status.serving()
     return [
         [
             name(entry),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vmpod.errors import Problem
 from vmpod.oci.model import ImageConfig
 from vmpod.plan.host import Request
+from vmpod.plan.life import life
 from vmpod.spec.environment import expand_words, resolve_env
 from vmpod.spec.model import Container, Pod, ResolvedVar
 
@@ -43,9 +44,11 @@ def boot_container(
         "memory": resources.memory_limit or 0,
         "cpu": resources.cpu_limit or 0,
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
-        "stop_signal": config.stop_signal or "SIGTERM",
+        "stop_signal": container.lifecycle.stop_signal or config.stop_signal or "SIGTERM",
         "stdin": container.stdin,
         "stdin_once": container.stdin_once,
+        "tty": container.tty,
+        **life(container),
     }
 
 

@@ -111,6 +111,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         "containers": [boot(container) for container in pod.containers],  # type: ignore[misc]
         "restart_policy": pod.restart_policy.value,
         "grace": pod.termination_grace_period_seconds,
+        "deadline": pod.active_deadline_seconds or 0,
     }
 
 

@@ -55,13 +55,15 @@ class Chronicle:
             kind = event.get("kind")
             if kind == "container":
                 found = self._container(event)
+            elif kind == "note":
+                found = _note(event)
             elif kind == "pod":
                 found = self._pod(event)
             else:
                 found = self._agent(event)
             if found:
                 type_, reason, message = found
-                name = event.get("name") if kind == "container" else ""
+                name = event.get("name") if kind in {"container", "note"} else ""
                 yield Happening(
                     self.entry,
                     moment,
@@ -75,16 +77,16 @@ class Chronicle:
     def end(self, runtime: Runtime) -> Happening | None:
         """What the machine itself could not tell: how it ended, if that was not by itself."""
         status = runtime.pods.status(self.entry)
-        if status.ended and status.reason and status.reason != "MachineFailed":
+        if status.ended and status.reason and status.reason != "MachineFailed" and not status.told:
             return Happening(self.entry, status.last_seen, WARNING, status.reason, status.message)
         return None
 
     def _container(self, event: Mapping[str, Any]) -> tuple[str, str, str] | None:
         name, state = str(event.get("name")), event.get("state")
-        # A new segment of the journal repeats the newest events.
-        if not isinstance(state, dict) or self._before.get(name) == event:
+        # A new segment of the journal repeats the newest events; and what a probe says is no new state.
+        if not isinstance(state, dict) or self._before.get(name) == (state, event.get("restarts")):
             return None
-        self._before[name] = event
+        self._before[name] = state, event.get("restarts")
         for kind, tell in _CONTAINER.items():
             if isinstance(detail := state.get(kind), dict):
                 return tell(name, detail)
@@ -97,11 +99,13 @@ class Chronicle:
             return None
         if phase == events.SUCCEEDED:
             return NORMAL, "PodCompleted", "All containers have ended well"
+        if phase == events.FAILED and event.get("reason"):
+            return WARNING, str(event["reason"]), str(event.get("message"))
         if phase == events.FAILED:
             return WARNING, "PodFailed", "A container has failed, and is not started again"
         if self._ready:
-            return NORMAL, "Ready", "All containers run"
-        return (NORMAL, "NotReady", "Not all containers run") if before[1] else None
+            return NORMAL, "Ready", "All containers are ready"
+        return (NORMAL, "NotReady", "Not all containers are ready") if before[1] else None
 
     def _agent(self, event: Mapping[str, Any]) -> tuple[str, str, str] | None:
         reason, uptime = event.get("reason"), event.get("uptime")
@@ -112,6 +116,11 @@ class Chronicle:
         kind, word, text = known
         seconds = uptime if isinstance(uptime, (int, float)) else 0.0
         return kind, word, text.format(uptime=seconds, message=str(event.get("message")))
+
+
+def _note(event: Mapping[str, Any]) -> tuple[str, str, str]:
+    kind = WARNING if event.get("warning") is True else NORMAL
+    return kind, str(event.get("reason")), str(event.get("message"))
 
 
 def _running(name: str, _detail: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -135,9 +135,7 @@ def check_ready(entry: PodEntry, status: PodStatus) -> None:
             hint=explanation(entry, status) or logs,
         )
     if not status.ready and not status.ended:
-        waiting = [
-            f"{each.name} ({each.reason or 'Running'})" for each in status.containers if not each.ready
-        ]
+        waiting = [f"{each.name} ({each.reason or 'Running'})" for each in status.serving() if not each.ready]
         raise NotReadyError(
             f"the pod {key} is not ready in time; it waits for {', '.join(waiting)}", hint=logs
         )
@@ -157,6 +155,8 @@ def exit_code(status: PodStatus) -> int:
 
 def explanation(entry: PodEntry, status: PodStatus) -> str:
     """Why a pod failed, for the user; '' if it did not, or if its containers say enough."""
+    if status.message and status.told:
+        return status.message
     if status.message:
         why = cause(entry.console)
         told = f"{status.message}: {why}" if why and status.message not in why else why or status.message

@@ -296,6 +296,7 @@ def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) ->
         sockets=plan.machine.sockets,
         containers=tuple(container.name for container in pod.containers),
         init_containers=tuple(container.name for container in pod.init_containers),
+        sidecars=tuple(container.name for container in pod.init_containers if container.sidecar),
         images=tuple(image.digest for image in plan.images if image.digest),
         forwards=plan.machine.forwards,
         document=pod.document,

@@ -14,12 +14,16 @@ CONTAINER = table(
     works("workingDir", text="an absolute path"),
     works("imagePullPolicy", text="`Always` for the tag latest or no tag, else `IfNotPresent`"),
     works("securityContext", text="see below"),
-    refused("restartPolicy", why="containers that run beside the init steps are not possible yet"),
-    refused("restartPolicyRules", "volumeDevices", absent=EMPTY),
-    refused("livenessProbe", "readinessProbe", "startupProbe", why="vmpod cannot probe containers yet"),
-    refused("lifecycle", why="vmpod cannot run hooks yet", absent=({},)),
-    refused("terminationMessagePath", absent=("", "/dev/termination-log")),
-    refused("terminationMessagePolicy", absent=("", "File")),
+    refused("volumeDevices", absent=EMPTY),
+    works(
+        "restartPolicy",
+        text="an init container with `Always` is a sidecar: what comes next starts once it has started, and "
+        "it ends last",
+    ),
+    works("restartPolicyRules"),
+    works("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", text="see below"),
+    works("terminationMessagePath", text="`/dev/termination-log` if not given"),
+    works("terminationMessagePolicy", text="`File` or `FallbackToLogsOnError`"),
     works("stdin", text="`vmpod attach` writes to it"),
     works("stdinOnce", text="the standard input ends when the first `vmpod attach` does"),
     refused("tty", absent=(False,)),
@@ -73,15 +77,46 @@ MOUNT = table(
     refused("mountPropagation", absent=("", "None")),
 )
 
-# Refused as wholes by the tables above; listed so that the documentation is complete.
 PROBE = table(
     "livenessProbe, readinessProbe, startupProbe",
-    refused("exec", "httpGet", "tcpSocket", "grpc"),
-    refused("initialDelaySeconds", "timeoutSeconds", "periodSeconds"),
-    refused("successThreshold", "failureThreshold", "terminationGracePeriodSeconds"),
+    works("exec", text="a command in the container; what it writes is told when it fails"),
+    works("httpGet", "tcpSocket", "grpc", text="asked by the agent: nothing is needed in the image"),
+    works("initialDelaySeconds", text="0 if not given"),
+    works("timeoutSeconds", text="1 if not given; what takes longer is killed"),
+    works("periodSeconds", text="10 if not given"),
+    works("successThreshold", text="1 if not given"),
+    works("failureThreshold", text="3 if not given"),
+    works("terminationGracePeriodSeconds", text="the pod's if not given"),
 )
-LIFECYCLE = table("lifecycle", refused("postStart", "preStop", "stopSignal"))
-HOOK = table("postStart, preStop", refused("exec", "httpGet", "tcpSocket", "sleep"))
+LIFECYCLE = table(
+    "lifecycle",
+    works("postStart", "preStop"),
+    works("stopSignal", text="the image's, or `SIGTERM`, if not given; the pod has to name its os"),
+)
+HOOK = table(
+    "postStart, preStop",
+    works("exec", "httpGet", "sleep"),
+    refused("tcpSocket", why="Kubernetes has given it up, and does nothing for it; use httpGet or exec"),
+)
+EXEC = table("exec", works("command"))
+HTTP_GET = table(
+    "httpGet",
+    works("path", text="`/` if not given"),
+    works("port", text="a number, or the name of a port of the container"),
+    works("host", text="the pod's address if not given"),
+    works("scheme", text="`HTTP`, or `HTTPS`, whose certificate is not checked"),
+    works("httpHeaders"),
+)
+HTTP_HEADER = table("httpHeaders", works("name", "value"))
+TCP_SOCKET = table(
+    "tcpSocket",
+    works("port", text="a number, or the name of a port of the container"),
+    works("host", text="the pod's address if not given"),
+)
+GRPC = table("grpc", works("port", "service"))
+SLEEP = table("sleep", works("seconds"))
+RESTART_RULE = table("restartPolicyRules", works("action", "exitCodes"))
+EXIT_CODES = table("exitCodes", works("operator", "values"))
 
 TABLES = (
     CONTAINER,
@@ -98,4 +133,12 @@ TABLES = (
     PROBE,
     LIFECYCLE,
     HOOK,
+    EXEC,
+    HTTP_GET,
+    HTTP_HEADER,
+    TCP_SOCKET,
+    GRPC,
+    SLEEP,
+    RESTART_RULE,
+    EXIT_CODES,
 )

@@ -7,7 +7,8 @@ import posixpath
 from vmpod.spec import names
 from vmpod.spec.containerfields import CONTAINER, CONTAINER_SECURITY, MOUNT, PORT
 from vmpod.spec.env import read_env, read_env_from
-from vmpod.spec.model import Container, Port, PullPolicy, VolumeMount
+from vmpod.spec.model import Container, Port, PullPolicy, RestartPolicy, VolumeMount
+from vmpod.spec.probes import read_lifecycle, read_probe, read_rules
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import read_resources
@@ -16,11 +17,21 @@ MAX_ID = 2**31 - 1
 """The largest user or group id that the API takes."""
 
 
-def read_container(place: Place, references: References, volumes: frozenset[str]) -> Container | None:
+def read_container(
+    place: Place, references: References, volumes: frozenset[str], *, init: bool
+) -> Container | None:
     """A container; None where the entry is no mapping. volumes: the names that mounts may use."""
     record = place.record(CONTAINER)
     if record is None:
         return None
+    ports = _ports(record)
+    policy = _restart_policy(record)
+    if init and policy is not RestartPolicy.ALWAYS:
+        for field in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
+            if record.get(field):
+                record.wrong(
+                    field, "is for containers, and for init containers whose restartPolicy is Always"
+                )
     image = record.text("image", names.image, required=True)
     user, group = read_ids(record.record("securityContext", CONTAINER_SECURITY))
     return Container(
@@ -32,14 +43,31 @@ def read_container(place: Place, references: References, volumes: frozenset[str]
         working_dir=record.text("workingDir", names.absolute_path),
         env=read_env(record, references),
         env_from=read_env_from(record, references),
-        ports=_ports(record),
+        ports=ports,
         resources=read_resources(record),
         volume_mounts=_mounts(record, volumes),
         run_as_user=user,
         run_as_group=group,
         stdin=record.boolean("stdin"),
         stdin_once=record.boolean("stdinOnce"),
+        liveness_probe=read_probe(record, "livenessProbe", ports),
+        readiness_probe=read_probe(record, "readinessProbe", ports),
+        startup_probe=read_probe(record, "startupProbe", ports),
+        lifecycle=read_lifecycle(record, ports),
+        restart_policy=policy,
+        restart_policy_rules=read_rules(record, policy),
+        termination_message_path=record.text(
+            "terminationMessagePath", names.mount_path, default="/dev/termination-log"
+        ),
+        termination_message_policy=record.choice(
+            "terminationMessagePolicy", ("File", "FallbackToLogsOnError"), "File"
+        ),
     )
+
+
+def _restart_policy(record: Record) -> RestartPolicy | None:
+    name = record.choice("restartPolicy", tuple(policy.value for policy in RestartPolicy), "")
+    return RestartPolicy(name) if name else None
 
 
 def read_ids(record: Record | None) -> tuple[int | None, int | None]:

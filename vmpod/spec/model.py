@@ -89,6 +89,81 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class ExecAction:
+    """Runs a command in the container."""
+
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HTTPGetAction:
+    """Asks a web server. host: '' for the pod itself."""
+
+    port: int
+    path: str = "/"
+    host: str = ""
+    scheme: str = "HTTP"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class TCPSocketAction:
+    """Opens a connection. host: '' for the pod itself."""
+
+    port: int
+    host: str = ""
+
+
+@dataclass(frozen=True)
+class GRPCAction:
+    """Asks a server of the gRPC health checking protocol."""
+
+    port: int
+    service: str = ""
+
+
+@dataclass(frozen=True)
+class SleepAction:
+    """Lets time pass."""
+
+    seconds: int
+
+
+Action = ExecAction | HTTPGetAction | TCPSocketAction | GRPCAction | SleepAction
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is asked of a container, and how often."""
+
+    action: Action
+    initial_delay_seconds: int = 0
+    timeout_seconds: int = 1
+    period_seconds: int = 10
+    success_threshold: int = 1
+    failure_threshold: int = 3
+    termination_grace_period_seconds: int | None = None
+
+
+@dataclass(frozen=True)
+class Lifecycle:
+    """The hooks of a container, and the signal that asks it to end ('' for the image's)."""
+
+    post_start: Action | None = None
+    pre_stop: Action | None = None
+    stop_signal: str = ""
+
+
+@dataclass(frozen=True)
+class RestartRule:
+    """What exit codes do, whatever the restart policy. everything: all containers start again."""
+
+    values: tuple[int, ...]
+    operator: str = "In"
+    everything: bool = False
+
+
+@dataclass(frozen=True)
 class Container:
     """An init container or a container. `command` replaces the image's entrypoint, `args` its cmd."""
 
@@ -107,6 +182,20 @@ class Container:
     run_as_group: int | None = None
     stdin: bool = False
     stdin_once: bool = False
+    tty: bool = False
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    lifecycle: Lifecycle = Lifecycle()
+    restart_policy: RestartPolicy | None = None
+    restart_policy_rules: tuple[RestartRule, ...] = ()
+    termination_message_path: str = "/dev/termination-log"
+    termination_message_policy: str = "File"
+
+    @property
+    def sidecar(self) -> bool:
+        """Of an init container: whether it runs beside all that comes after it."""
+        return self.restart_policy is RestartPolicy.ALWAYS
 
 
 @dataclass(frozen=True)
@@ -178,6 +267,7 @@ class Pod:
     volumes: tuple[Volume, ...] = ()
     restart_policy: RestartPolicy = RestartPolicy.ALWAYS
     termination_grace_period_seconds: int = 30
+    active_deadline_seconds: int | None = None
     hostname: str = ""
     run_as_user: int | None = None
     run_as_group: int | None = None

@@ -9,7 +9,7 @@ from vmpod.spec.containers import MAX_ID, read_container, read_ids
 from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped
 from vmpod.spec.metadata import Metadata
 from vmpod.spec.model import Container, Pod, Port, RestartPolicy, Volume
-from vmpod.spec.podfields import POD_SECURITY, POD_SPEC
+from vmpod.spec.podfields import OS, POD_SECURITY, POD_SPEC
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.volumes import read_volume
@@ -31,6 +31,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
     volumes = _volumes(spec, references)
     init_containers, containers = _containers(spec, references, frozenset(volume.name for volume in volumes))
     _check_dns_policy(spec)
+    _check_os(spec, [*init_containers, *containers])
     grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
     policies = tuple(policy.value for policy in RestartPolicy)
     return Pod(
@@ -43,6 +44,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         volumes=volumes,
         restart_policy=RestartPolicy(spec.choice("restartPolicy", policies, RestartPolicy.ALWAYS.value)),
         termination_grace_period_seconds=_DEFAULT_GRACE if grace is None else grace,
+        active_deadline_seconds=spec.integer("activeDeadlineSeconds", 1, MAX_ID),
         hostname=spec.text("hostname", names.dns_label) or names.default_hostname(metadata.name),
         run_as_user=user,
         run_as_group=group,
@@ -82,7 +84,7 @@ def _containers(
             if index == _MAX_CONTAINERS:
                 place.wrong(f"a pod can have at most {_MAX_CONTAINERS} {field}")
                 break
-            container = read_container(place, references, volumes)
+            container = read_container(place, references, volumes, init=field == "initContainers")
             if container is None:
                 continue
             _check_unique(place, container.name, taken, "container")
@@ -93,6 +95,15 @@ def _containers(
     if given is None or given.node.value == ():
         spec.wrong("containers", "a pod needs at least one container")
     return found["initContainers"], found["containers"]
+
+
+def _check_os(spec: Record, containers: list[Container]) -> None:
+    record = spec.record("os", OS)
+    if record and record.text("name", required=True) not in ("", "linux"):
+        record.wrong("name", "must be linux: only Linux pods run")
+    # Names of signals mean something for an operating system; the API wants it named.
+    if record is None and any(container.lifecycle.stop_signal for container in containers):
+        spec.wrong("os", "must be given where a container has a stopSignal; write `os: {name: linux}`")
 
 
 def _check_unique(place: Place, name: str, taken: set[str], what: str) -> None:

@@ -53,7 +53,8 @@ POD_SPEC = table(
         "`ClusterFirst` is accepted with a note, `None` is refused",
     ),
     refused("ephemeralContainers", why="the API adds these to a pod that runs already", absent=EMPTY),
-    refused("activeDeadlineSeconds", "readinessGates", "hostAliases", "dnsConfig", absent=EMPTY),
+    works("activeDeadlineSeconds"),
+    refused("readinessGates", "hostAliases", "dnsConfig", absent=EMPTY),
     refused("resources", "resourceClaims", "subdomain", "hostnameOverride", absent=("", *EMPTY)),
     refused("shareProcessNamespace", "setHostnameAsFQDN", absent=(False,)),
     refused(
@@ -69,7 +70,7 @@ POD_SPEC = table(
         why="vmpod pulls with the user's own registry logins; use `skopeo login` or `podman login`",
         absent=EMPTY,
     ),
-    refused("os", why="only Linux pods run", absent=({"name": "linux"}, {})),
+    works("os", text="`linux`"),
     refused("schedulingGates", why="nothing would ever open the gate", absent=EMPTY),
     noted("nodeSelector", "affinity", "tolerations", why=ONE_NODE, absent=EMPTY),
     noted("topologySpreadConstraints", "workloadRef", "schedulingGroup", why=ONE_NODE, absent=EMPTY),
@@ -100,6 +101,8 @@ POD_SPEC = table(
     silent("enableServiceLinks", why="there are no Services whose addresses could be told"),
 )
 
+OS = table("os", works("name", text="`linux`"))
+
 POD_SECURITY = table(
     "securityContext of a pod",
     works("runAsUser", "runAsGroup"),
@@ -113,4 +116,4 @@ POD_SECURITY = table(
     noted("seLinuxChangePolicy", why="it only means something with seLinuxOptions"),
 )
 
-TABLES = (POD, METADATA, POD_SPEC, POD_SECURITY)
+TABLES = (POD, METADATA, POD_SPEC, OS, POD_SECURITY)

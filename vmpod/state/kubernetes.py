@@ -47,8 +47,8 @@ def _status(record: Record, status: PodStatus) -> Json:
 
 
 def _conditions(record: Record, status: PodStatus) -> Iterator[Json]:
-    unready = [each.name for each in status.ordinary() if not each.ready]
-    waiting = [each.name for each in status.containers if each.init and not each.ready]
+    unready = [each.name for each in status.serving() if not each.ready]
+    waiting = [each.name for each in status.containers if each.init and not each.initialized]
     since, created = status.since, record.created
     yield _condition("PodScheduled", True, created)
     yield _condition("PodReadyToStartContainers", status.prepared, since.get("Prepared", created))
@@ -86,7 +86,7 @@ def _container(record: Record, status: ContainerStatus) -> Json:
         "image": _image(record.document, status.name),
         "imageID": image,
         "ready": status.ready,
-        "started": "running" in status.state,
+        "started": "running" in status.state and status.started,
         "restartCount": status.restarts,
         "state": _times(status.state),
         "lastState": _times({"terminated": status.last}) if status.last else {},

@@ -18,7 +18,7 @@ from vmpod.wire.logdisk import Layout
 if TYPE_CHECKING:
     from vmpod.plan.model import Accelerator
 
-VERSION = 2
+VERSION = 3
 FILE = "pod.json"
 
 
@@ -30,9 +30,9 @@ class Record:
     driver). sockets: directory of its sockets. images: digests it uses. document: the Pod, as JSON.
     config: the ConfigMaps that it uses. secrets: whether it has Secrets, which are not kept here but in
     the file manifest ('' if that was standard input). image_ids: by container, the digest of its image.
-    logs: how much is kept of its output. addresses: in its own network. boot: the number of its machine,
-    from 1. qemu: the machine's process, None until it has started. stopped: a command ended the machine;
-    paused: one let it stand still.
+    sidecars: those of the init containers. logs: how much is kept of its output. addresses: in its own
+    network. boot: the number of its machine, from 1. qemu: the machine's process, None until it has started.
+    stopped: a command ended the machine; paused: one let it stand still.
     """
 
     uid: str
@@ -44,6 +44,7 @@ class Record:
     sockets: Path
     containers: tuple[str, ...]
     init_containers: tuple[str, ...] = ()
+    sidecars: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     forwards: tuple[Forward, ...] = ()
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -115,6 +116,6 @@ def _from_json(content: dict[str, Any]) -> Record:
     content["forwards"] = tuple(Forward(**forward) for forward in content["forwards"])
     content["logs"] = LogLimits(**content["logs"])
     content["qemu"] = Process(**content["qemu"]) if content["qemu"] else None
-    for name in ("containers", "init_containers", "images", "config", "addresses"):
+    for name in ("containers", "init_containers", "sidecars", "images", "config", "addresses"):
         content[name] = tuple(content[name])
     return Record(**content)

@@ -42,13 +42,21 @@ class ContainerStatus:
     state: Json = field(default_factory=lambda: dict(_NOT_STARTED))
     last: Json | None = None
     restarts: int = 0
+    sidecar: bool = False
+    started: bool = False
+    serves: bool = False
 
     @property
     def ready(self) -> bool:
-        """Running, or for an init container: ended well."""
-        if self.init:
+        """Running, and its probes say that it can do its work; for an init container: ended well."""
+        if self.init and not self.sidecar:
             return self.exit_code == 0
-        return "running" in self.state
+        return "running" in self.state and self.serves
+
+    @property
+    def initialized(self) -> bool:
+        """Of an init container: whether what comes after it may start."""
+        return self.started or self.exit_code is not None if self.sidecar else self.ready
 
     @property
     def exit_code(self) -> int | None:
@@ -67,7 +75,8 @@ class PodStatus:
     """The pod as a whole. message: for the user, where something went wrong.
 
     since: for each condition that is true, and each that was, when it became what it is (RFC 3339).
-    prepared: whether the machine is ready for containers. last_seen: when the machine last wrote.
+    prepared: whether the machine is ready for containers. last_seen: when the machine last wrote. told:
+    whether the reason is one that the pod gave itself, not one of the machine around it.
     """
 
     phase: str
@@ -79,11 +88,12 @@ class PodStatus:
     prepared: bool = False
     since: Mapping[str, str] = field(default_factory=dict)
     last_seen: str = ""
+    told: bool = False
 
     @property
     def initialized(self) -> bool:
         """Whether all init containers have done their work."""
-        return all(each.ready for each in self.containers if each.init)
+        return all(each.initialized for each in self.containers if each.init)
 
     @property
     def ended(self) -> bool:
@@ -94,6 +104,10 @@ class PodStatus:
     def restarts(self) -> int:
         """How often containers were started again: those that matter now, as kubectl counts."""
         return sum(each.restarts for each in self.containers if each.init is not self.initialized)
+
+    def serving(self) -> list[ContainerStatus]:
+        """The containers that the pod needs to be ready: all but the init containers that come to an end."""
+        return [each for each in self.containers if each.sidecar or not each.init]
 
     def ordinary(self) -> list[ContainerStatus]:
         """The containers that are no init containers."""
@@ -110,9 +124,12 @@ class Folder:
         self.since: dict[str, str] = {}
         self.phase = PENDING
         self.ready = False
-        self.failure = ""
+        self.failure = self.reason = self.message = ""
         self.started = ""
-        self.containers = {name: ContainerStatus(name, init=True) for name in record.init_containers}
+        self.containers = {
+            name: ContainerStatus(name, init=True, sidecar=name in record.sidecars)
+            for name in record.init_containers
+        }
         self.containers |= {name: ContainerStatus(name, init=False) for name in record.containers}
 
     def take(self, timestamp: str, event: Mapping[str, Any]) -> None:
@@ -124,6 +141,7 @@ class Folder:
         elif kind == "pod" and event.get("phase") in _PHASES:
             self.phase, self.begun = event["phase"], True
             self.ready = event.get("ready") is True
+            self.reason, self.message = _text(event.get("reason")), _text(event.get("message"))
         elif kind == "agent":
             self._agent(timestamp, event)
         after = self._conditions()
@@ -148,9 +166,10 @@ class Folder:
         for each in self.containers.values():
             each.last = each.state.get("terminated", each.last)
             each.state = dict(_NOT_STARTED)
+            each.started = each.serves = False
 
     def _conditions(self) -> dict[str, bool]:
-        initialized = all(each.ready for each in self.containers.values() if each.init)
+        initialized = all(each.initialized for each in self.containers.values() if each.init)
         return {"Initialized": initialized, "Ready": self.ready, "Prepared": self.prepared}
 
     def _container(self, event: Mapping[str, Any]) -> None:
@@ -160,6 +179,7 @@ class Folder:
             return
         self.begun = True
         status.state, status.restarts = state, min(max(0, restarts), _MAX_INT)
+        status.started, status.serves = event.get("started") is True, event.get("ready") is True
         last = _state({"terminated": event.get("last")})
         # After a start the agent does not know how the run before it ended; the events do.
         status.last = last["terminated"] if last else status.last
@@ -203,6 +223,7 @@ def derive(
         prepared=folder.prepared and alive and not ended,
         since=since,
         last_seen=last_seen,
+        told=bool(reason) and reason == folder.reason,
     )
 
 
@@ -214,7 +235,7 @@ def _phase(folder: Folder, record: Record, *, alive: bool, starting: bool) -> tu
     if folder.failure and booted:
         return FAILED, "MachineFailed", folder.failure
     if folder.phase in (SUCCEEDED, FAILED) and booted:
-        return folder.phase, "", ""
+        return folder.phase, folder.reason, folder.message
     if starting or (alive and folder.begun and booted):
         return folder.phase if booted else PENDING, "", ""
     if alive:

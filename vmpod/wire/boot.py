@@ -72,6 +72,62 @@ if TYPE_CHECKING:
         sub_path: str
         read_only: bool
 
+    class Action(TypedDict):
+        """What a probe or a hook does: which attributes mean something depends on the kind.
+
+        exec: argv; http: scheme, host, port, path, headers as [name, value]; tcp: host, port; grpc: port,
+        service; sleep: seconds. host: '' for the pod's own address.
+        """
+
+        kind: Literal["exec", "http", "tcp", "grpc", "sleep"]
+        argv: list[str]
+        scheme: str
+        host: str
+        port: int
+        path: str
+        headers: list[list[str]]
+        service: str
+        seconds: int
+
+    class Probe(TypedDict):
+        """Seconds, and how many results in a row count. grace: -1 for the pod's."""
+
+        action: Action
+        delay: int
+        timeout: int
+        period: int
+        successes: int
+        failures: int
+        grace: int
+
+    class Probes(TypedDict):
+        startup: Probe | None
+        readiness: Probe | None
+        liveness: Probe | None
+
+    class Hooks(TypedDict):
+        post_start: Action | None
+        pre_stop: Action | None
+
+    class RestartRule(TypedDict):
+        """all: start every container of the pod again. codes: exit codes; within: or all but these."""
+
+        all: bool
+        within: bool
+        codes: list[int]
+
+    class Restart(TypedDict):
+        """policy: '' for the pod's. The first rule that fits goes before the policy."""
+
+        policy: Literal["", "Always", "OnFailure", "Never"]
+        rules: list[RestartRule]
+
+    class LastWords(TypedDict):
+        """Where a container may write why it ended; log: else the end of its output, if it failed."""
+
+        path: str
+        log: bool
+
     class BootContainer(TypedDict):
         """stdin: whether it has one, for `attach` to write to; stdin_once: it ends with the first who does.
 
@@ -95,9 +151,18 @@ if TYPE_CHECKING:
         stop_signal: str
         stdin: bool
         stdin_once: bool
+        tty: bool
+        probes: Probes
+        hooks: Hooks
+        restart: Restart
+        last_words: LastWords
 
     class BootDocument(TypedDict):
-        """boot: the number of the pod's machine, from 1: a pod that was stopped can be started again."""
+        """boot: the number of the pod's machine, from 1: a pod that was stopped can be started again.
+
+        deadline: seconds that the pod may take, 0 for any time. An init container whose own restart policy
+        is Always runs beside all that comes after it.
+        """
 
         version: int
         boot: int
@@ -109,13 +174,38 @@ if TYPE_CHECKING:
         containers: list[BootContainer]
         restart_policy: Literal["Always", "OnFailure", "Never"]
         grace: int
+        deadline: int
 
     Shape = type | dict[str, "Shape"] | list["Shape"] | tuple["Shape", ...]
 
-BOOT_VERSION = 1
+BOOT_VERSION = 2
 
 # Shapes: a type, {attribute: shape}, [shape of every member], or a tuple of alternatives.
 _VALUE: Shape = (str, {"secret": str})
+_ACTION: Shape = {
+    "kind": str,
+    "argv": [str],
+    "scheme": str,
+    "host": str,
+    "port": int,
+    "path": str,
+    "headers": [[str]],
+    "service": str,
+    "seconds": int,
+}
+_PROBE: Shape = (
+    type(None),
+    {
+        "action": _ACTION,
+        "delay": int,
+        "timeout": int,
+        "period": int,
+        "successes": int,
+        "failures": int,
+        "grace": int,
+    },
+)
+_HOOK: Shape = (type(None), _ACTION)
 _CONTAINER: Shape = {
     "name": str,
     "first_run": int,
@@ -131,6 +221,11 @@ _CONTAINER: Shape = {
     "stop_signal": str,
     "stdin": bool,
     "stdin_once": bool,
+    "tty": bool,
+    "probes": {"startup": _PROBE, "readiness": _PROBE, "liveness": _PROBE},
+    "hooks": {"post_start": _HOOK, "pre_stop": _HOOK},
+    "restart": {"policy": str, "rules": [{"all": bool, "within": bool, "codes": [int]}]},
+    "last_words": {"path": str, "log": bool},
 }
 _NETWORK: Shape = {
     "address": str,
@@ -160,6 +255,7 @@ _DOCUMENT: Shape = {
     "containers": [_CONTAINER],
     "restart_policy": str,
     "grace": int,
+    "deadline": int,
 }
 
 

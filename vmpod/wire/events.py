@@ -33,7 +33,11 @@ if TYPE_CHECKING:
         terminated: Terminated
 
     class ContainerEvent(TypedDict):
-        """A container changed its state. last: how its run before this one ended."""
+        """A container changed its state. last: how its run before this one ended.
+
+        started: whether it runs, and its startup probe, if any, has succeeded; ready: and its readiness probe
+        says so.
+        """
 
         kind: Literal["container"]
         name: str
@@ -41,6 +45,8 @@ if TYPE_CHECKING:
         restarts: int
         state: ContainerState
         last: Terminated | None
+        started: bool
+        ready: bool
 
     class PodEvent(TypedDict):
         """The pod changed its phase, or became ready or not."""
@@ -65,7 +71,17 @@ if TYPE_CHECKING:
         boot: NotRequired[int]
         began: NotRequired[float]
 
-    Event = ContainerEvent | PodEvent | AgentEvent
+    class NoteEvent(TypedDict):
+        """Something that happened to a container, or to the pod ('')."""
+
+        kind: Literal["note"]
+        name: str
+        init: bool
+        warning: bool
+        reason: str
+        message: str
+
+    Event = ContainerEvent | PodEvent | AgentEvent | NoteEvent
 
 # Phases of a pod, and reasons of a container, as the Kubernetes API names them.
 PENDING, RUNNING, SUCCEEDED, FAILED = "Pending", "Running", "Succeeded", "Failed"

@@ -48,9 +48,11 @@ def _no_internal_errors(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
 @pytest.fixture
 def make(monkeypatch: pytest.MonkeyPatch) -> Make:
     def made(*names: str, inits: tuple[str, ...] = (), policy: str = "Always", **fields: Any) -> World:
+        """Fields called as a container are those of that container."""
+        own = {name: fields.pop(name, {}) for name in (*names, *inits)}
         document = boot_document(
-            *(boot_container(name=name) for name in names),
-            init_containers=[boot_container(name=name) for name in inits],
+            *(boot_container(name=name, **own[name]) for name in names),
+            init_containers=[boot_container(name=name, **own[name]) for name in inits],
             restart_policy=policy,
             **fields,
         )

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from vmpod.wire.flow import ReceiveWindow, SendWindow
 from vmpod.wire.frames import Decoder, Frame, encode
 from vmpod_agent import launch
 from vmpod_agent.join import Joining
-from vmpod_agent.launch import Process
+from vmpod_agent.launch import Command, Process
 from vmpod_agent.loop import Loop
 from vmpod_agent.process import spawn
 from vmpod_agent.reaper import Reaper
@@ -162,8 +162,11 @@ class StandInRun:
         self.user = User(0, 0, [], "/root")
         self.spec = {"cwd": "/"}
 
-    def environment(self) -> list[str]:
-        return ["PATH=/usr/bin:/bin"]
+    def command(
+        self, argv: list[str], *, env: Iterable[str] = (), terminal: tuple[int, int] | None = None
+    ) -> Command:
+        variables = ["PATH=/usr/bin:/bin", *env]
+        return Command(argv, env=variables, cwd="/", user=self.user, terminal=terminal)
 
 
 class StandInServices:

@@ -12,7 +12,7 @@ from vmpod.wire import frames, messages
 from vmpod.wire.frames import Frame
 
 DOCUMENT: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "boot": 1,
     "pod": {"name": "web", "namespace": "default", "uid": "u", "hostname": "web"},
     "network": None,
@@ -22,6 +22,7 @@ DOCUMENT: dict[str, Any] = {
     "containers": [],
     "restart_policy": "Never",
     "grace": 30,
+    "deadline": 0,
 }
 IDENTITY = {"time": 5, "seed": "ab" * 64, "mac": "525400010203"}
 
@@ -60,8 +61,8 @@ def test_only_once(waiting: Agent, host: Host) -> None:
         ({"seed": "x" * 128}, DOCUMENT),
         ({"mac": "52540001"}, DOCUMENT),
         ({"time": "now"}, DOCUMENT),
-        ({}, DOCUMENT | {"version": 2}),
-        ({}, {"version": 1}),
+        ({}, DOCUMENT | {"version": 1}),
+        ({}, {"version": 2}),
     ],
 )
 def test_what_is_wrong_is_refused_and_it_waits_on(

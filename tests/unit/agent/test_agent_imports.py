@@ -58,6 +58,8 @@ def test_pid_1_loads_little() -> None:
 
 def test_what_only_an_exec_needs_comes_later() -> None:
     own = {"vmpod_agent.exec", "vmpod_agent.join", "vmpod_agent.relay"}
+    assert not loaded("vmpod_agent.main") & {"vmpod_agent.probes", "vmpod_agent.actions", "vmpod_agent.dial"}
+    assert not loaded("vmpod_agent.probes") & FORBIDDEN
     assert not loaded("vmpod_agent.main") & (own | {"termios"})
     assert own < loaded("vmpod_agent.exec")
     assert not loaded("vmpod_agent.exec") & FORBIDDEN

@@ -140,7 +140,16 @@ def test_the_state_can_be_told_after_any_number_of_events(journal: Journal) -> N
     events.event({"kind": "agent", "reason": "Booted", "message": "", "uptime": 1.0, "boot": 1})
     state: Any = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": "", "finishedAt": ""}}
     events.event(
-        {"kind": "container", "name": "a", "init": True, "restarts": 0, "state": state, "last": None}
+        {
+            "kind": "container",
+            "name": "a",
+            "init": True,
+            "restarts": 0,
+            "state": state,
+            "last": None,
+            "started": False,
+            "ready": True,
+        }
     )
     for number in range(60_000):
         events.event(
@@ -151,6 +160,8 @@ def test_the_state_can_be_told_after_any_number_of_events(journal: Journal) -> N
                 "restarts": number,
                 "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "m" * 100}},
                 "last": None,
+                "started": False,
+                "ready": False,
             }
         )
     found = journal.events()
@@ -175,6 +186,8 @@ def test_an_event_always_fits_into_a_line(journal: Journal) -> None:
             "restarts": 2**31,
             "state": {"terminated": ended},
             "last": ended,
+            "started": False,
+            "ready": False,
         }
     )
     (event,) = journal.events()

@@ -189,4 +189,5 @@ def test_mounts_of_a_container() -> None:
         (f"{layout.SCRATCH}/volumes/data", "/data", False),
         (f"{layout.VOLUMES}/conf", "/conf", True),
         (f"{layout.SCRATCH}/volumes/data", "/again", True),
+        (f"{layout.SCRATCH}/containers/c-3/message", "/dev/termination-log", False),
     ]

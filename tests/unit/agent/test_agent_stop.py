@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.unit.agent.world import Make
-from vmpod_agent.pod import _signal_number
+from vmpod_agent.member import stop_signal
 
 # Stopping.
 
@@ -159,4 +159,4 @@ def test_the_wait_is_over_when_all_have_ended(make: Make) -> None:
     ],
 )
 def test_stop_signals(name: str, number: int) -> None:
-    assert _signal_number(name) == number
+    assert stop_signal(name) == number

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vmpod.wire.boot import check
-from vmpod_agent import backoff, pod
+from vmpod_agent import backoff, member, probes
 from vmpod_agent.container import StartError
 from vmpod_agent.loop import Timer
 from vmpod_agent.pod import PodController
@@ -77,6 +77,9 @@ class StandInRun:
     def signal(self, number: int) -> None:
         self.signals.append(number)
 
+    def last_words(self, _code: int) -> str:
+        return self.world.words.get(self.name, "")
+
     def remove(self) -> None:
         self.removed = True
 
@@ -89,12 +92,14 @@ class World:
         self.loop = self.clock
         self.runs: list[StandInRun] = []
         self.unstartable: set[str] = set()
+        self.words: dict[str, str] = {}
         self.events: list[Any] = []
         self.finished: list[str] = []
-        monkeypatch.setattr(pod, "time", self.clock)
+        monkeypatch.setattr(member, "time", self.clock)
+        monkeypatch.setattr(probes, "time", self.clock)
         monkeypatch.setattr(backoff, "time", self.clock)
         monkeypatch.setattr(
-            pod, "Run", lambda spec, attempt, _volumes, _services: StandInRun(self, spec, attempt)
+            member, "Run", lambda spec, attempt, _volumes, _services: StandInRun(self, spec, attempt)
         )
         services: Any = self
         self.pod = PodController(check(document), services, self.events.append, self.finished.append)
@@ -110,6 +115,7 @@ class World:
         self.pod.start()
         for name in names:
             self.run(name).started()
+        self.clock.go()
 
     def state(self, name: str) -> Any:
         """What was told last of a container."""

@@ -22,9 +22,13 @@ SPEC: list[tuple[dict[str, Any], str]] = [
         "spec.hostNetwork: is not supported: the pod is a machine with a network of its own",
     ),
     ({"hostNetwork": 0}, "spec.hostNetwork: is not supported"),
-    ({"activeDeadlineSeconds": 5}, "spec.activeDeadlineSeconds: is not supported: vmpod cannot do this yet"),
+    ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds: must be between 1 and"),
     ({"dnsPolicy": "None"}, "spec.dnsPolicy: must be Default, ClusterFirst or ClusterFirstWithHostNet"),
-    ({"os": {"name": "windows"}}, "spec.os: is not supported: only Linux pods run"),
+    ({"os": {"name": "windows"}}, "spec.os.name: must be linux: only Linux pods run"),
+    (
+        {"containers": [container(lifecycle={"stopSignal": "SIGUSR1"})]},
+        "spec.os: must be given where a container has a stopSignal",
+    ),
     ({"container": []}, "spec.container: unknown field; did you mean containers?"),
     ({"RESTARTPOLICY": "Never"}, "spec.RESTARTPOLICY: unknown field; did you mean restartPolicy?"),
     ({"x" * 500: 1}, "spec." + "x" * 295 + ": unknown field"),
@@ -142,8 +146,65 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ({"args": ["a", None]}, "args[1]: must be a string, not nothing"),
     ({"args": ["a\0"]}, "args[0]: must not contain the character NUL"),
     ({"workingDir": "w"}, "workingDir: 'w' must be an absolute path"),
-    ({"livenessProbe": {}}, "livenessProbe: is not supported: vmpod cannot probe containers yet"),
-    ({"restartPolicy": "Always"}, "restartPolicy: is not supported: "),
+    ({"livenessProbe": {}}, "livenessProbe: needs exec or httpGet or tcpSocket or grpc"),
+    ({"livenessProbe": {"exec": {}}}, "livenessProbe.exec.command: is required"),
+    (
+        {"livenessProbe": {"tcpSocket": {"port": 1}, "grpc": {"port": 1}}},
+        "livenessProbe.grpc: must not be given together with tcpSocket",
+    ),
+    (
+        {"livenessProbe": {"tcpSocket": {"port": "web"}}, "ports": [{"name": "wep", "containerPort": 1}]},
+        "livenessProbe.tcpSocket.port: the container has no port 'web'; did you mean wep?",
+    ),
+    (
+        {"livenessProbe": {"tcpSocket": {"port": 0}}},
+        "livenessProbe.tcpSocket.port: must be between 1 and",
+    ),
+    (
+        {"livenessProbe": {"tcpSocket": {"port": 1}, "successThreshold": 2}},
+        "livenessProbe.successThreshold: must be 1 for a livenessProbe",
+    ),
+    (
+        {"readinessProbe": {"tcpSocket": {"port": 1}, "terminationGracePeriodSeconds": 2}},
+        "readinessProbe.terminationGracePeriodSeconds: must not be set for a readinessProbe",
+    ),
+    (
+        {"readinessProbe": {"httpGet": {"port": 1, "httpHeaders": [{"name": "a b"}]}}},
+        "readinessProbe.httpGet.httpHeaders[0].name: 'a b' is no name of an HTTP header",
+    ),
+    (
+        {"readinessProbe": {"httpGet": {"port": 1, "path": "/\r\nHost: x"}}},
+        "readinessProbe.httpGet.path: '/\\r\\nHost: x' must be printable characters without spaces",
+    ),
+    (
+        {"readinessProbe": {"httpGet": {"port": 1, "scheme": "http"}}},
+        "readinessProbe.httpGet.scheme: must be HTTP or HTTPS, not 'http'",
+    ),
+    ({"lifecycle": {"preStop": {}}}, "lifecycle.preStop: needs exec or httpGet or sleep"),
+    (
+        {"lifecycle": {"preStop": {"tcpSocket": {"port": 1}}}},
+        "lifecycle.preStop.tcpSocket: is not supported: Kubernetes has given it up",
+    ),
+    ({"lifecycle": {"preStop": {"sleep": {}}}}, "lifecycle.preStop.sleep.seconds: is required"),
+    ({"lifecycle": {"stopSignal": "SIGNONE"}}, "lifecycle.stopSignal: must be SIGABRT, "),
+    ({"restartPolicy": "Sometimes"}, "restartPolicy: must be Always, OnFailure or Never, not 'Sometimes'"),
+    (
+        {"restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]},
+        "restartPolicyRules: needs the container's own restartPolicy",
+    ),
+    (
+        {
+            "restartPolicy": "Never",
+            "restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [256]}}],
+        },
+        "restartPolicyRules[0].exitCodes.values[0]: must be between 0 and 255, not 256",
+    ),
+    (
+        {"restartPolicy": "Never", "restartPolicyRules": [{"action": "Restart"}]},
+        "restartPolicyRules[0].exitCodes: is required",
+    ),
+    ({"terminationMessagePath": "log"}, "terminationMessagePath: 'log' must be an absolute path"),
+    ({"terminationMessagePolicy": "Logs"}, "terminationMessagePolicy: must be File or FallbackToLogsOnError"),
     ({"tty": True}, "tty: is not supported"),
     (
         {"securityContext": {"allowPrivilegeEscalation": False}},

@@ -107,6 +107,8 @@ def one(name: str, state: dict[str, Any], *, restarts: int = 0, last: Any = None
         "restarts": restarts,
         "state": state,
         "last": last,
+        "started": "running" in state,
+        "ready": "running" in state,
     }
 
 

@@ -60,6 +60,7 @@ def changed(**fields: Any) -> str:
         "sockets": "/s",
         "containers": ["c"],
         "init_containers": [],
+        "sidecars": [],
         "images": [],
         "forwards": [],
         "document": {},

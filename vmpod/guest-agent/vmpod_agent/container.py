@@ -9,14 +9,14 @@ from vmpod_agent.create import Bind, Taken
 from vmpod_agent.launch import Command, LaunchError
 from vmpod_agent.loop import READ
 from vmpod_agent.operations import Mount
-from vmpod_agent.output import Capture
+from vmpod_agent.output import Capture, Tail
 from vmpod_agent.process import null, pipe, spawn
 from vmpod_agent.syscalls import MS_NODEV
 from vmpod_agent.users import User, UserError, look_up
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from vmpod.wire.boot import BootContainer, BootVolume
     from vmpod_agent.journal import RunLog
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from vmpod_agent.secrets import Secrets
     from vmpod_agent.spare import Spare
 
+_MAX_MESSAGE = 4096  # bytes, as the kubelet's
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -41,6 +42,8 @@ class Services:
         self.reaper = reaper
         self.log = log
         self.secrets = secrets
+        self.address = "127.0.0.1"
+        """The pod's own."""
         self.spare: Spare | None = None
         self.deleting = 0
         """Runs whose files are being deleted."""
@@ -83,7 +86,10 @@ class Run:
         self._error: StartError | None = None
         self._status: ExitStatus | None = None
         self._captures: list[Capture] = []
-        self.listeners: list[Listener] = []
+        self._message = f"{self._writable}/message"
+        """The file for its last words. On the scratch disk: it may grow large."""
+        self._tail = Tail() if spec["last_words"]["log"] else None
+        self.listeners: list[Listener] = [self._tail] if self._tail else []
         self.input: int | None = None
         """Where the container's standard input is written to; None if it has none, or no longer."""
 
@@ -115,6 +121,21 @@ class Run:
         text = self._services.secrets.text
         variables |= {text(name): text(value) for name, value in self.spec["env"]}
         return [f"{name}={value}" for name, value in variables.items()]
+
+    def command(
+        self, argv: list[str], *, env: Iterable[str] = (), terminal: tuple[int, int] | None = None
+    ) -> Command:
+        """A command as this container runs it. env: NAME=value strings on top. Raises ValueError."""
+        assert self.user is not None
+        variables = [*self.environment(), *env]
+        return Command(argv, env=variables, cwd=self.spec["cwd"], user=self.user, terminal=terminal)
+
+    def last_words(self, code: int) -> str:
+        """What the container leaves to be told about its end; '' for nothing."""
+        said = _end_of(self._message)
+        if not said and code and self._tail:
+            said = self._tail.last()
+        return said.decode(errors="replace")
 
     def signal(self, number: int) -> None:
         """Send a signal to the container's first process; without effect when it has ended."""
@@ -171,6 +192,9 @@ class Run:
         # An overlay shows its upper layer's root, so that has to look like the image's.
         os.chown(upper, status.st_uid, status.st_gid)
         os.chmod(upper, status.st_mode & 0o7777)
+        message = os.open(self._message, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.fchmod(message, 0o666)
+        os.close(message)
         options = f"lowerdir={lower},upperdir={upper},workdir={work}"
         Mount("overlay", f"{self._bundle}/rootfs", "overlay", flags=MS_NODEV, options=options).execute()
 
@@ -179,7 +203,7 @@ class Run:
         root = f"{self._bundle}/rootfs"
         self.user = look_up(spec["user"], root)
         argv = [text(word) for word in spec["argv"]]
-        command = Command(argv, env=self.environment(), cwd=spec["cwd"], user=self.user)
+        command = self.command(argv)
         taken = Taken(root, self._binds())
         try:
             streams = self._open_streams(log)
@@ -223,7 +247,7 @@ class Run:
             source = _inside(prepare.source(volume), mount["sub_path"])
             read_only = mount["read_only"] or volume["kind"] == "files"
             binds.append(Bind(source, mount["path"], read_only=read_only))
-        return binds
+        return [*binds, Bind(self._message, self.spec["last_words"]["path"])]
 
     def _open_streams(self, log: RunLog) -> list[int]:
         """The container's ends of its standard input, output and error."""
@@ -301,6 +325,18 @@ def _inside(directory: str, sub_path: str) -> str:
     if not os.path.lexists(real):
         os.makedirs(real, exist_ok=True)
     return real
+
+
+def _end_of(path: str) -> bytes:
+    """The last bytes of a file, as many as a message may have; nothing if it is not there."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, _MAX_MESSAGE, max(0, os.fstat(fd).st_size - _MAX_MESSAGE))
+    finally:
+        os.close(fd)
 
 
 def _oom_killed(container: str) -> bool:

@@ -10,7 +10,7 @@ import os
 
 from vmpod.wire import frames, messages
 from vmpod_agent import join
-from vmpod_agent.launch import Command, LaunchError
+from vmpod_agent.launch import LaunchError
 from vmpod_agent.loop import READ
 from vmpod_agent.process import null, pipe
 from vmpod_agent.relay import Reader, Writer
@@ -47,7 +47,6 @@ class Exec(StreamHandler):
         terminal: tuple[int, int] | None,
         env: list[str],
     ) -> None:
-        assert run.user is not None
         self._stream = stream
         self._services = services
         self._status: ExitStatus | None = None
@@ -55,9 +54,8 @@ class Exec(StreamHandler):
         self._cancelled = False
         self._input: Writer | None = None
         self._outputs: list[Reader] = []
-        environment = [*run.environment(), *(["TERM=xterm"] if terminal else []), *env]
         try:
-            command = Command(argv, env=environment, cwd=run.spec["cwd"], user=run.user, terminal=terminal)
+            command = run.command(argv, env=[*["TERM=xterm"] * bool(terminal), *env], terminal=terminal)
         except ValueError as error:
             raise RequestError(messages.BAD_REQUEST, f"the command cannot hold {error}") from None
         ends = [] if terminal else self._open_pipes(stdin=stdin)

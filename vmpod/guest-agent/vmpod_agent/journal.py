@@ -117,8 +117,9 @@ class EventJournal:
             self._failing = True
         else:
             self._failing = False
-        # Booted stays the first: it begins a life of the pod.
-        self._newest[event["kind"], event.get("name") or event.get("reason")] = line
+        # What has happened once is no state. Booted stays the first: it begins a life of the pod.
+        if event["kind"] != "note":
+            self._newest[event["kind"], event.get("name") or event.get("reason")] = line
 
 
 class RunLog:

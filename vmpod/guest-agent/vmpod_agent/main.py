@@ -85,6 +85,8 @@ class Agent:
         """Be the machine of that pod, as far as that goes without its secrets. Raises OSError."""
         self._document = document
         specs = document["init_containers"] + document["containers"]
+        if document["network"]:
+            self.services.address = document["network"]["address"]
         self._numbers = {spec["name"]: number for number, spec in enumerate(specs)}
         if not self._ports:
             self._serve_control_ports()

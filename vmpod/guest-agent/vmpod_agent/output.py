@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 
 _CHUNK = 64 * 1024
+_TAIL_BYTES, _TAIL_LINES = 2048, 80  # Kubernetes, "Determine the Reason for Pod Failure"
 
 
 class Capture:
@@ -78,3 +79,23 @@ class Capture:
         os.close(self._fd)
         self.ended = True
         self._when_ended()
+
+
+class Tail:
+    """The end of what a container has written, for want of last words."""
+
+    full = False
+
+    def __init__(self) -> None:
+        self._kept = b""
+
+    def output(self, _stream: str, data: bytes) -> None:
+        """See Listener."""
+        self._kept = (self._kept + data)[-_TAIL_BYTES:]
+
+    def ended(self, _code: int) -> None:
+        """See Listener."""
+
+    def last(self) -> bytes:
+        """The last lines, as many as the kubelet takes."""
+        return b"".join(self._kept.splitlines(keepends=True)[-_TAIL_LINES:])

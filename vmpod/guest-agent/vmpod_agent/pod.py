@@ -1,161 +1,29 @@
 """The pod controller: what a kubelet does with a pod's containers, above the primitives.
 
-Init containers run one by one, each to success; then all containers side by side. Ended containers are
-started again as restartPolicy says, with the kubelet's back-off. When nothing is left to run, or on
-stop, the controller calls `finished`.
+Init containers run one by one, each to success, or, if they are sidecars, until they have started; then all
+containers side by side. Ended containers are started again as restart rules and policies say, with the
+kubelet's back-off. When nothing is left to run, or on stop, all that runs is ended, the sidecars last, and
+the controller calls `finished`.
 
-Sources: Kubernetes, Pod Lifecycle (restart policy, init containers, termination).
+Sources: Kubernetes, Pod Lifecycle (restart policy, termination), Init Containers, Sidecar Containers.
 """
 
 from __future__ import annotations
 
-import time
-
 from vmpod.wire import events
-from vmpod.wire.journal import timestamp
 from vmpod.wire.messages import clipped
 from vmpod_agent.backoff import Backoff
-from vmpod_agent.container import Run
-from vmpod_agent.signals import signal
+from vmpod_agent.member import Member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vmpod.wire.boot import BootContainer, BootDocument
-    from vmpod.wire.events import ContainerState, Event, Terminated
-    from vmpod_agent.container import Services, StartError
-    from vmpod_agent.loop import Timer
+    from vmpod.wire.boot import BootDocument, RestartRule
+    from vmpod.wire.events import Event, PodEvent
+    from vmpod_agent.container import Services
 
-_MAX_MESSAGE = 4096  # two of them, in `state` and `last`, have to fit into one journal line
-_KILL_AGAIN = 0.2  # seconds
-
-
-class Member:
-    """A container of the pod over all its runs."""
-
-    def __init__(self, pod: PodController, spec: BootContainer, *, init: bool) -> None:
-        self.spec = spec
-        self.init = init
-        self.run: Run | None = None
-        self.state: ContainerState = {"waiting": {"reason": "PodInitializing"}}
-        self.last: Terminated | None = None
-        self._pod = pod
-        self._backoff = Backoff()
-        self._timer: Timer | None = None
-        self._started_at = ""
-        self._attempts = spec["first_run"]
-
-    @property
-    def name(self) -> str:
-        return self.spec["name"]
-
-    @property
-    def restarts(self) -> int:
-        """How often it was started again."""
-        return max(0, self._attempts - 1)
-
-    @property
-    def running(self) -> bool:
-        return "running" in self.state
-
-    @property
-    def exit_code(self) -> int | None:
-        """The exit code of a container that has ended, None for one that runs or waits."""
-        terminated = self.state.get("terminated")
-        return terminated["exitCode"] if terminated else None
-
-    def start(self) -> None:
-        """Begin a run of the container."""
-        self._timer = None
-        self._remember_end()
-        self._attempts += 1
-        self._set_state({"waiting": {"reason": "ContainerCreating"}})
-        self.run = Run(self.spec, self._attempts - 1, self._pod.volumes, self._pod.services)
-        self._started_at = _now()
-        self.run.start(self._started, self._ended, self._start_failed)
-
-    def restart_later(self) -> None:
-        """Begin another run, at once the first time and later and later after that."""
-        delay = self._backoff.next_delay()
-        self._remember_end()
-        if delay:
-            message = f"back-off {delay:.0f}s restarting failed container {self.name}"
-            self._set_state({"waiting": {"reason": "CrashLoopBackOff", "message": message}})
-        self._timer = self._pod.services.loop.call_later(delay, self.start)
-
-    def signal(self, number: int) -> None:
-        """Send a signal to a running container."""
-        if self.run:
-            self.run.signal(number)
-
-    def cancel_restart(self) -> None:
-        """Leave an ended container ended."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-            if self.last:
-                self._set_state({"terminated": self.last})
-
-    @property
-    def busy(self) -> bool:
-        """Whether the container runs or is being started."""
-        return self.run is not None
-
-    @property
-    def done(self) -> bool:
-        """Whether the container has ended and will not be started again."""
-        return self.exit_code is not None and self._timer is None
-
-    def event(self) -> Event:
-        """Where the container stands."""
-        return {
-            "kind": "container",
-            "name": self.name,
-            "init": self.init,
-            "restarts": self.restarts,
-            "state": self.state,
-            "last": self.last,
-        }
-
-    def _remember_end(self) -> None:
-        self.last = self.state.get("terminated", self.last)
-
-    def _set_state(self, state: ContainerState) -> None:
-        self.state = state
-        self._pod.report(self.event())
-
-    def _started(self) -> None:
-        self._started_at = _now()
-        self._backoff.started()
-        self._set_state({"running": {"startedAt": self._started_at}})
-        self._pod.changed()
-        if self._pod.stopping:
-            self._pod.signal_stop(self)
-
-    def _start_failed(self, error: StartError) -> None:
-        self._terminated(error.code, 0, "StartError", str(error))
-
-    def _ended(self, code: int, number: int, oom: bool) -> None:
-        reason = "OOMKilled" if oom else "Completed" if code == 0 else "Error"
-        self._terminated(code, number, reason, "")
-
-    def _terminated(self, code: int, number: int, reason: str, message: str) -> None:
-        terminated: Terminated = {
-            "exitCode": code,
-            "reason": reason,
-            "startedAt": self._started_at,
-            "finishedAt": _now(),
-        }
-        if number:
-            terminated["signal"] = number
-        if message:
-            terminated["message"] = clipped(message, _MAX_MESSAGE)
-        run, self.run = self.run, None
-        self._set_state({"terminated": terminated})
-        if run:
-            run.remove()
-        self._pod.ended(self)
+_MAX_MESSAGE = 1024
 
 
 class PodController:
@@ -171,17 +39,26 @@ class PodController:
         self.services = services
         self.report = report
         self.volumes = {volume["name"]: volume for volume in document["volumes"]}
+        self.grace = document["grace"]
         self.stopping = False
         self.phase = events.PENDING
         self._finished = finished
         self._policy = document["restart_policy"]
-        self._grace = document["grace"]
+        self._deadline = document["deadline"]
         self._inits = [Member(self, spec, init=True) for spec in document["init_containers"]]
         self._containers = [Member(self, spec, init=False) for spec in document["containers"]]
+        self._sidecars = [member for member in self._inits if member.sidecar]
         self._ready = False
         self._next_init = 0
-        self._kill_timer: Timer | None = None
-        self._kill_at = float("inf")
+        self._next_container = 0
+        self._holding: Member | None = None
+        """The container whose postStart hook the next one waits for."""
+        self._backoff = Backoff()
+        self._anew = False
+        """Whether all containers are to end, and then to start again."""
+        self._outcome = ""
+        """The phase that the pod will end in, if that is known before all has ended."""
+        self._reason = self._message = ""
         self._done = False
 
     def members(self) -> list[Member]:
@@ -202,6 +79,8 @@ class PodController:
         """Begin with the first init container, or with the containers if there is none."""
         for member in self.members():
             self.report(member.event())
+        if self._deadline:
+            self.services.loop.call_later(self._deadline, self._too_late)
         self._advance()
 
     def stop(self, grace: int | None) -> None:
@@ -209,33 +88,56 @@ class PodController:
 
         A second call may shorten the wait, never lengthen it.
         """
-        seconds = self._grace if grace is None else grace
-        first, self.stopping = not self.stopping, True
-        kill_at = time.monotonic() + seconds
-        if kill_at < self._kill_at:
-            self._kill_at = kill_at
-            self._kill_later(seconds)
+        self.stopping = True
         for member in self.members():
             member.cancel_restart()
-            if first:
-                self.signal_stop(member)
+            member.terminate(self.grace if grace is None else grace)
         self._finish_if_stopped()
 
-    def signal_stop(self, member: Member) -> None:
-        """Send a container the signal that asks it to end."""
-        member.signal(_signal_number(member.spec["stop_signal"]))
+    def fail(self, reason: str, message: str) -> None:
+        """End the pod as failed, for a reason of its own."""
+        if not self._outcome:
+            self._outcome, self._reason = events.FAILED, reason
+            self._message = clipped(message, _MAX_MESSAGE)
+            self.stop(None)
 
-    def changed(self) -> None:
-        """A container has started: the pod may now be running, and ready."""
-        if not self.stopping and any(member.running for member in self._containers):
-            self._set(events.RUNNING, all(member.running for member in self._containers))
+    # What members tell and ask.
+
+    def changed(self, member: Member) -> None:
+        """A container runs, is ready, or is not any more."""
+        if self.stopping or self._anew:
+            return
+        if member.sidecar and member.started and member is self._awaited():
+            self._next_init += 1
+            self._advance()
+        if any(each.running for each in self._containers):
+            self._set(events.RUNNING, all(each.ready for each in self._sidecars + self._containers))
+
+    def begun(self, member: Member) -> None:
+        """A container's beginning is over, for good or bad: the next may start."""
+        if self._holding is member:
+            self._holding = None
+            self._start_containers()
+
+    def may_end(self, member: Member) -> bool:
+        """Whether it is a container's turn: sidecars outlive the containers, and those after them."""
+        if not member.sidecar or not self.stopping:
+            return True
+        later = self._sidecars[self._sidecars.index(member) + 1 :]
+        return not any(each.busy for each in later + self._containers)
 
     def ended(self, member: Member) -> None:
         """A container has ended: start it again, go on, or be done."""
         if self.stopping:
+            for each in reversed(self._sidecars):
+                each.turn()
             self._finish_if_stopped()
-        elif self._restarts(member):
-            if not member.init:
+        elif self._anew:
+            self._begin_anew()
+        elif (rule := self._rule(member)) and rule["all"]:
+            self._start_all_again(member)
+        elif rule or self._restarts(member):
+            if not member.init or member.sidecar:
                 self._set(self.phase, False)
             member.restart_later()
         elif member.init:
@@ -244,52 +146,99 @@ class PodController:
             self._set(self.phase, False)
             self._finish_if_all_ended()
 
+    def _rule(self, member: Member) -> RestartRule | None:
+        """The first restart rule that fits how a container ended."""
+        for rule in member.spec["restart"]["rules"]:
+            if (member.exit_code in rule["codes"]) is rule["within"]:
+                return rule
+        return None
+
     def _restarts(self, member: Member) -> bool:
+        policy = member.spec["restart"]["policy"] or self._policy
         failed = member.exit_code != 0
-        if self._policy == "Always":
+        if policy == "Always":
             # An init container that succeeded is done under every policy.
-            return failed or not member.init
-        return failed and self._policy == "OnFailure"
+            return failed or not member.init or member.sidecar
+        return failed and policy == "OnFailure"
 
     def _init_ended(self, member: Member) -> None:
         if member.exit_code == 0:
             self._next_init += 1
             self._advance()
         else:
-            self._finish(events.FAILED)
+            self._end(events.FAILED)
+
+    def _awaited(self) -> Member | None:
+        """The init container that the others wait for."""
+        return self._inits[self._next_init] if self._next_init < len(self._inits) else None
 
     def _advance(self) -> None:
-        if self._next_init < len(self._inits):
-            self._inits[self._next_init].start()
-            return
-        for member in self._containers:
+        if member := self._awaited():
             member.start()
+            return
+        self._start_containers()
+
+    def _start_containers(self) -> None:
+        """Start those that have not been, up to one whose hook has to be waited for."""
+        while self._next_container < len(self._containers) and not (self.stopping or self._anew):
+            member = self._containers[self._next_container]
+            self._next_container += 1
+            if member.spec["hooks"]["post_start"]:
+                self._holding = member
+            member.start()
+            if self._holding:
+                return
+
+    def _start_all_again(self, member: Member) -> None:
+        member.note(
+            "RestartAllContainers", f"Container {member.name} asks for all to start again", warning=False
+        )
+        self._anew = True
+        self._set(self.phase, False)
+        for each in self.members():
+            each.cancel_restart()
+            each.terminate(0)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Wait until nothing runs, and then as long as for a container that ends again and again."""
+        if not any(member.busy for member in self.members()):
+            self.services.loop.call_later(self._backoff.next_delay(), self._start_anew)
+
+    def _start_anew(self) -> None:
+        if self.stopping:
+            return
+        self._backoff.started()
+        self._anew = False
+        self._holding = None
+        self._next_init = self._next_container = 0
+        for member in self.members():
+            member.reset()
+        self._advance()
+
+    # The end of the pod.
+
+    def _too_late(self) -> None:
+        if not self._done:
+            self.fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
     def _finish_if_all_ended(self) -> None:
         if all(member.done for member in self._containers):
-            self._finish(self._result())
+            self._end(self._result())
+
+    def _end(self, phase: str) -> None:
+        """The pod is over, but for its sidecars."""
+        self._outcome = phase
+        self.stop(None)
 
     def _finish_if_stopped(self) -> None:
         if not any(member.busy for member in self.members()):
-            if self._kill_timer:
-                self._kill_timer.cancel()
-            self._finish(self._result())
+            self._finish(self._outcome or self._result())
 
     def _result(self) -> str:
         """Success is that every container has run and ended well; one that never ran has not."""
         well = all(member.exit_code == 0 for member in self._containers)
         return events.SUCCEEDED if well else events.FAILED
-
-    def _kill_later(self, seconds: float) -> None:
-        if self._kill_timer:
-            self._kill_timer.cancel()
-        self._kill_timer = self.services.loop.call_later(seconds, self._kill)
-
-    def _kill(self) -> None:
-        # A container that is just being started has no process to kill yet.
-        self._kill_later(_KILL_AGAIN)
-        for member in self.members():
-            member.signal(signal.SIGKILL)
 
     def _finish(self, phase: str) -> None:
         if not self._done:
@@ -303,25 +252,7 @@ class PodController:
             self.report(self._pod_event())
 
     def _pod_event(self) -> Event:
-        return {"kind": "pod", "phase": self.phase, "ready": self._ready}
-
-
-def _signal_number(name: str) -> int:
-    """The number of a stop signal: 'SIGTERM', 'TERM', '15' or 'SIGRTMIN+3'; SIGTERM for anything else."""
-    base, _, offset = name.partition("+")
-    number = _small(base) or _by_name(base if base.startswith("SIG") else f"SIG{base}")
-    number += _small(offset)
-    return number if 0 < number < signal.NSIG else signal.SIGTERM
-
-
-def _by_name(name: str) -> int:
-    # SIG_DFL and the like are no signals.
-    return 0 if "_" in name else int(getattr(signal, name, 0))
-
-
-def _small(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) <= 2 else 0
-
-
-def _now() -> str:
-    return timestamp(time.time_ns())
+        event: PodEvent = {"kind": "pod", "phase": self.phase, "ready": self._ready}
+        if self._done and self._reason:
+            event["reason"], event["message"] = self._reason, self._message
+        return event

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmpod_agent.container import Run
+    from vmpod_agent.member import Member
     from vmpod_agent.methods import Agent
-    from vmpod_agent.pod import Member
 
     Json = dict[str, Any]
 

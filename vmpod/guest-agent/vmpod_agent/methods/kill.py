@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from vmpod_agent.member import Member
     from vmpod_agent.methods import Agent
-    from vmpod_agent.pod import Member
     from vmpod_agent.session import Stream
 
     Json = dict[str, Any]
