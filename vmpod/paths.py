@@ -45,6 +45,11 @@ class Paths:
         return self.data / "snapshots"
 
     @property
+    def seccomp(self) -> Path:
+        """Seccomp profiles, which the user puts there."""
+        return self.data / "seccomp"
+
+    @property
     def pods(self) -> Path:
         """One directory a pod, named by the pod's key."""
         return self.state / "pods"

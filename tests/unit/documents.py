@@ -26,6 +26,16 @@ def boot_container(**fields: Any) -> dict[str, Any]:
         "hooks": {"post_start": None, "pre_stop": None},
         "restart": {"policy": "", "rules": []},
         "last_words": {"path": "/dev/termination-log", "log": False},
+        "security": {
+            "groups": [],
+            "strict_groups": False,
+            "bounding": 0xA80425FB,
+            "privileged": False,
+            "read_only": False,
+            "no_new_privileges": False,
+            "unmasked": False,
+            "filter": "",
+        },
     } | fields
 
 
@@ -33,7 +43,7 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
         "version": 2,
         "boot": 1,
-        "pod": {"name": "p", "namespace": "default", "uid": "u", "hostname": "p"},
+        "pod": {"name": "p", "namespace": "default", "uid": "u", "hostname": "p", "fqdn": ""},
         "network": {
             "address": "10.0.2.15",
             "prefix": 24,
@@ -51,4 +61,6 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "restart_policy": "Always",
         "grace": 30,
         "deadline": 0,
+        "processes": "own",
+        "sysctls": [],
     } | fields

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.oci.model import ImageConfig
 from vmpod.plan.host import Request
 from vmpod.plan.life import life
+from vmpod.plan.security import security
 from vmpod.spec.environment import expand_words, resolve_env
 from vmpod.spec.model import Container, Pod, ResolvedVar
 
@@ -39,7 +40,7 @@ def boot_container(
         "argv": _argv(container, config, variables, secrets),
         "env": _env(container, config, variables, pod, secrets),
         "cwd": container.working_dir or config.working_dir or "/",
-        "user": _user(container, pod, config),
+        "user": user_of(container, config),
         "mounts": _mounts(container),
         "memory": resources.memory_limit or 0,
         "cpu": resources.cpu_limit or 0,
@@ -49,18 +50,45 @@ def boot_container(
         "stdin_once": container.stdin_once,
         "tty": container.tty,
         **life(container),
+        "security": security(container, pod, request),
     }
 
 
 def command_problems(pod: Pod, request: Request, source: str) -> list[Problem]:
     """Containers that neither the manifest nor the image gives a command."""
-    groups = (("initContainers", pod.init_containers), ("containers", pod.containers))
     return [
-        Problem(source, 0, f"spec.{group}[{index}].command", f"the image {container.image} has none either")
-        for group, containers in groups
-        for index, container in enumerate(containers)
+        Problem(source, 0, f"{path}.command", f"the image {container.image} has none either")
+        for path, container in placed(pod)
         if (found := request.images.get(container.image)) and not any(_words(container, found.config))
     ]
+
+
+def user_problems(pod: Pod, request: Request, source: str) -> list[Problem]:
+    """Containers that must not run as root, and would, or nobody can tell."""
+    return [
+        Problem(source, 0, f"{path}.securityContext.runAsNonRoot", fault)
+        for path, container in placed(pod)
+        if container.security.run_as_non_root and (fault := _root_fault(container, request))
+    ]
+
+
+def _root_fault(container: Container, request: Request) -> str | None:
+    found = request.images.get(container.image)
+    if container.security.run_as_user is None and found is None:
+        return None  # the image is not here yet
+    user = user_of(container, found.config if found else ImageConfig()).partition(":")[0]
+    if user in ("", "0", "root"):
+        return "the container would run as root; give it a runAsUser"
+    if not user.isdecimal():
+        return f"the image's user {user!r} has no number, so nobody knows if it is root; give it a runAsUser"
+    return None
+
+
+def placed(pod: Pod) -> Iterator[tuple[str, Container]]:
+    """Every container with its field path."""
+    for group, containers in (("initContainers", pod.init_containers), ("containers", pod.containers)):
+        for index, container in enumerate(containers):
+            yield f"spec.{group}[{index}]", container
 
 
 def _words(container: Container, config: ImageConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -112,9 +140,9 @@ def _value(text: str, sensitive: bool, name: str, secrets: MutableMapping[str, s
     return {"secret": name}
 
 
-def _user(container: Container, pod: Pod, config: ImageConfig) -> str:
-    user = container.run_as_user if container.run_as_user is not None else pod.run_as_user
-    group = container.run_as_group if container.run_as_group is not None else pod.run_as_group
+def user_of(container: Container, config: ImageConfig) -> str:
+    """'user' or 'user:group', by name or number, '' for the image's root."""
+    user, group = container.security.run_as_user, container.security.run_as_group
     base = config.user if user is None else str(user)
     return base if group is None else f"{base.partition(':')[0] or '0'}:{group}"
 

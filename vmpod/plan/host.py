@@ -50,6 +50,7 @@ class Request:
 
     images: by the name that the manifest gives; None for one that is not on this host yet.
     state, sockets: the pod's directories. publish: forwards that the command line adds.
+    profiles: seccomp profiles by their path, None for one that cannot be read.
     boot: the number of the pod's machine. runs: by container, how often it has run before.
     """
 
@@ -62,5 +63,6 @@ class Request:
     sockets: Path
     publish: tuple[Forward, ...] = ()
     logs: LogLimits = DEFAULT
+    profiles: Mapping[str, bytes | None] = field(default_factory=dict)
     boot: int = 1
     runs: Mapping[str, int] = field(default_factory=dict)

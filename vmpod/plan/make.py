@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from vmpod.errors import ManifestError
 from vmpod.oci.model import Image
 from vmpod.plan import network, size, volumes
-from vmpod.plan.containers import boot_container, command_problems
+from vmpod.plan.containers import boot_container, command_problems, user_problems
 from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Request
 from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned
+from vmpod.plan.security import profile_problems
 from vmpod.spec.model import Container, Pod
 from vmpod.wire.boot import BOOT_VERSION
 
@@ -28,6 +29,8 @@ def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:
     """
     problems = volumes.host_path_problems(pod, source, request.host.host_paths)
     problems += command_problems(pod, request, source)
+    problems += user_problems(pod, request, source)
+    problems += profile_problems(pod, request, source)
     if problems:
         raise ManifestError(problems)
     secrets: dict[str, str] = {}
@@ -103,8 +106,9 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
             "namespace": pod.namespace,
             "uid": request.uid,
             "hostname": pod.hostname or pod.name,
+            "fqdn": pod.fqdn,
         },
-        "network": network.network(request.host),
+        "network": network.network(request.host, pod),
         "images": _layout([_image(use, request) for use in images]),
         "volumes": volumes.boot_volumes(pod, request.manifest, secrets),
         "init_containers": [boot(container) for container in pod.init_containers],  # type: ignore[misc]
@@ -112,6 +116,8 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         "restart_policy": pod.restart_policy.value,
         "grace": pod.termination_grace_period_seconds,
         "deadline": pod.active_deadline_seconds or 0,
+        "processes": "machine" if pod.host_pid else "shared" if pod.share_process_namespace else "own",
+        "sysctls": [list(each) for each in pod.security.sysctls],
     }
 
 

@@ -32,25 +32,44 @@ IPV6_NAMESERVER = f"{IPV6_PREFIX}3"
 
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - what Kubernetes, docker and podman mean where no address is given
 
+_MAX_SERVERS = 3  # of the C library: resolv.conf(5)
+
 HOST_NAMES = ("host.containers.internal", "host.vmpod.internal")
 
 
-def network(host: Host) -> Network:
+def network(host: Host, pod: Pod) -> Network:
     """The guest's static settings."""
-    resolver = host.resolver
-    ipv6: NetworkIPv6 = {"address": IPV6_ADDRESS, "prefix": IPV6_PREFIX_LENGTH, "gateway": IPV6_GATEWAY}
+    resolver, dns = host.resolver, pod.dns
     # Each server asks the host's first one of its own family, as the host's resolv.conf names it then.
+    servers = [NAMESERVER, *[IPV6_NAMESERVER] * host.ipv6]
+    search, options = resolver.search, resolver.options
+    if dns.alone:
+        servers, search, options = [], (), ()
+    ipv6: NetworkIPv6 = {"address": IPV6_ADDRESS, "prefix": IPV6_PREFIX_LENGTH, "gateway": IPV6_GATEWAY}
     return {
         "address": ADDRESS,
         "prefix": 24,
         "gateway": GATEWAY,
         "ipv6": ipv6 if host.ipv6 else None,
-        "nameservers": [NAMESERVER, *[IPV6_NAMESERVER] * host.ipv6],
-        "search": list(resolver.search),
-        "options": list(resolver.options),
+        "nameservers": _joined(servers, dns.nameservers)[:_MAX_SERVERS],
+        "search": _joined(search, dns.searches),
+        "options": _options(options, dns.options),
         # IPv4 alone: a program that tries the first address only would miss a server on 127.0.0.1.
-        "hosts": [[GATEWAY, name] for name in HOST_NAMES],
+        "hosts": [
+            *([GATEWAY, name] for name in HOST_NAMES),
+            *([address, " ".join(names)] for address, names in pod.host_aliases),
+        ],
     }
+
+
+def _joined(first: Iterable[str], second: Iterable[str]) -> list[str]:
+    """All of both, each once."""
+    return list(dict.fromkeys((*first, *second)))
+
+
+def _options(host: Iterable[str], own: Iterable[str]) -> list[str]:
+    """The resolver's options; one of the pod's own takes the place of the host's of that name."""
+    return list({each.partition(":")[0]: each for each in (*host, *own)}.values())
 
 
 def mac_address(uid: str) -> str:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 def boot_volumes(pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str]) -> list[BootVolume]:
     """Every volume as the agent sees it; the values of Secrets are added to `secrets`."""
     places = {volume.name: share_tag(place) for place, volume in enumerate(_shared(pod))}
-    return [_boot_volume(volume, places.get(volume.name, ""), manifest, secrets) for volume in pod.volumes]
+    return [
+        _boot_volume(volume, pod, places.get(volume.name, ""), manifest, secrets) for volume in pod.volumes
+    ]
 
 
 def shares(pod: Pod, host: Host) -> tuple[Share, ...]:
@@ -80,10 +82,18 @@ def _read_only(volume: Volume, pod: Pod) -> bool:
 
 
 def _boot_volume(
-    volume: Volume, tag: str, manifest: Manifest, secrets: MutableMapping[str, str]
+    volume: Volume, pod: Pod, tag: str, manifest: Manifest, secrets: MutableMapping[str, str]
 ) -> BootVolume:
     source = volume.source
-    found: BootVolume = {"name": volume.name, "kind": "files", "size": 0, "tag": "", "files": []}
+    group = -1 if pod.security.fs_group is None else pod.security.fs_group
+    found: BootVolume = {
+        "name": volume.name,
+        "kind": "files",
+        "size": 0,
+        "group": group,
+        "tag": "",
+        "files": [],
+    }
     if isinstance(source, EmptyDir):
         found |= {"kind": "memory" if source.medium == "Memory" else "disk", "size": source.size_limit or 0}
     elif isinstance(source, HostPath):

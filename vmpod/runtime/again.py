@@ -11,10 +11,11 @@ from vmpod.errors import ConflictError
 from vmpod.plan.host import Request
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator
+from vmpod.plan.security import profiles
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import manifest_again
-from vmpod.runtime.facts import host_facts
+from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import end_stray, kill_if_there, stop_locked
@@ -92,6 +93,7 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
         uid=record.uid,
         host=host_facts(accelerator, found),
         guest=runtime.guests.ensure(progress),
+        profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
         images=ensure_images(runtime, pod, progress),
         state=entry.directory,
         sockets=record.sockets,

@@ -35,6 +35,7 @@ from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_memory
 from vmpod.runtime.remove import remove_locked
 from vmpod.runtime.waking import Waking
+from vmpod.spec.naming import full_name
 from vmpod.state import record as records
 from vmpod.state.machine import load as load_machine
 from vmpod.state.machine import save as save_machine
@@ -270,11 +271,14 @@ def _beginning(
         entry = runtime.pods.save(PodEntry(record, runtime.pods.directory(key)))
         _make_files(source, machine)
         save_machine(machine, entry.directory)
+        called = hostname(old, name)
+        subdomain = str((old.document.get("spec") or {}).get("subdomain") or "")
         pod = {
             "name": name,
             "namespace": record.namespace,
             "uid": record.uid,
-            "hostname": hostname(old, name),
+            "hostname": called,
+            "fqdn": full_name(called, subdomain, record.namespace),
         }
         waking = Waking(machine, opened, messages.RENEW, {"pod": pod}, timeout=_TIMEOUT)
         cache = runtime.paths.data / "libvirt-cache"

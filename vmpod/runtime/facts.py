@@ -11,6 +11,7 @@ from vmpod.plan.host import Host, PathKind, Resolver
 from vmpod.plan.model import Accelerator
 from vmpod.spec.model import HostPath, Manifest
 
+_MAX_PROFILE = 1024 * 1024
 _GLOBAL_SCOPE = "00"
 _KINDS: dict[int, PathKind] = {
     stat.S_IFDIR: "directory",
@@ -61,6 +62,18 @@ def read_resolver(path: Path) -> Resolver:
         elif words[:1] == ["options"]:
             options += tuple(words[1:])
     return Resolver(search, options)
+
+
+def read_profiles(directory: Path, names: Iterable[str]) -> dict[str, bytes | None]:
+    """Seccomp profiles by their path below the directory; None for one that cannot be read."""
+    found: dict[str, bytes | None] = {}
+    for name in names:
+        try:
+            with (directory / name).open("rb") as file:
+                found[name] = file.read(_MAX_PROFILE)
+        except OSError:
+            found[name] = None
+    return found
 
 
 def path_kind(path: str) -> PathKind:

@@ -9,8 +9,9 @@ from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Host, Request
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Plan
+from vmpod.plan.security import profiles
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.facts import host_facts
+from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.start import Options
 from vmpod.spec.model import Manifest, Pod
 
@@ -30,6 +31,7 @@ def _plan(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, options: O
         uid=uid,
         host=host,
         guest=runtime.guests.describe(),
+        profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
         images=_images(runtime, pod),
         state=runtime.pods.directory(key),
         sockets=runtime.pods.sockets(uid),

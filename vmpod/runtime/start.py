@@ -28,6 +28,7 @@ from vmpod.plan.host import Request
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator, Machine, Planned
+from vmpod.plan.security import profiles
 from vmpod.plan.template import copy_of
 from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
@@ -35,7 +36,7 @@ from vmpod.runtime import faults, templates
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_disks, write_boot_disk, write_template_disk
 from vmpod.runtime.documents import config_maps
-from vmpod.runtime.facts import host_facts
+from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import kill_if_there, remove_locked
@@ -99,6 +100,7 @@ def start_pod(
             uid=str(uuid.uuid4()),
             host=host,
             guest=runtime.guests.ensure(progress),
+            profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
             images=ensure_images(runtime, pod, progress),
             state=runtime.pods.directory(key),
             sockets=Path(),

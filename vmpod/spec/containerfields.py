@@ -7,6 +7,9 @@ from typing import Any
 from vmpod.spec.fields import noted, refused, table, works
 
 EMPTY: tuple[Any, ...] = ([], {})
+NO_APPARMOR = "the guest has no AppArmor profiles; the machine is the boundary, and seccompProfile works"
+NO_SELINUX = "the guest has no SELinux policy; the machine is the boundary"
+UNCONFINED: tuple[Any, ...] = ({"type": "Unconfined"}, {})
 
 CONTAINER = table(
     "Container (also in initContainers)",
@@ -33,14 +36,30 @@ CONTAINER = table(
 CONTAINER_SECURITY = table(
     "securityContext of a container",
     works("runAsUser", "runAsGroup", text="the pod's if not given, else the image's"),
-    refused("runAsNonRoot", "privileged", "readOnlyRootFilesystem", absent=(False,)),
-    refused("allowPrivilegeEscalation", absent=(True,)),
-    refused("capabilities", absent=({}, {"add": [], "drop": []}, {"add": []}, {"drop": []})),
-    refused("procMount", absent=("", "Default")),
-    refused("seccompProfile", "appArmorProfile", absent=({"type": "Unconfined"},)),
-    refused("seLinuxOptions", absent=({},)),
+    works(
+        "runAsNonRoot",
+        text="an image whose user is root, or has no number, is refused before anything starts",
+    ),
+    works(
+        "privileged",
+        text="all rights in the machine, which is the boundary: its devices, and all of /proc and /sys",
+    ),
+    works("readOnlyRootFilesystem"),
+    works("allowPrivilegeEscalation", text="`false`: no program gives more rights than its caller has"),
+    works("capabilities", text="with or without CAP_; ALL stands for every one"),
+    works("procMount", text="`Default`, or `Unmasked`"),
+    works(
+        "seccompProfile",
+        text="`Unconfined` if not given; a Localhost profile is read from the directory seccomp where vmpod "
+        "keeps its data; under a profile programs of 32 bits do not run",
+    ),
+    refused("appArmorProfile", why=NO_APPARMOR, absent=UNCONFINED),
+    refused("seLinuxOptions", why=NO_SELINUX, absent=({},)),
     refused("windowsOptions", why="only Linux pods run"),
 )
+
+CAPABILITIES = table("capabilities", works("add", "drop"))
+SECCOMP = table("seccompProfile", works("type", "localhostProfile"))
 
 PORT = table(
     "ports",
@@ -121,6 +140,8 @@ EXIT_CODES = table("exitCodes", works("operator", "values"))
 TABLES = (
     CONTAINER,
     CONTAINER_SECURITY,
+    CAPABILITIES,
+    SECCOMP,
     PORT,
     ENV,
     ENV_SOURCE,

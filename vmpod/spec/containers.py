@@ -5,26 +5,30 @@ from __future__ import annotations
 import posixpath
 
 from vmpod.spec import names
-from vmpod.spec.containerfields import CONTAINER, CONTAINER_SECURITY, MOUNT, PORT
+from vmpod.spec.containerfields import CONTAINER, MOUNT, PORT
 from vmpod.spec.env import read_env, read_env_from
-from vmpod.spec.model import Container, Port, PullPolicy, RestartPolicy, VolumeMount
+from vmpod.spec.model import Container, PodSecurity, Port, PullPolicy, RestartPolicy, VolumeMount
 from vmpod.spec.probes import read_lifecycle, read_probe, read_rules
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import read_resources
-
-MAX_ID = 2**31 - 1
-"""The largest user or group id that the API takes."""
+from vmpod.spec.security import read_security
 
 
 def read_container(
-    place: Place, references: References, volumes: frozenset[str], *, init: bool
+    place: Place,
+    references: References,
+    volumes: frozenset[str],
+    security: PodSecurity,
+    *,
+    init: bool,
+    host_network: bool,
 ) -> Container | None:
     """A container; None where the entry is no mapping. volumes: the names that mounts may use."""
     record = place.record(CONTAINER)
     if record is None:
         return None
-    ports = _ports(record)
+    ports = _ports(record, host_network=host_network)
     policy = _restart_policy(record)
     if init and policy is not RestartPolicy.ALWAYS:
         for field in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
@@ -33,7 +37,6 @@ def read_container(
                     field, "is for containers, and for init containers whose restartPolicy is Always"
                 )
     image = record.text("image", names.image, required=True)
-    user, group = read_ids(record.record("securityContext", CONTAINER_SECURITY))
     return Container(
         name=record.text("name", names.dns_label, required=True),
         image=image,
@@ -46,8 +49,7 @@ def read_container(
         ports=ports,
         resources=read_resources(record),
         volume_mounts=_mounts(record, volumes),
-        run_as_user=user,
-        run_as_group=group,
+        security=read_security(record, security),
         stdin=record.boolean("stdin"),
         stdin_once=record.boolean("stdinOnce"),
         liveness_probe=read_probe(record, "livenessProbe", ports),
@@ -70,13 +72,6 @@ def _restart_policy(record: Record) -> RestartPolicy | None:
     return RestartPolicy(name) if name else None
 
 
-def read_ids(record: Record | None) -> tuple[int | None, int | None]:
-    """runAsUser and runAsGroup of a securityContext."""
-    if record is None:
-        return None, None
-    return record.integer("runAsUser", 0, MAX_ID), record.integer("runAsGroup", 0, MAX_ID)
-
-
 def _pull_policy(record: Record, image: str) -> PullPolicy:
     # The default comes from the tag alone; a digest without a tag never changes, so it needs no asking.
     name, _, digest = image.partition("@")
@@ -86,11 +81,11 @@ def _pull_policy(record: Record, image: str) -> PullPolicy:
     return PullPolicy(record.choice("imagePullPolicy", tuple(p.value for p in PullPolicy), default.value))
 
 
-def _ports(container: Record) -> tuple[Port, ...]:
+def _ports(container: Record, *, host_network: bool) -> tuple[Port, ...]:
     ports = []
     taken: set[str] = set()
     for record in container.records("ports", PORT):
-        port = _port(record)
+        port = _port(record, host_network=host_network)
         if port.name in taken:
             record.wrong("name", f"{port.name!r} names another port already")
         taken |= {port.name} - {""}
@@ -98,14 +93,21 @@ def _ports(container: Record) -> tuple[Port, ...]:
     return tuple(ports)
 
 
-def _port(record: Record) -> Port:
+def _port(record: Record, *, host_network: bool) -> Port:
     place = record.require("containerPort")
+    number = (place.integer(1, 65535) if place else None) or 0
+    # The API's zero value: not published.
+    host_port = record.integer("hostPort", 0, 65535) or None
+    if host_network:
+        # As the API server has it: there is but one network.
+        if host_port not in (None, number):
+            record.wrong("hostPort", "must be the containerPort where hostNetwork is true")
+        host_port = number or None
     return Port(
-        container_port=(place.integer(1, 65535) if place else None) or 0,
+        container_port=number,
         protocol=record.choice("protocol", ("TCP", "UDP"), "TCP"),
         name=record.text("name", names.port_name),
-        # The API's zero value: not published.
-        host_port=record.integer("hostPort", 0, 65535) or None,
+        host_port=host_port,
         host_ip=record.text("hostIP", _ip_address),
     )
 

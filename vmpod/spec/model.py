@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from vmpod.wire.capabilities import DEFAULT as DEFAULT_CAPABILITIES
+
 
 class RestartPolicy(Enum):
     """When an ended container is started again."""
@@ -164,6 +166,50 @@ class RestartRule:
 
 
 @dataclass(frozen=True)
+class PodSecurity:
+    """The securityContext of a pod. seccomp_profile: see Security."""
+
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    run_as_non_root: bool = False
+    supplemental_groups: tuple[int, ...] = ()
+    supplemental_groups_policy: str = "Merge"
+    fs_group: int | None = None
+    fs_group_change_policy: str = "Always"
+    sysctls: tuple[tuple[str, str], ...] = ()
+    seccomp_profile: str = ""
+
+
+@dataclass(frozen=True)
+class Security:
+    """The securityContext of a container, with what the pod says.
+
+    capabilities: as a mask. seccomp_profile: 'Unconfined', 'RuntimeDefault', 'Localhost/PATH', or '' where it
+    is not said.
+    """
+
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    run_as_non_root: bool = False
+    privileged: bool = False
+    read_only_root_filesystem: bool = False
+    allow_privilege_escalation: bool = True
+    capabilities: int = DEFAULT_CAPABILITIES
+    proc_mount: str = "Default"
+    seccomp_profile: str = ""
+
+
+@dataclass(frozen=True)
+class Dns:
+    """How names are resolved: by these servers alone, or by the host's as well."""
+
+    alone: bool = False
+    nameservers: tuple[str, ...] = ()
+    searches: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Container:
     """An init container or a container. `command` replaces the image's entrypoint, `args` its cmd."""
 
@@ -178,8 +224,7 @@ class Container:
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     volume_mounts: tuple[VolumeMount, ...] = ()
-    run_as_user: int | None = None
-    run_as_group: int | None = None
+    security: Security = Security()
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False
@@ -269,8 +314,13 @@ class Pod:
     termination_grace_period_seconds: int = 30
     active_deadline_seconds: int | None = None
     hostname: str = ""
-    run_as_user: int | None = None
-    run_as_group: int | None = None
+    fqdn: str = ""
+    host_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    dns: Dns = Dns()
+    share_process_namespace: bool = False
+    host_pid: bool = False
+    host_network: bool = False
+    security: PodSecurity = PodSecurity()
     document: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """Fields that were accepted and have no effect on one node, each as a sentence to be said once."""

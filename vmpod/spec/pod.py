@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict
 
-from vmpod.spec import names
-from vmpod.spec.containers import MAX_ID, read_container, read_ids
+from vmpod.spec.containers import read_container
 from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped
 from vmpod.spec.metadata import Metadata
-from vmpod.spec.model import Container, Pod, Port, RestartPolicy, Volume
-from vmpod.spec.podfields import OS, POD_SECURITY, POD_SPEC
+from vmpod.spec.model import Container, Pod, PodSecurity, Port, RestartPolicy, Volume
+from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
+from vmpod.spec.podfields import OS, POD_SPEC
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
+from vmpod.spec.security import MAX_ID, read_pod_security
 from vmpod.spec.volumes import read_volume
 
 _DEFAULT_GRACE = 30
 # Far more than a machine has room for; it bounds the work that a hostile manifest can ask for.
 _MAX_CONTAINERS = 100
 _ANY_ADDRESS = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - compared with, not bound
-_NO_CLUSTER_DNS = "there is no cluster DNS, so names are resolved as the host resolves them"
 
 
 def read_pod(document: Record, metadata: Metadata, references: References) -> Pod | None:
@@ -27,10 +27,16 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
     spec = place.record(POD_SPEC) if place else None
     if spec is None:
         return None
-    user, group = read_ids(spec.record("securityContext", POD_SECURITY))
+    security = read_pod_security(spec)
+    host_network = spec.boolean("hostNetwork")
     volumes = _volumes(spec, references)
-    init_containers, containers = _containers(spec, references, frozenset(volume.name for volume in volumes))
-    _check_dns_policy(spec)
+    init_containers, containers = _containers(
+        spec,
+        references,
+        frozenset(volume.name for volume in volumes),
+        security,
+        host_network=host_network,
+    )
     _check_os(spec, [*init_containers, *containers])
     grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
     policies = tuple(policy.value for policy in RestartPolicy)
@@ -39,25 +45,20 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         namespace=metadata.namespace,
         labels=metadata.labels,
         annotations=metadata.annotations,
-        init_containers=tuple(_as_pod_user(container, user, group) for container in init_containers),
-        containers=tuple(_as_pod_user(container, user, group) for container in containers),
+        init_containers=tuple(init_containers),
+        containers=tuple(containers),
         volumes=volumes,
         restart_policy=RestartPolicy(spec.choice("restartPolicy", policies, RestartPolicy.ALWAYS.value)),
         termination_grace_period_seconds=_DEFAULT_GRACE if grace is None else grace,
         active_deadline_seconds=spec.integer("activeDeadlineSeconds", 1, MAX_ID),
-        hostname=spec.text("hostname", names.dns_label) or names.default_hostname(metadata.name),
-        run_as_user=user,
-        run_as_group=group,
+        **asdict(read_naming(spec, metadata)),
+        host_aliases=read_host_aliases(spec),
+        dns=read_dns(spec),
+        share_process_namespace=_shares_processes(spec),
+        host_pid=spec.boolean("hostPID"),
+        host_network=host_network,
+        security=security,
         document=document.place.node.plain(),
-    )
-
-
-def _as_pod_user(container: Container, user: int | None, group: int | None) -> Container:
-    """The container with the pod's ids where it has none of its own."""
-    return replace(
-        container,
-        run_as_user=user if container.run_as_user is None else container.run_as_user,
-        run_as_group=group if container.run_as_group is None else container.run_as_group,
     )
 
 
@@ -74,7 +75,12 @@ def _volumes(spec: Record, references: References) -> tuple[Volume, ...]:
 
 
 def _containers(
-    spec: Record, references: References, volumes: frozenset[str]
+    spec: Record,
+    references: References,
+    volumes: frozenset[str],
+    security: PodSecurity,
+    *,
+    host_network: bool,
 ) -> tuple[list[Container], list[Container]]:
     taken: set[str] = set()
     bound: dict[tuple[str, int], set[str]] = {}
@@ -84,7 +90,14 @@ def _containers(
             if index == _MAX_CONTAINERS:
                 place.wrong(f"a pod can have at most {_MAX_CONTAINERS} {field}")
                 break
-            container = read_container(place, references, volumes, init=field == "initContainers")
+            container = read_container(
+                place,
+                references,
+                volumes,
+                security,
+                init=field == "initContainers",
+                host_network=host_network,
+            )
             if container is None:
                 continue
             _check_unique(place, container.name, taken, "container")
@@ -95,6 +108,14 @@ def _containers(
     if given is None or given.node.value == ():
         spec.wrong("containers", "a pod needs at least one container")
     return found["initContainers"], found["containers"]
+
+
+def _shares_processes(spec: Record) -> bool:
+    found = spec.boolean("shareProcessNamespace")
+    if found and spec.boolean("hostPID"):
+        spec.wrong("shareProcessNamespace", "must not be true together with hostPID")
+    spec.boolean("hostIPC")
+    return found
 
 
 def _check_os(spec: Record, containers: list[Container]) -> None:
@@ -141,10 +162,3 @@ def _check_environment(place: Place, container: Container, references: Reference
         if left_out:
             more = f" (and {len(left_out) - 1} more)" if left_out[1:] else ""
             place.context.notes.append(f"{place.path}.envFrom[{index}]: {left_out[0]}; it is left out{more}")
-
-
-def _check_dns_policy(spec: Record) -> None:
-    allowed = ("Default", "ClusterFirst", "ClusterFirstWithHostNet")
-    place = spec.get("dnsPolicy")
-    if place and spec.choice("dnsPolicy", allowed, "Default") != "Default":
-        place.note(_NO_CLUSTER_DNS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vmpod.spec.containerfields import NO_APPARMOR, NO_SELINUX, UNCONFINED
 from vmpod.spec.fields import noted, refused, silent, table, works
 
 EMPTY: tuple[Any, ...] = ([], {})
@@ -49,27 +50,25 @@ POD_SPEC = table(
     works("securityContext", text="see below"),
     works(
         "dnsPolicy",
-        text="names are always resolved as the host resolves them (`Default`); "
-        "`ClusterFirst` is accepted with a note, `None` is refused",
+        text="names are resolved as the host resolves them (`Default`), or as dnsConfig says (`None`); "
+        "`ClusterFirst` is accepted with a note",
+    ),
+    works("dnsConfig", text="added to what the host has, or all there is with dnsPolicy `None`"),
+    works("hostAliases"),
+    works("subdomain", text="in /etc/hosts; there is no cluster DNS to ask"),
+    works("setHostnameAsFQDN", "hostnameOverride"),
+    works("shareProcessNamespace"),
+    works("hostPID", text="the machine's processes, its agent among them"),
+    works("hostIPC", text="the machine's IPC, which all containers of a pod share anyway"),
+    works(
+        "hostNetwork",
+        text="the machine's network, which a pod's containers share anyway; ports are published on the host",
     ),
     refused("ephemeralContainers", why="the API adds these to a pod that runs already", absent=EMPTY),
     works("activeDeadlineSeconds"),
-    refused("readinessGates", "hostAliases", "dnsConfig", absent=EMPTY),
-    refused("resources", "resourceClaims", "subdomain", "hostnameOverride", absent=("", *EMPTY)),
-    refused("shareProcessNamespace", "setHostnameAsFQDN", absent=(False,)),
-    refused(
-        "hostNetwork",
-        why="the pod is a machine with a network of its own; publish ports with hostPort",
-        absent=(False,),
-    ),
-    refused(
-        "hostPID", "hostIPC", why="the pod is a machine; it cannot see the host's processes", absent=(False,)
-    ),
-    refused(
-        "imagePullSecrets",
-        why="vmpod pulls with the user's own registry logins; use `skopeo login` or `podman login`",
-        absent=EMPTY,
-    ),
+    refused("readinessGates", why="nothing here would ever set the condition", absent=EMPTY),
+    refused("resources", "resourceClaims", absent=EMPTY),
+    noted("imagePullSecrets", why="images are pulled with the user's own registry logins", absent=EMPTY),
     works("os", text="`linux`"),
     refused("schedulingGates", why="nothing would ever open the gate", absent=EMPTY),
     noted("nodeSelector", "affinity", "tolerations", why=ONE_NODE, absent=EMPTY),
@@ -105,15 +104,26 @@ OS = table("os", works("name", text="`linux`"))
 
 POD_SECURITY = table(
     "securityContext of a pod",
-    works("runAsUser", "runAsGroup"),
-    refused("runAsNonRoot", absent=(False,)),
-    refused("supplementalGroups", "sysctls", "seLinuxOptions", absent=EMPTY),
-    refused("fsGroup"),
-    refused("supplementalGroupsPolicy", absent=("", "Merge")),
-    refused("seccompProfile", "appArmorProfile", absent=({"type": "Unconfined"},)),
+    works("runAsUser", "runAsGroup", "runAsNonRoot", text="for containers that do not say it themselves"),
+    works("supplementalGroups"),
+    works(
+        "supplementalGroupsPolicy",
+        text="`Merge`, or `Strict`: without the groups that the image gives to the user",
+    ),
+    works("fsGroup", text="volumes that belong to the pod alone get this group; hostPath ones do not"),
+    works("fsGroupChangePolicy", text="`Always`, or `OnRootMismatch`"),
+    works(
+        "sysctls", text="all of them, also those that Kubernetes calls unsafe: the kernel is the pod's own"
+    ),
+    works("seccompProfile", text="for containers that do not say it themselves"),
+    refused("appArmorProfile", why=NO_APPARMOR, absent=UNCONFINED),
+    refused("seLinuxOptions", why=NO_SELINUX, absent=EMPTY),
     refused("windowsOptions", why="only Linux pods run"),
-    noted("fsGroupChangePolicy", why="it only means something with fsGroup"),
     noted("seLinuxChangePolicy", why="it only means something with seLinuxOptions"),
 )
+SYSCTL = table("sysctls", works("name", "value"))
+HOST_ALIAS = table("hostAliases", works("ip", "hostnames"))
+DNS_CONFIG = table("dnsConfig", works("nameservers", "searches", "options"))
+DNS_OPTION = table("options of dnsConfig", works("name", "value"))
 
-TABLES = (POD, METADATA, POD_SPEC, OS, POD_SECURITY)
+TABLES = (POD, METADATA, POD_SPEC, OS, HOST_ALIAS, DNS_CONFIG, DNS_OPTION, POD_SECURITY, SYSCTL)

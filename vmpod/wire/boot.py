@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         namespace: str
         uid: str
         hostname: str
+        fqdn: str
 
     class NetworkIPv6(TypedDict):
         address: str
@@ -57,12 +58,13 @@ if TYPE_CHECKING:
     class BootVolume(TypedDict):
         """kind: disk (on the scratch disk), memory (tmpfs), share (9p, by tag), files (read-only).
 
-        size: bytes a tmpfs may hold, 0 for half of the memory.
+        size: bytes a tmpfs may hold, 0 for half of the memory. group: who owns it, -1 for nobody but root.
         """
 
         name: str
         kind: Literal["disk", "memory", "share", "files"]
         size: int
+        group: int
         tag: str
         files: list[VolumeFile]
 
@@ -122,6 +124,23 @@ if TYPE_CHECKING:
         policy: Literal["", "Always", "OnFailure", "Never"]
         rules: list[RestartRule]
 
+    class Security(TypedDict):
+        """What a container may do.
+
+        groups: of its processes, beside those that the image gives to its user, or (strict_groups) in their
+        place. bounding: capabilities, as a mask. unmasked: nothing of /proc and /sys is hidden or protected.
+        filter: a seccomp program in base64, '' for none.
+        """
+
+        groups: list[int]
+        strict_groups: bool
+        bounding: int
+        privileged: bool
+        read_only: bool
+        no_new_privileges: bool
+        unmasked: bool
+        filter: str
+
     class LastWords(TypedDict):
         """Where a container may write why it ended; log: else the end of its output, if it failed."""
 
@@ -156,12 +175,14 @@ if TYPE_CHECKING:
         hooks: Hooks
         restart: Restart
         last_words: LastWords
+        security: Security
 
     class BootDocument(TypedDict):
         """boot: the number of the pod's machine, from 1: a pod that was stopped can be started again.
 
-        deadline: seconds that the pod may take, 0 for any time. An init container whose own restart policy
-        is Always runs beside all that comes after it.
+        deadline: seconds that the pod may take, 0 for any time. processes: whether each container sees its
+        own alone, those of all containers, or those of the machine. sysctls: [name, value] pairs. An init
+        container whose own restart policy is Always runs beside all that comes after it.
         """
 
         version: int
@@ -175,6 +196,8 @@ if TYPE_CHECKING:
         restart_policy: Literal["Always", "OnFailure", "Never"]
         grace: int
         deadline: int
+        processes: Literal["own", "shared", "machine"]
+        sysctls: list[list[str]]
 
     Shape = type | dict[str, "Shape"] | list["Shape"] | tuple["Shape", ...]
 
@@ -226,6 +249,16 @@ _CONTAINER: Shape = {
     "hooks": {"post_start": _HOOK, "pre_stop": _HOOK},
     "restart": {"policy": str, "rules": [{"all": bool, "within": bool, "codes": [int]}]},
     "last_words": {"path": str, "log": bool},
+    "security": {
+        "groups": [int],
+        "strict_groups": bool,
+        "bounding": int,
+        "privileged": bool,
+        "read_only": bool,
+        "no_new_privileges": bool,
+        "unmasked": bool,
+        "filter": str,
+    },
 }
 _NETWORK: Shape = {
     "address": str,
@@ -241,13 +274,14 @@ _VOLUME: Shape = {
     "name": str,
     "kind": str,
     "size": int,
+    "group": int,
     "tag": str,
     "files": [{"path": str, "mode": int, "base64": _VALUE}],
 }
 _DOCUMENT: Shape = {
     "version": int,
     "boot": int,
-    "pod": {"name": str, "namespace": str, "uid": str, "hostname": str},
+    "pod": {"name": str, "namespace": str, "uid": str, "hostname": str, "fqdn": str},
     "network": (type(None), _NETWORK),
     "images": [{"start": int, "length": int}],
     "volumes": [_VOLUME],
@@ -256,6 +290,8 @@ _DOCUMENT: Shape = {
     "restart_policy": str,
     "grace": int,
     "deadline": int,
+    "processes": str,
+    "sysctls": [[str]],
 }
 
 

@@ -14,7 +14,7 @@ from vmpod.wire.frames import Frame
 DOCUMENT: dict[str, Any] = {
     "version": 2,
     "boot": 1,
-    "pod": {"name": "web", "namespace": "default", "uid": "u", "hostname": "web"},
+    "pod": {"name": "web", "namespace": "default", "uid": "u", "hostname": "web", "fqdn": ""},
     "network": None,
     "images": [],
     "volumes": [],
@@ -23,6 +23,8 @@ DOCUMENT: dict[str, Any] = {
     "restart_policy": "Never",
     "grace": 30,
     "deadline": 0,
+    "processes": "own",
+    "sysctls": [],
 }
 IDENTITY = {"time": 5, "seed": "ab" * 64, "mac": "525400010203"}
 

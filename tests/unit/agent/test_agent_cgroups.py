@@ -36,12 +36,12 @@ def test_limits(memory: int, cpu: int, request_: int, files: dict[str, str]) -> 
 
 
 def test_a_group_goes_with_those_that_it_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "CONTAINERS_CGROUP", str(tmp_path))
-    (tmp_path / "c-0/a/b").mkdir(parents=True)
-    (tmp_path / "c-1").mkdir()
-    cgroups.remove("c-0")
-    cgroups.remove("c-0")
-    assert [each.name for each in tmp_path.iterdir()] == ["c-1"]
+    monkeypatch.setattr(layout, "CGROUPS", str(tmp_path))
+    (tmp_path / "vmpod/c-0/a/b").mkdir(parents=True)
+    (tmp_path / "vmpod/c-1").mkdir()
+    cgroups.remove("vmpod/c-0")
+    cgroups.remove("vmpod/c-0")
+    assert [each.name for each in tmp_path.glob("vmpod/*")] == ["c-1"]
 
 
 def answer(program: bytes, access: int, kind: int, major: int, minor: int) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.unit.agent.harness import StandInServices
+from vmpod.wire import capabilities as granted
 from vmpod_agent import capabilities, join, launch, mounts, syscalls
 from vmpod_agent.create import Creating
 from vmpod_agent.launch import Command, LaunchError, Process, Starting
@@ -100,11 +101,11 @@ def test_a_command_is_the_same_after_it_was_packed() -> None:
 
 def test_capabilities_are_counted_as_the_kernel_does() -> None:
     # What CapBnd in /proc/PID/status shows in containers of every engine.
-    assert capabilities.DEFAULT == 0xA80425FB
-    assert capabilities.mask([]) == 0
-    assert capabilities.mask(["CAP_CHOWN", "CAP_CHOWN", "CAP_CHECKPOINT_RESTORE"]) == 1 | 1 << 40
+    assert granted.DEFAULT == 0xA80425FB
+    assert granted.mask([]) == 0
+    assert granted.mask(["CHOWN", "CHOWN", "CHECKPOINT_RESTORE"]) == 1 | 1 << 40
     with pytest.raises(KeyError):
-        capabilities.mask(["CAP_NONSENSE"])
+        granted.mask(["NONSENSE"])
 
 
 def test_only_root_has_capabilities_in_effect(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +119,7 @@ def test_only_root_has_capabilities_in_effect(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(os, "setresuid", lambda *_ids: None)
     for user in (ROOT, WEB):
         Entering(command(user=user), [])._change_user()
-    assert given == [(capabilities.DEFAULT, capabilities.DEFAULT), (0, 0)]
+    assert given == [(granted.DEFAULT, granted.DEFAULT), (0, 0)]
 
 
 @pytest.mark.parametrize("last", [40, 45])

@@ -20,7 +20,7 @@ from vmpod_agent.secrets import Secrets
 
 
 def volume(name: str, kind: str, **fields: Any) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "size": 0, "tag": "", "files": []} | fields
+    return {"name": name, "kind": kind, "size": 0, "group": -1, "tag": "", "files": []} | fields
 
 
 def described(operations: Any) -> list[str]:

@@ -31,7 +31,7 @@ class Given:
 def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The child stays here, and keeps its rights; the cgroups that were removed."""
 
-    def surroundings(_group: str) -> Generator[str, None, list[create.Tree]]:
+    def surroundings(_group: str, _rights: object) -> Generator[str, None, list[create.Tree]]:
         yield from ()
         return []
 
@@ -76,7 +76,7 @@ def test_without_orders_it_ends(loop: Loop, removed: list[str]) -> None:
     child = Spare(Reaper(loop))
     child.dismiss()
     run_until(loop, lambda: bool(removed))
-    assert removed == ["first"]
+    assert removed == ["vmpod/first"]
 
 
 @pytest.mark.parametrize("why", ["too much", "too many", "gone"])
@@ -96,7 +96,7 @@ def test_what_it_cannot_do_is_left_to_others(loop: Loop, removed: list[str], why
 def test_one_that_fails_on_its_way_is_an_error(
     loop: Loop, removed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_group: str) -> Iterator[str]:
+    def broken(_group: str, _rights: object) -> Iterator[str]:
         yield "mount proc on /proc"
         raise PermissionError(1, "no")
 

@@ -40,9 +40,9 @@ app:x:100:
         ("www", 33, 33, [50], "/var/www"),
         ("33", 33, 33, [50], "/var/www"),
         ("app", 1000, 100, [1, 50], "/home/app"),
-        ("app:www", 1000, 33, [], "/home/app"),
-        ("app:4711", 1000, 4711, [], "/home/app"),
-        ("1000:0", 1000, 0, [], "/home/app"),
+        ("app:www", 1000, 33, [1, 50], "/home/app"),
+        ("app:4711", 1000, 4711, [1, 50], "/home/app"),
+        ("1000:0", 1000, 0, [1, 50], "/home/app"),
         ("4711", 4711, 0, [], "/"),
         ("4711:staff", 4711, 50, [], "/"),
         ("4711:60", 4711, 60, [], "/"),
@@ -122,3 +122,14 @@ def test_what_is_no_file_does_not_hold_the_agent_up(kind: str, tmp_path: Path) -
     with pytest.raises(UserError):
         look_up("app", str(tmp_path))
     assert look_up("", str(tmp_path)).uid == 0
+
+
+def test_groups_of_the_pod_come_on_top_or_alone(tmp_path: Path) -> None:
+    assert look_up("", str(tmp_path), groups=[7, 3]).groups == [3, 7]
+    assert look_up("root", str(tmp_path), groups=[], strict=True).groups == []
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_bytes(PASSWD)
+    (tmp_path / "etc/group").write_bytes(GROUP)
+    if os.geteuid() == 0:
+        assert look_up("app:www", str(tmp_path), groups=[7]).groups == [1, 7, 50]
+        assert look_up("app:www", str(tmp_path), groups=[7], strict=True).groups == [7]

@@ -13,7 +13,9 @@ from tests.unit.plan.requests import host
 from tests.unit.spec.manifests import container, pod, read_pod
 from vmpod.errors import ConflictError, UsageError
 from vmpod.plan.forward import Forward
+from vmpod.plan.host import Resolver
 from vmpod.plan.network import forwards, mac_address, network, parse_publish
+from vmpod.spec.model import Dns, Pod
 
 
 @pytest.mark.parametrize(
@@ -70,11 +72,34 @@ def test_ipv6_addresses_are_refused_as_such(text: str) -> None:
         parse_publish(text)
 
 
+POD = Pod("p", ())
+
+
+def test_a_pods_own_servers_are_asked_as_well_or_alone() -> None:
+    own = Dns(
+        nameservers=("9.9.9.9",), searches=("mine.example", "example.org"), options=("ndots:2", "edns0")
+    )
+    here = replace(host(), resolver=Resolver(("example.org",), ("ndots:1", "trust-ad")))
+    found = network(here, replace(POD, dns=own))
+    assert found["nameservers"] == ["10.0.2.3", "9.9.9.9"]
+    assert found["search"] == ["example.org", "mine.example"]
+    assert found["options"] == ["ndots:2", "trust-ad", "edns0"]
+    alone = network(here, replace(POD, dns=replace(own, alone=True)))
+    assert (alone["nameservers"], alone["search"]) == (["9.9.9.9"], ["mine.example", "example.org"])
+    assert alone["options"] == ["ndots:2", "edns0"]
+
+
+def test_host_aliases_come_after_the_host() -> None:
+    found = network(host(), replace(POD, host_aliases=(("1.2.3.4", ("a", "b.example")),)))
+    assert found["hosts"][-1] == ["1.2.3.4", "a b.example"]
+    assert found["hosts"][0][0] == "10.0.2.2"
+
+
 def test_ipv6_is_the_hosts() -> None:
-    without = network(host())
+    without = network(host(), POD)
     assert without["ipv6"] is None
     assert without["nameservers"] == ["10.0.2.3"]
-    found = network(replace(host(), ipv6=True))
+    found = network(replace(host(), ipv6=True), POD)
     assert found["ipv6"] == {"address": "fd76:6d70:6f64::f", "prefix": 64, "gateway": "fd76:6d70:6f64::2"}
     assert found["nameservers"] == ["10.0.2.3", "fd76:6d70:6f64::3"]
     assert found["hosts"] == without["hosts"]

@@ -17,13 +17,60 @@ def only(document: dict[str, Any], *others: dict[str, Any]) -> str:
 
 
 SPEC: list[tuple[dict[str, Any], str]] = [
+    ({"hostNetwork": 0}, "spec.hostNetwork: must be true or false, not a number"),
     (
-        {"hostNetwork": True},
-        "spec.hostNetwork: is not supported: the pod is a machine with a network of its own",
+        {
+            "hostNetwork": True,
+            "containers": [container(ports=[{"containerPort": 80, "hostPort": 8080}])],
+        },
+        "spec.containers[0].ports[0].hostPort: must be the containerPort where hostNetwork is true",
     ),
-    ({"hostNetwork": 0}, "spec.hostNetwork: is not supported"),
+    (
+        {"hostPID": True, "shareProcessNamespace": True},
+        "spec.shareProcessNamespace: must not be true together with hostPID",
+    ),
+    ({"dnsPolicy": "None"}, "spec.dnsConfig: must name a server where dnsPolicy is None"),
+    ({"dnsConfig": {"nameservers": ["x"]}}, "spec.dnsConfig.nameservers[0]: 'x' must be an IP address"),
+    ({"dnsConfig": {"nameservers": ["1.1.1.1"] * 4}}, "spec.dnsConfig.nameservers: must be at most 3"),
+    ({"dnsConfig": {"searches": ["a b"]}}, "spec.dnsConfig.searches[0]: 'a b' must be at most 253"),
+    ({"dnsConfig": {"options": [{"value": "1"}]}}, "spec.dnsConfig.options[0].name: is required"),
+    ({"hostAliases": [{"ip": "1.2.3", "hostnames": ["a"]}]}, "spec.hostAliases[0].ip: '1.2.3' must be an IP"),
+    (
+        {"hostAliases": [{"ip": "::1", "hostnames": ["A"]}]},
+        "spec.hostAliases[0].hostnames[0]: 'A' must",
+    ),
+    ({"subdomain": "a.b"}, "spec.subdomain: 'a.b' must be at most 63"),
+    (
+        {"subdomain": "s" * 60, "setHostnameAsFQDN": True},
+        "spec.setHostnameAsFQDN: makes the host name 'p.sss",
+    ),
+    ({"hostnameOverride": "x" * 65}, "spec.hostnameOverride: must be at most 64 characters"),
+    (
+        {"securityContext": {"sysctls": [{"name": "../x", "value": "1"}]}},
+        "spec.securityContext.sysctls[0].name",
+    ),
+    (
+        {"securityContext": {"sysctls": [{"name": "a/b", "value": "1"}, {"name": "a.b", "value": "1"}]}},
+        "spec.securityContext.sysctls[1].name: 'a.b' is set twice",
+    ),
+    (
+        {"securityContext": {"supplementalGroups": [-1]}},
+        "spec.securityContext.supplementalGroups[0]: must",
+    ),
+    (
+        {"securityContext": {"seccompProfile": {"type": "Localhost"}}},
+        "spec.securityContext.seccompProfile.localhostProfile: is required",
+    ),
+    (
+        {"securityContext": {"seccompProfile": {"type": "Localhost", "localhostProfile": "../x"}}},
+        "spec.securityContext.seccompProfile.localhostProfile: '../x' must not contain",
+    ),
+    (
+        {"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}},
+        "spec.securityContext.appArmorProfile: is not supported: the guest has no AppArmor profiles",
+    ),
     ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds: must be between 1 and"),
-    ({"dnsPolicy": "None"}, "spec.dnsPolicy: must be Default, ClusterFirst or ClusterFirstWithHostNet"),
+    ({"dnsPolicy": "none"}, "spec.dnsPolicy: must be Default, ClusterFirst, ClusterFirstWithHostNet or None"),
     ({"os": {"name": "windows"}}, "spec.os.name: must be linux: only Linux pods run"),
     (
         {"containers": [container(lifecycle={"stopSignal": "SIGUSR1"})]},
@@ -38,7 +85,7 @@ SPEC: list[tuple[dict[str, Any], str]] = [
         {"securityContext": {"runAsUser": "0"}},
         "spec.securityContext.runAsUser: must be a whole number, not a string: write it without",
     ),
-    ({"securityContext": {"runAsNonRoot": True}}, "spec.securityContext.runAsNonRoot: is not supported"),
+    ({"securityContext": {"runAsNonRoot": 1}}, "spec.securityContext.runAsNonRoot: must be true or false"),
     ({"securityContext": []}, "spec.securityContext: must be a mapping, not a list"),
     ({"volumes": {}}, "spec.volumes: must be a list, not a mapping"),
     (
@@ -207,12 +254,21 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ({"terminationMessagePolicy": "Logs"}, "terminationMessagePolicy: must be File or FallbackToLogsOnError"),
     ({"tty": True}, "tty: is not supported"),
     (
-        {"securityContext": {"allowPrivilegeEscalation": False}},
-        "securityContext.allowPrivilegeEscalation: is not",
+        {"securityContext": {"allowPrivilegeEscalation": False, "privileged": True}},
+        "securityContext.allowPrivilegeEscalation: cannot be false for a container that is privileged",
     ),
     (
-        {"securityContext": {"capabilities": {"drop": ["ALL"]}}},
-        "securityContext.capabilities: is not supported",
+        {"securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"add": ["CAP_SYS_ADMIN"]}}},
+        "securityContext.allowPrivilegeEscalation: cannot be false for a container that has",
+    ),
+    (
+        {"securityContext": {"capabilities": {"drop": ["NET_ROW"]}}},
+        "securityContext.capabilities.drop[0]: 'NET_ROW' is no capability; did you mean NET_RAW?",
+    ),
+    ({"securityContext": {"procMount": "None"}}, "securityContext.procMount: must be Default or Unmasked"),
+    (
+        {"securityContext": {"seLinuxOptions": {"level": "s0"}}},
+        "securityContext.seLinuxOptions: is not",
     ),
     ({"env": [{"value": "x"}]}, "env[0].name: is required"),
     ({"env": [{"name": "é"}]}, "env[0].name: 'é' must be printable ASCII"),
@@ -323,7 +379,7 @@ def test_container(fields: dict[str, Any], expected: str) -> None:
 
 
 def test_every_fault_is_found_at_once() -> None:
-    found = faults(pod(containers=[], hostPID=True), config_map(data={"": ""}), {"kind": "x"})
+    found = faults(pod(containers=[], hostPID="yes"), config_map(data={"": ""}), {"kind": "x"})
     assert [fault.partition(": ")[0] for fault in sorted(found)] == [
         "apiVersion",
         "data['']",

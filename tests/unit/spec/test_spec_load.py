@@ -28,6 +28,7 @@ from vmpod.spec.model import (
     Resources,
     RestartPolicy,
     SecretVolume,
+    Security,
     Volume,
     VolumeMount,
 )
@@ -106,7 +107,18 @@ CONTAINERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     ({"resources": {"limits": {"cpu": "0.0001"}}}, {"resources": Resources(1, 1)}),
     ({"resources": {"limits": {"memory": 0}, "requests": None}}, {"resources": Resources(memory_request=0)}),
-    ({"securityContext": {"runAsUser": 0, "runAsGroup": 5}}, {"run_as_user": 0, "run_as_group": 5}),
+    (
+        {"securityContext": {"runAsUser": 0, "runAsGroup": 5}},
+        {"security": Security(run_as_user=0, run_as_group=5)},
+    ),
+    (
+        {"securityContext": {"capabilities": {"add": ["CAP_NET_ADMIN", "KILL"], "drop": ["ALL", "KILL"]}}},
+        {"security": Security(capabilities=1 << 12 | 1 << 5)},
+    ),
+    (
+        {"securityContext": {"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}},
+        {"security": Security(capabilities=2**41 - 2)},
+    ),
     ({"imagePullPolicy": "Never", "env": None, "ports": []}, {"image_pull_policy": PullPolicy.NEVER}),
 ]
 
@@ -173,8 +185,9 @@ def test_pod_fields() -> None:
             securityContext={"runAsUser": 1, "runAsGroup": 2},
         )
     )
-    assert (found.run_as_user, found.run_as_group) == (1, 2)
-    ids = [(c.run_as_user, c.run_as_group) for c in (*found.init_containers, *found.containers)]
+    assert (found.security.run_as_user, found.security.run_as_group) == (1, 2)
+    every = [each.security for each in (*found.init_containers, *found.containers)]
+    ids = [(each.run_as_user, each.run_as_group) for each in every]
     assert ids == [(0, 2), (1, 7)]
     assert (found.hostname, found.restart_policy) == ("h", RestartPolicy.ON_FAILURE)
     assert found.termination_grace_period_seconds == 0

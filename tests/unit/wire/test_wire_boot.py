@@ -27,6 +27,7 @@ def full() -> dict[str, Any]:
                 "name": "v",
                 "kind": "files",
                 "size": 0,
+                "group": -1,
                 "tag": "",
                 "files": [{"path": "a", "mode": 0o644, "base64": {"secret": "file/v/a"}}],
             }

@@ -18,30 +18,32 @@ _CPU_PERIOD = 100_000  # microseconds
 _MIN_CPU_QUOTA = 1000  # microseconds; the kernel refuses less
 
 
-def prepare() -> None:
-    """Make the group of all containers, if it is not there yet. Raises OSError.
+def prepare(above: str) -> None:
+    """Make a group of containers, if it is not there yet. Raises OSError.
 
     The filter on it holds in every group below.
     """
+    directory = layout.cgroup(above)
     try:
-        os.mkdir(layout.CONTAINERS_CGROUP)
+        os.mkdir(directory)
     except FileExistsError:
         return
-    for directory in (layout.CGROUPS, layout.CONTAINERS_CGROUP):
-        _write(f"{directory}/cgroup.subtree_control", _CONTROLLERS)
-    syscalls.filter_devices(layout.CONTAINERS_CGROUP, devices.program())
+    for each in (layout.CGROUPS, directory):
+        _write(f"{each}/cgroup.subtree_control", _CONTROLLERS)
+    if above != layout.PRIVILEGED:
+        syscalls.filter_devices(directory, devices.program())
 
 
-def create(container: str) -> None:
+def create(group: str) -> None:
     """Make a container's group. Raises OSError."""
-    prepare()
-    os.mkdir(layout.cgroup(container))
+    prepare(group.partition("/")[0])
+    os.mkdir(layout.cgroup(group))
 
 
-def limit(container: str, *, memory: int, cpu: int, cpu_request: int) -> None:
+def limit(group: str, *, memory: int, cpu: int, cpu_request: int) -> None:
     """Limit what a container's group may have; see limits(). Raises OSError."""
     for file, value in limits(memory=memory, cpu=cpu, cpu_request=cpu_request):
-        _write(f"{layout.cgroup(container)}/{file}", value)
+        _write(f"{layout.cgroup(group)}/{file}", value)
 
 
 def limits(*, memory: int, cpu: int, cpu_request: int) -> Iterator[tuple[str, str]]:
@@ -60,14 +62,14 @@ def limits(*, memory: int, cpu: int, cpu_request: int) -> Iterator[tuple[str, st
         yield "cpu.weight", str(min(10_000, 1 + (shares - 2) * 9999 // 262142))
 
 
-def enter(container: str) -> None:
+def enter(group: str) -> None:
     """Move this process there. Raises OSError."""
-    _write(f"{layout.cgroup(container)}/cgroup.procs", "0")
+    _write(f"{layout.cgroup(group)}/cgroup.procs", "0")
 
 
-def remove(container: str) -> None:
+def remove(group: str) -> None:
     """Remove a container's group, and the groups that it made. Without effect while it has a process."""
-    top = layout.cgroup(container)
+    top = layout.cgroup(group)
     try:
         os.rmdir(top)
     except FileNotFoundError:
@@ -78,6 +80,11 @@ def remove(container: str) -> None:
                 os.rmdir(directory)
             except OSError:
                 pass  # somebody is in it still
+
+
+def kill(group: str) -> None:
+    """Kill every process there. Raises OSError."""
+    _write(f"{layout.cgroup(group)}/cgroup.kill", "1")
 
 
 def _write(path: str, value: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import binascii
 import os
 
 from vmpod_agent import cgroups, create, layout, prepare, syscalls
 from vmpod_agent.create import Bind, Taken
-from vmpod_agent.launch import Command, LaunchError
+from vmpod_agent.launch import Command, LaunchError, Rights
 from vmpod_agent.loop import READ
 from vmpod_agent.operations import Mount
 from vmpod_agent.output import Capture, Tail
@@ -44,6 +45,8 @@ class Services:
         self.secrets = secrets
         self.address = "127.0.0.1"
         """The pod's own."""
+        self.processes: Callable[[], None] | None = None
+        """Sets the process namespace for containers' children, where each has not its own."""
         self.spare: Spare | None = None
         self.deleting = 0
         """Runs whose files are being deleted."""
@@ -74,7 +77,8 @@ class Run:
         self.spec = spec
         self.attempt = attempt
         self.id = f"{spec['name']}-{attempt}"
-        self.group = self.id
+        above = layout.PRIVILEGED if spec["security"]["privileged"] else layout.CONFINED
+        self.group = f"{above}/{self.id}"
         """The name of its cgroup."""
         self.pid = 0
         self.user: User | None = None
@@ -128,7 +132,25 @@ class Run:
         """A command as this container runs it. env: NAME=value strings on top. Raises ValueError."""
         assert self.user is not None
         variables = [*self.environment(), *env]
-        return Command(argv, env=variables, cwd=self.spec["cwd"], user=self.user, terminal=terminal)
+        return Command(
+            argv,
+            env=variables,
+            cwd=self.spec["cwd"],
+            user=self.user,
+            terminal=terminal,
+            rights=self._rights(),
+        )
+
+    def _rights(self) -> Rights:
+        security = self.spec["security"]
+        return Rights(
+            bounding=security["bounding"],
+            no_new_privileges=security["no_new_privileges"],
+            program=binascii.a2b_base64(security["filter"]),
+            read_only=security["read_only"],
+            privileged=security["privileged"],
+            unmasked=security["unmasked"],
+        )
 
     def last_words(self, code: int) -> str:
         """What the container leaves to be told about its end; '' for nothing."""
@@ -201,7 +223,8 @@ class Run:
     def _launch(self, log: RunLog) -> None:
         spec, text = self.spec, self._services.secrets.text
         root = f"{self._bundle}/rootfs"
-        self.user = look_up(spec["user"], root)
+        security = spec["security"]
+        self.user = look_up(spec["user"], root, groups=security["groups"], strict=security["strict_groups"])
         argv = [text(word) for word in spec["argv"]]
         command = self.command(argv)
         taken = Taken(root, self._binds())
@@ -223,6 +246,11 @@ class Run:
         spare, self._services.spare = self._services.spare, None
         if spare is None:
             return None
+        security = self.spec["security"]
+        if security["privileged"] or security["unmasked"] or self._services.processes is not None:
+            # It has made the usual surroundings.
+            spare.dismiss()
+            return None
         self._limit(spare.group)
         if (starting := spare.start(taken, command, streams, self._process_ended)) is not None:
             self.group = spare.group
@@ -232,7 +260,7 @@ class Run:
         """Start the process as a new child."""
         cgroups.create(self.group)
         self._limit(self.group)
-        starting = create.start(self.group, taken, command, streams)
+        starting = create.start(self.group, taken, command, streams, self._services.processes or create.alone)
         self._services.reaper.adopt(starting.pid, self._process_ended)
         return starting
 
@@ -294,6 +322,9 @@ class Run:
             # The loop may hear of its end before it hears what it said.
             self._reported()
         self._close_input()
+        if self._services.processes is not None:
+            # Nothing else ends what it leaves behind, which may hold its output open.
+            cgroups.kill(self.group)
         if self._error is not None:
             self._failed(self._error)
             return

@@ -1,7 +1,6 @@
 """A container's first process (see `launch`), with mounts, processes and a cgroup of its own.
 
-It shares the machine's network, IPC and host name with its peers. There is no seccomp filter, which is the
-Kubernetes default (Unconfined): the machine is the sandbox.
+It shares the machine's network, IPC and host name with its peers. The machine is the sandbox.
 
 What the machine gives to the container, its root among it, is taken by the agent as descriptors of mounts.
 The child never looks for a path of the machine: it has left the machine's mounts before it knows of them.
@@ -13,13 +12,13 @@ import os
 
 from vmpod_agent import cgroups, layout, mounts, syscalls
 from vmpod_agent.launch import Process
-from vmpod_agent.syscalls import CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID
+from vmpod_agent.syscalls import CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, MS_RDONLY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
-    from vmpod_agent.launch import Command, Starting
+    from vmpod_agent.launch import Command, Rights, Starting
 
     Tree = tuple[int, str]
     """A descriptor of a mount, and where in the container it belongs."""
@@ -55,12 +54,20 @@ class Taken:
             os.close(fd)
 
 
-def start(group: str, taken: Taken, command: Command, streams: list[int]) -> Starting:
+def start(
+    group: str, taken: Taken, command: Command, streams: list[int], enter: Callable[[], None]
+) -> Starting:
     """Start a container's first process. group: its cgroup, which is there already.
 
-    streams: for standard input, output and error. Raises OSError.
+    streams: for standard input, output and error, none with a terminal. enter: sets the process namespace for
+    children. Raises OSError.
     """
-    return Creating(group, taken.trees, command, streams).launch(lambda: syscalls.unshare(CLONE_NEWPID))
+    return Creating(group, taken.trees, command, streams).launch(enter)
+
+
+def alone() -> None:
+    """Have children begin a process namespace of their own. Raises OSError."""
+    syscalls.unshare(CLONE_NEWPID)
 
 
 class Creating(Process):
@@ -72,7 +79,7 @@ class Creating(Process):
         self._trees = trees
 
     def entering(self) -> Iterator[str]:
-        made = yield from surroundings(self._group)
+        made = yield from surroundings(self._group, self._command.rights)
         yield from self.moving_in(made)
 
     def moving_in(self, made: list[Tree]) -> Iterator[str]:
@@ -86,9 +93,12 @@ class Creating(Process):
         yield "make the working directory"
         # As the machine's root: an engine makes it if the image has none.
         os.makedirs(self._command.cwd, exist_ok=True)
+        if self._command.rights.read_only:
+            yield "make the root file system read-only"
+            syscalls.protect("/")
 
 
-def surroundings(group: str) -> Generator[str, None, list[Tree]]:
+def surroundings(group: str, rights: Rights) -> Generator[str, None, list[Tree]]:
     """Make what is the same around every container, and leave the machine's mounts.
 
     Steps are told before they are done; the result is what has to be placed in the container's root.
@@ -100,18 +110,19 @@ def surroundings(group: str) -> Generator[str, None, list[Tree]]:
     syscalls.join_new_keyring()
     yield "leave the machine's mounts"
     shm = mounts.take("/dev/shm", read_only=False)  # noqa: S108 - the pod's containers share it, as they share IPC
+    nodes = mounts.nodes() if rights.privileged else []
     mounts.leave(layout.EMPTY)
     for path, kind, flags, options in mounts.FILE_SYSTEMS:
         yield f"mount {kind} on {path}"
-        mounts.mount(path, kind, flags, options)
+        mounts.mount(path, kind, flags & ~MS_RDONLY if rights.privileged else flags, options)
         if path == "/dev":
             yield "make devices"
-            mounts.make_devices()
+            mounts.make_devices(nodes)
     mounts.place(shm, "/dev/shm")  # noqa: S108 - see above
-    for path in mounts.HIDDEN:
+    for path in () if rights.unmasked else mounts.HIDDEN:
         yield f"hide {path}"
         mounts.hide(path)
-    for path in mounts.PROTECTED:
+    for path in () if rights.unmasked else mounts.PROTECTED:
         yield f"protect {path}"
         mounts.protect(path)
     yield "take what was made"

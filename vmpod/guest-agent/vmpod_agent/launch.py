@@ -23,6 +23,7 @@ import os
 import stat
 import struct
 
+from vmpod.wire.capabilities import DEFAULT
 from vmpod_agent import capabilities, syscalls
 from vmpod_agent.signals import signal
 from vmpod_agent.syscalls import CLONE_NEWPID, TIOCGPTPEER, TIOCSCTTY, TIOCSPTLCK, TIOCSWINSZ
@@ -56,6 +57,37 @@ class LaunchError(Exception):
         self.status = status
 
 
+class Rights:
+    """What a command may do.
+
+    bounding: capabilities, as a mask; no_new_privileges: no program gives it more; program: of a seccomp
+    filter; read_only: it may not write to its root file system; privileged: it sees the machine's devices,
+    and may write to all of /proc and /sys; unmasked: nothing of /proc and /sys is hidden or protected.
+    """
+
+    __slots__ = ("bounding", "no_new_privileges", "privileged", "program", "read_only", "unmasked")
+
+    def __init__(
+        self,
+        *,
+        bounding: int = DEFAULT,
+        no_new_privileges: bool = False,
+        program: bytes = b"",
+        read_only: bool = False,
+        privileged: bool = False,
+        unmasked: bool = False,
+    ) -> None:
+        self.bounding, self.no_new_privileges, self.program = bounding, no_new_privileges, program
+        self.read_only, self.privileged, self.unmasked = read_only, privileged, unmasked
+
+    def packed(self) -> dict[str, Any]:
+        """All of it, as the arguments of another."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+_USUAL = Rights()
+
+
 class Command:
     """What is to be executed, and as whom.
 
@@ -71,7 +103,9 @@ class Command:
         cwd: str,
         user: User,
         terminal: tuple[int, int] | None = None,
+        rights: Rights = _USUAL,
     ) -> None:
+        self.rights = rights
         self.argv = [_encoded(word) for word in argv]
         pairs = (_encoded(word).partition(b"=") for word in env)
         self.env = {name: value for name, _, value in pairs}
@@ -87,13 +121,14 @@ class Command:
     def packed(self) -> tuple[Any, ...]:
         """All of it, as plain data for unpack(); without a terminal."""
         user = self.user
-        return self.argv, self.env, self.cwd, user.uid, user.gid, user.groups, user.home
+        rights = self.rights.packed()
+        return rights, self.argv, self.env, self.cwd, user.uid, user.gid, user.groups, user.home
 
     @classmethod
     def unpack(cls, data: tuple[Any, ...]) -> Command:
         """What packed() gave."""
-        argv, env, cwd, *user = data
-        found = cls([], env=[], cwd="", user=User(*user))
+        rights, argv, env, cwd, *user = data
+        found = cls([], env=[], cwd="", user=User(*user), rights=Rights(**rights))
         found.argv, found.env, found.cwd = argv, env, cwd
         return found
 
@@ -152,7 +187,7 @@ class Process:
     def __init__(self, command: Command, streams: list[int]) -> None:
         self._command = command
         self._streams = streams
-        self._bounding = capabilities.DEFAULT
+        self._bounding = command.rights.bounding
         self._kept = self._bounding if command.user.uid == 0 else 0
 
     def entering(self) -> Iterator[str]:
@@ -174,6 +209,11 @@ class Process:
         """Give up rights, and become the command, from where it is to run."""
         yield "pass the standard streams"
         self._pass_streams(report)
+        rights = self._command.rights
+        if rights.program and not rights.no_new_privileges:
+            # While it may be set: this takes rights, too.
+            yield "filter system calls"
+            syscalls.set_filter(rights.program)
         yield "give up capabilities"
         self._give_up()
         yield f"enter the working directory {os.fsdecode(self._command.cwd)}"
@@ -183,6 +223,12 @@ class Process:
         if self._command.terminal:
             yield "open a terminal"
             self._open_terminal(report)
+        if rights.no_new_privileges:
+            yield "give up new privileges"
+            syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+            if rights.program:
+                yield "filter system calls"
+                syscalls.set_filter(rights.program)
         yield _EXECUTE
         self._execute()
 

@@ -18,7 +18,8 @@ ETC = f"{RUN}/etc"
 EMPTY = "/mnt"
 """A directory for a child to mount something on, which nobody else sees."""
 CGROUPS = "/sys/fs/cgroup"
-CONTAINERS_CGROUP = f"{CGROUPS}/vmpod"
+CONFINED, PRIVILEGED = "vmpod", "privileged"
+"""The cgroups of containers: of those that may use harmless devices only, and of those that may use all."""
 
 
 def image(number: int) -> str:
@@ -26,6 +27,6 @@ def image(number: int) -> str:
     return f"{IMAGES}/{number}"
 
 
-def cgroup(container: str) -> str:
-    """The cgroup of a container, by its name there."""
-    return f"{CONTAINERS_CGROUP}/{container}"
+def cgroup(group: str) -> str:
+    """The directory of a cgroup, by its name: 'vmpod/CONTAINER'."""
+    return f"{CGROUPS}/{group}"

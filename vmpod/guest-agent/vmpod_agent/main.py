@@ -6,6 +6,7 @@ the host and to the console, and the machine is turned off.
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -17,6 +18,7 @@ from vmpod_agent import layout, ports, prepare, syscalls, template
 from vmpod_agent.console import report
 from vmpod_agent.container import Services
 from vmpod_agent.journal import EventJournal, JournalDisk, RunLog
+from vmpod_agent.launch import LaunchError
 from vmpod_agent.loop import Loop
 from vmpod_agent.methods import table
 from vmpod_agent.operations import Mount
@@ -93,9 +95,22 @@ class Agent:
         # The host starts to talk when it sees this, and finds the ports open.
         self._say(events.BOOTED, "")
         _execute(prepare.machine(document))
+        self._choose_processes(document)
         self._discard_old_layers()
         self._say(events.PREPARED, "")
         self._beat()
+
+    def _choose_processes(self, document: BootDocument) -> None:
+        """Whose processes containers see. Raises OSError."""
+        if document["processes"] == "machine":
+            self.services.processes = lambda: None
+        elif document["processes"] == "shared":
+            from vmpod_agent import shared  # noqa: PLC0415 - few pods want it
+
+            try:
+                self.services.processes = shared.begin(self._reaper)
+            except LaunchError as error:
+                raise OSError(errno.EIO, str(error)) from None
 
     # What the methods need (methods.Agent).
 

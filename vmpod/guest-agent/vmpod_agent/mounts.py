@@ -95,11 +95,26 @@ def mount(path: str, kind: str, flags: int, options: str) -> None:
     syscalls.mount(kind, ".", kind, flags=flags, options=options)
 
 
-def make_devices() -> None:
-    """Fill /dev. Raises OSError."""
+def nodes() -> list[tuple[str, int, int]]:
+    """The machine's devices: path, mode, number."""
+    found = []
+    for directory, _, names in os.walk("/dev"):
+        for name in names:
+            path = f"{directory}/{name}"
+            status = os.lstat(path)
+            # Terminals have a file system of their own.
+            if stat.S_IFMT(status.st_mode) in (stat.S_IFCHR, stat.S_IFBLK) and name != "ptmx":
+                found.append((path, status.st_mode, status.st_rdev))
+    return found
+
+
+def make_devices(more: list[tuple[str, int, int]]) -> None:
+    """Fill /dev. more: see nodes(). Raises OSError."""
+    usual = [(f"/dev/{name}", 0o666 | stat.S_IFCHR, os.makedev(*number)) for name, *number in _NODES]
     mask = os.umask(0)
-    for name, major, minor in _NODES:
-        os.mknod(f"/dev/{name}", 0o666 | stat.S_IFCHR, os.makedev(major, minor))
+    for path, mode, number in {node[0]: node for node in (*more, *usual)}.values():
+        os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+        os.mknod(path, mode, number)
     os.umask(mask)
     for name, target in _LINKS:
         os.symlink(target, f"/dev/{name}")

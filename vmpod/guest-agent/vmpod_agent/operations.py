@@ -51,24 +51,28 @@ class Partition:
 
 
 class Directory:
-    """Make a directory with exactly that mode."""
+    """Make a directory with exactly that mode. group: who else may write, and owns what is new; or -1."""
 
-    def __init__(self, path: str, mode: int) -> None:
-        self.path, self.mode = path, mode
+    def __init__(self, path: str, mode: int, group: int = -1) -> None:
+        self.path, self.group = path, group
+        self.mode = mode if group < 0 else mode | 0o2770
 
     def describe(self) -> str:
         return f"make directory {self.path} with mode {self.mode:o}"
 
     def execute(self) -> None:
         os.makedirs(self.path, exist_ok=True)
+        if self.group >= 0:
+            os.chown(self.path, -1, self.group)
         os.chmod(self.path, self.mode)
 
 
 class WriteFile:
-    """Write a small file with exactly that mode, making its directory."""
+    """Write a small file with exactly that mode, making its directory. group: who else may read it; or -1."""
 
-    def __init__(self, path: str, content: bytes, mode: int = 0o644) -> None:
-        self.path, self.content, self.mode = path, content, mode
+    def __init__(self, path: str, content: bytes, mode: int = 0o644, group: int = -1) -> None:
+        self.path, self.content, self.group = path, content, group
+        self.mode = mode if group < 0 else mode | 0o440
 
     def describe(self) -> str:
         return f"write {self.path}"
@@ -80,6 +84,8 @@ class WriteFile:
             done = 0
             while done < len(self.content):
                 done += os.write(fd, self.content[done:])
+            if self.group >= 0:
+                os.fchown(fd, -1, self.group)
             os.fchmod(fd, self.mode)
         finally:
             os.close(fd)

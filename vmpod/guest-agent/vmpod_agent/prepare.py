@@ -50,18 +50,22 @@ def machine(document: BootDocument) -> Iterator[Operation]:
     else:
         yield WriteFile(f"{layout.ETC}/resolv.conf", b"")
     yield from names(document)
+    for name, value in document["sysctls"]:
+        yield KernelSetting(f"/proc/sys/{name.replace('.', '/')}", value)
     yield from disks(document)
 
 
 def names(document: BootDocument) -> Iterator[Operation]:
     """What the pod is called, for the kernel and in files."""
     hostname, settings = document["pod"]["hostname"], document["network"]
+    # The full name first, as hosts(5) has it.
+    called = " ".join(dict.fromkeys(filter(None, (document["pod"]["fqdn"], hostname))))
     yield Hostname(hostname)
     addresses = [settings["address"]] if settings else ["127.0.1.1"]
     if settings and settings["ipv6"]:
         addresses.append(settings["ipv6"]["address"])
     extra = settings["hosts"] if settings else []
-    yield WriteFile(f"{layout.ETC}/hosts", network.hosts(hostname, addresses, extra))
+    yield WriteFile(f"{layout.ETC}/hosts", network.hosts(called, addresses, extra))
     yield WriteFile(f"{layout.ETC}/hostname", f"{hostname}\n".encode())
 
 
@@ -101,17 +105,19 @@ def volumes(document: BootDocument, secrets: Secrets) -> Iterator[Operation]:
 def _volume(volume: BootVolume, path: str, secrets: Secrets) -> Iterator[Operation]:
     if volume["kind"] == "disk":
         # Bound from the scratch disk when a container starts: see source().
-        yield Directory(source(volume), 0o777)
+        yield Directory(source(volume), 0o777, volume["group"])
     elif volume["kind"] == "memory":
         size = f",size={volume['size']}" if volume["size"] else ""
         yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options=f"mode=1777{size}")
+        if volume["group"] >= 0:
+            yield Directory(path, 0o1777, volume["group"])
     elif volume["kind"] == "share":
         yield Mount(volume["tag"], path, "9p", options=_SHARE_OPTIONS)
     else:
         yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options="mode=0755")
         for file in volume["files"]:
             content = binascii.a2b_base64(secrets.text(file["base64"]))
-            yield WriteFile(f"{path}/{file['path']}", content, file["mode"])
+            yield WriteFile(f"{path}/{file['path']}", content, file["mode"], volume["group"])
 
 
 def source(volume: BootVolume) -> str:

@@ -11,10 +11,9 @@ import marshal
 import os
 import struct
 
-from vmpod_agent import cgroups, create, launch, syscalls
+from vmpod_agent import cgroups, create, launch, layout, syscalls
 from vmpod_agent.create import Creating
-from vmpod_agent.launch import Command, Starting
-from vmpod_agent.syscalls import CLONE_NEWPID
+from vmpod_agent.launch import Command, Rights, Starting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,14 +30,14 @@ _MAX_PASSED = 253  # descriptors in one message: SCM_MAX_FD in net/scm.h
 class Spare:
     """The child, as the agent sees it. group: the name of its cgroup."""
 
-    group = "first"
+    group = f"{layout.CONFINED}/first"
 
     def __init__(self, reaper: Reaper) -> None:
         """Returns once the child waits for its orders. Raises OSError, LaunchError."""
         self._ended: Callable[[ExitStatus], None] | None = None
         self._gone = False
         cgroups.create(self.group)
-        self._starting = launch.fork(_Waiting(), lambda: syscalls.unshare(CLONE_NEWPID), "")
+        self._starting = launch.fork(_Waiting(), create.alone, "")
         reaper.adopt(self._starting.pid, self._end)
         self._starting.wait()
 
@@ -84,7 +83,7 @@ class _Waiting:
         # Nothing that the agent has open is kept from anybody.
         syscalls.close_range(3, report - 1)
         syscalls.close_range(report + 1, syscalls.LAST_FD)
-        made = yield from create.surroundings(Spare.group)
+        made = yield from create.surroundings(Spare.group, Rights())
         os.write(report, _WAITING)
         yield "wait for a container"
         order, passed = _receive(report)

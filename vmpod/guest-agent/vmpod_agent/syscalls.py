@@ -25,6 +25,7 @@ CLONE_NEWPID = 0x20000000
 PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_CAPBSET_DROP = 24
+PR_SET_NO_NEW_PRIVS = 38
 AF_INET = 2
 AF_INET6 = 10
 LAST_FD = 0xFFFFFFFF
@@ -48,11 +49,13 @@ _MOVE_MOUNT_F_EMPTY_PATH = 0x4
 _MOVE_MOUNT_T_EMPTY_PATH = 0x40
 _RESOLVE_NO_MAGICLINKS = 2
 _KEYCTL_JOIN_SESSION_KEYRING = 1
+_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _BPF_PROG_LOAD, _BPF_PROG_ATTACH = 5, 8
 _BPF_PROG_TYPE_CGROUP_DEVICE = 15
 _BPF_CGROUP_DEVICE = 6
 _BPF_INSTRUCTION = 8  # bytes
 _BPF_TRIES = 20
+_FILTER_INSTRUCTION = 8  # bytes
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -91,6 +94,15 @@ def protect_tree(tree: int) -> None:
     attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
     result = _libc.mount_setattr(tree, b"", _AT_EMPTY_PATH, attributes, ctypes.c_size_t(len(attributes)))
     _check(result, "make a mount read-only")
+
+
+def protect(path: str) -> None:
+    """Let nobody write to what is mounted there; what is mounted below stays as it is. Raises OSError."""
+    attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
+    result = _libc.mount_setattr(
+        _AT_FDCWD, os.fsencode(path), 0, attributes, ctypes.c_size_t(len(attributes))
+    )
+    _check(result, f"make {path} read-only")
 
 
 def move_mount(tree: int, target: int) -> None:
@@ -202,6 +214,19 @@ def set_namespaces(pidfd: int, kinds: int) -> None:
 def prctl(option: int, argument: int) -> None:
     """prctl(2), of the kinds that take one number. Raises OSError."""
     _check(_libc.prctl(option, *map(ctypes.c_ulong, (argument, 0, 0, 0))), f"prctl {option}")
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog of linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def set_filter(program: bytes) -> None:
+    """Have the kernel ask a program at every system call from now on. Raises OSError."""
+    filter_ = _Program(length=len(program) // _FILTER_INSTRUCTION, instructions=program)
+    result = _libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(filter_))
+    _check(result, "filter system calls")
 
 
 def set_capabilities(*, permitted: int, effective: int) -> None:

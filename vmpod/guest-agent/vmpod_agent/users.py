@@ -12,7 +12,7 @@ from vmpod_agent.process import pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _MAX_FILE = 1024 * 1024
 _MAX_ID = 2**32 - 2
@@ -33,16 +33,19 @@ class User:
         self.uid, self.gid, self.groups, self.home = uid, gid, groups, home
 
 
-def look_up(user: str, root: str) -> User:
+def look_up(user: str, root: str, *, groups: Iterable[int] = (), strict: bool = False) -> User:
     """Resolve 'name', 'uid', 'name:group' or 'uid:gid' in the root filesystem; '' is root.
 
-    A user given by number need not exist in the image; its group is then 0. Raises UserError.
+    groups: more groups of the user; strict: none but these. A user given by number need not exist in the
+    image; its group is then 0. Raises UserError.
     """
     if user in _ROOT:
         # By far the most common, and worth no process of its own.
-        return User(0, 0, [], "/root")
-    passwd, group = _read(root, "/etc/passwd"), _read(root, "/etc/group")
-    return resolve(user, passwd, group)
+        found = User(0, 0, [], "/root")
+    else:
+        found = resolve(user, _read(root, "/etc/passwd"), _read(root, "/etc/group"))
+    found.groups = sorted({*groups, *([] if strict else found.groups)})
+    return found
 
 
 def resolve(user: str, passwd: bytes, group: bytes) -> User:
@@ -53,12 +56,11 @@ def resolve(user: str, passwd: bytes, group: bytes) -> User:
         raise UserError(f"the image has no user {name!r} in /etc/passwd")
     uid = _number(entry[2] if entry else name)
     home = entry[5] if entry else "/"
-    if group_name:
-        return User(uid, _group(group_name, group), [], home)
-    gid = _number(entry[3]) if entry else 0
     login = entry[0] if entry else ""
     groups = [_number(row[2]) for row in _rows(group, 3) if login and login in _members(row)]
-    return User(uid, gid, groups, home)
+    if group_name:
+        return User(uid, _group(group_name, group), groups, home)
+    return User(uid, _number(entry[3]) if entry else 0, groups, home)
 
 
 def _group(name: str, group: bytes) -> int:
