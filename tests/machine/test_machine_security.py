@@ -202,7 +202,7 @@ def test_the_machines_own_processes(vmpod: Vmpod, pods: Pods) -> None:
     somebody = idle("somebody", runAsUser=1000)
     spec = {"hostPID": True, "hostIPC": True, "hostNetwork": True, "securityContext": strict}
     name = pods.start(pod("machines", idle("main"), somebody, **spec))
-    assert sh(vmpod, name, "somebody", "id -G") == ["1000 4000"]
+    assert sh(vmpod, name, "somebody", "id -G") == ["1001 4000"]
     found = sh(vmpod, name, "main", "ps -o pid,args")
     assert any(line.split()[:1] == ["1"] and "python" in line for line in found)
 

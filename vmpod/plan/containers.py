@@ -10,11 +10,12 @@ from vmpod.oci.model import ImageConfig
 from vmpod.plan.host import Request
 from vmpod.plan.life import life
 from vmpod.plan.security import security
-from vmpod.spec.environment import expand_words, resolve_env
+from vmpod.spec.environment import expand, expand_words, from_files, resolve_env
+from vmpod.spec.facts import Facts
 from vmpod.spec.model import Container, Pod, ResolvedVar
 
 if TYPE_CHECKING:
-    from vmpod.wire.boot import BootContainer, BootMount, Value
+    from vmpod.wire.boot import BootContainer, BootMount, EnvFile, Value
 
 UNKNOWN_COMMAND = "<the image's command>"
 """Stands in a plan for the command of an image that is not on this host yet."""
@@ -25,13 +26,14 @@ def boot_container(
     pod: Pod,
     request: Request,
     *,
+    facts: Facts,
     image: int,
     secrets: MutableMapping[str, str],
 ) -> BootContainer:
-    """One container; the values of Secrets are added to `secrets`."""
+    """One container; the values of Secrets are added to `secrets`. facts: what it may be told of its pod."""
     found = request.images.get(container.image)
     config = found.config if found else ImageConfig(cmd=(UNKNOWN_COMMAND,))
-    variables = resolve_env(container, request.manifest)
+    variables = resolve_env(container, request.manifest, facts)
     resources = container.resources
     return {
         "name": container.name,
@@ -39,12 +41,23 @@ def boot_container(
         "image": image,
         "argv": _argv(container, config, variables, secrets),
         "env": _env(container, config, variables, pod, secrets),
+        "env_files": [
+            {
+                "name": name,
+                "volume": ref.volume_name,
+                "path": ref.path,
+                "key": ref.key,
+                "optional": ref.optional,
+            }
+            for name, ref in from_files(container)
+        ],
         "cwd": container.working_dir or config.working_dir or "/",
         "user": user_of(container, config),
-        "mounts": _mounts(container),
+        "mounts": _mounts(container, variables),
         "memory": resources.memory_limit or 0,
         "cpu": resources.cpu_limit or 0,
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
+        "storage": resources.storage_limit or 0,
         "stop_signal": container.lifecycle.stop_signal or config.stop_signal or "SIGTERM",
         "stdin": container.stdin,
         "stdin_once": container.stdin_once,
@@ -133,6 +146,19 @@ def _env(
     return [[name, value] for name, value in env.items()]
 
 
+def _env_files(container: Container) -> list[EnvFile]:
+    return [
+        {
+            "name": name,
+            "volume": ref.volume_name,
+            "path": ref.path,
+            "key": ref.key,
+            "optional": ref.optional,
+        }
+        for name, ref in from_files(container)
+    ]
+
+
 def _value(text: str, sensitive: bool, name: str, secrets: MutableMapping[str, str]) -> Value:
     if not sensitive:
         return text
@@ -147,14 +173,15 @@ def user_of(container: Container, config: ImageConfig) -> str:
     return base if group is None else f"{base.partition(':')[0] or '0'}:{group}"
 
 
-def _mounts(container: Container) -> list[BootMount]:
+def _mounts(container: Container, variables: Sequence[ResolvedVar]) -> list[BootMount]:
     """Outer mounts before inner ones, so that none hides another."""
     return [
         {
             "volume": mount.name,
             "path": mount.mount_path,
-            "sub_path": mount.sub_path,
+            "sub_path": mount.sub_path or expand(mount.sub_path_expr, variables)[0],
             "read_only": mount.read_only,
+            "recursive": mount.recursive_read_only,
         }
         for mount in sorted(container.volume_mounts, key=lambda each: each.mount_path.count("/"))
     ]

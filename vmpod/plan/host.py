@@ -33,7 +33,7 @@ class Host:
     """Facts of the host.
 
     cpus: how many it has; root: whether QEMU will run as root; host_paths: what each hostPath is now;
-    ipv6: whether it has an IPv6 address that leads out of it.
+    ipv6: whether it has an IPv6 address that leads out of it. name: what it calls itself.
     """
 
     accelerator: Accelerator
@@ -42,6 +42,7 @@ class Host:
     resolver: Resolver = Resolver()
     host_paths: Mapping[str, PathKind] = field(default_factory=dict)
     ipv6: bool = False
+    name: str = "localhost"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Request
 from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned
 from vmpod.plan.security import profile_problems
+from vmpod.spec.facts import Facts, facts_of
 from vmpod.spec.model import Container, Pod
 from vmpod.wire.boot import BOOT_VERSION
 
@@ -48,14 +49,10 @@ def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:
     return Planned(plan, secrets)
 
 
-def _all_containers(pod: Pod) -> tuple[Container, ...]:
-    return pod.init_containers + pod.containers
-
-
 def _images(pod: Pod, request: Request) -> tuple[ImageUse, ...]:
     """Every image once, in sorted order of names; names that mean the same image count as one."""
     found: dict[str, ImageUse] = {}
-    for name in sorted({container.image for container in _all_containers(pod)}):
+    for name in sorted(pod.images()):
         image = request.images.get(name)
         use = ImageUse(name, image.digest, image.disk) if image else ImageUse(name, None, None)
         found.setdefault(use.digest or name, use)
@@ -91,12 +88,15 @@ def _machine(pod: Pod, request: Request) -> Machine:
 def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dict[str, str]) -> BootDocument:
     index = {use.digest or use.name: number for number, use in enumerate(images)}
 
-    def number(container: Container) -> int:
-        image = request.images.get(container.image)
-        return index[image.digest if image else container.image]
+    facts = _facts(pod, request)
+
+    def number(name: str) -> int:
+        image = request.images.get(name)
+        return index[image.digest if image else name]
 
     def boot(container: Container) -> dict[str, object]:
-        return dict(boot_container(container, pod, request, image=number(container), secrets=secrets))
+        image = number(container.image)
+        return dict(boot_container(container, pod, request, facts=facts, image=image, secrets=secrets))
 
     return {
         "version": BOOT_VERSION,
@@ -110,7 +110,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         },
         "network": network.network(request.host, pod),
         "images": _layout([_image(use, request) for use in images]),
-        "volumes": volumes.boot_volumes(pod, request.manifest, secrets),
+        "volumes": volumes.boot_volumes(pod, request.manifest, secrets, facts=facts, number=number),
         "init_containers": [boot(container) for container in pod.init_containers],  # type: ignore[misc]
         "containers": [boot(container) for container in pod.containers],  # type: ignore[misc]
         "restart_policy": pod.restart_policy.value,
@@ -119,6 +119,24 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         "processes": "machine" if pod.host_pid else "shared" if pod.share_process_namespace else "own",
         "sysctls": [list(each) for each in pod.security.sysctls],
     }
+
+
+def _facts(pod: Pod, request: Request) -> Facts:
+    addresses = [network.ADDRESS, *[network.IPV6_ADDRESS] * request.host.ipv6]
+    fields = {
+        "metadata.uid": request.uid,
+        "spec.nodeName": request.host.name,
+        "status.hostIP": network.GATEWAY,
+        "status.hostIPs": network.GATEWAY,
+        "status.podIP": addresses[0],
+        "status.podIPs": ",".join(addresses),
+    }
+    machine = {
+        "cpu": 1000 * size.cpus(pod),
+        "memory": size.memory(pod) - size.GUEST_MEMORY,
+        "ephemeral-storage": size.SCRATCH_SIZE,
+    }
+    return facts_of(pod, fields, machine)
 
 
 def _image(use: ImageUse, request: Request) -> Image | None:

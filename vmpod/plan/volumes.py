@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vmpod.errors import Problem
 from vmpod.plan.host import Host
 from vmpod.plan.model import MAX_SHARES, Share, share_tag
+from vmpod.spec.facts import Facts
 from vmpod.spec.model import (
     ConfigMapVolume,
+    DownwardItem,
+    DownwardVolume,
     EmptyDir,
     HostPath,
+    ImageVolume,
     KeyToPath,
     Manifest,
     Pod,
+    ProjectedVolume,
     SecretVolume,
     Volume,
 )
@@ -24,13 +29,19 @@ from vmpod.spec.model import (
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootVolume, VolumeFile
 
+Number = Callable[[str], int]
 
-def boot_volumes(pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str]) -> list[BootVolume]:
-    """Every volume as the agent sees it; the values of Secrets are added to `secrets`."""
+
+def boot_volumes(
+    pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str], *, facts: Facts, number: Number
+) -> list[BootVolume]:
+    """Every volume as the agent sees it; the values of Secrets are added to `secrets`.
+
+    facts: what the pod may be told about itself; number: the index of an image, by its name.
+    """
     places = {volume.name: share_tag(place) for place, volume in enumerate(_shared(pod))}
-    return [
-        _boot_volume(volume, pod, places.get(volume.name, ""), manifest, secrets) for volume in pod.volumes
-    ]
+    maker = _Maker(pod, manifest, secrets, facts, number)
+    return [maker.volume(volume, places.get(volume.name, "")) for volume in pod.volumes]
 
 
 def shares(pod: Pod, host: Host) -> tuple[Share, ...]:
@@ -81,38 +92,74 @@ def _read_only(volume: Volume, pod: Pod) -> bool:
     return all(mount.read_only for mount in mounts)
 
 
-def _boot_volume(
-    volume: Volume, pod: Pod, tag: str, manifest: Manifest, secrets: MutableMapping[str, str]
-) -> BootVolume:
-    source = volume.source
-    group = -1 if pod.security.fs_group is None else pod.security.fs_group
-    found: BootVolume = {
-        "name": volume.name,
-        "kind": "files",
-        "size": 0,
-        "group": group,
-        "tag": "",
-        "files": [],
-    }
-    if isinstance(source, EmptyDir):
-        found |= {"kind": "memory" if source.medium == "Memory" else "disk", "size": source.size_limit or 0}
-    elif isinstance(source, HostPath):
-        found |= {"kind": "share", "tag": tag}
-    elif isinstance(source, ConfigMapVolume):
-        data = manifest.config_maps[source.name].data if source.name in manifest.config_maps else {}
-        found["files"] = _files(source, data)
-    else:
-        data = manifest.secrets[source.name].data if source.name in manifest.secrets else {}
-        found["files"] = _secret_files(volume.name, _files(source, data), secrets)
-    return found
+class _Maker:
+    """Makes the volumes of one pod; see boot_volumes()."""
+
+    def __init__(
+        self, pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str], facts: Facts, number: Number
+    ) -> None:
+        self._manifest = manifest
+        self._secrets = secrets
+        self._facts = facts
+        self._number = number
+        self._group = -1 if pod.security.fs_group is None else pod.security.fs_group
+
+    def volume(self, volume: Volume, tag: str) -> BootVolume:
+        """One volume. tag: of its share."""
+        source = volume.source
+        found: BootVolume = {
+            "name": volume.name,
+            "kind": "files",
+            "size": 0,
+            "group": self._group,
+            "tag": "",
+            "image": -1,
+            "files": [],
+        }
+        if isinstance(source, EmptyDir):
+            kind: Literal["memory", "disk"] = "memory" if source.medium == "Memory" else "disk"
+            found |= {"kind": kind, "size": source.size_limit or 0}
+        elif isinstance(source, HostPath):
+            found |= {"kind": "share", "tag": tag}
+        elif isinstance(source, ImageVolume):
+            found |= {"kind": "image", "image": self._number(source.reference)}
+        elif isinstance(source, ProjectedVolume):
+            found["files"] = [
+                file
+                for number, each in enumerate(source.sources)
+                for file in self._files(f"{volume.name}/{number}", each, source.default_mode)
+            ]
+        else:
+            found["files"] = self._files(volume.name, source, source.default_mode)
+        return found
+
+    def _files(
+        self, name: str, source: ConfigMapVolume | SecretVolume | DownwardVolume, mode: int
+    ) -> list[VolumeFile]:
+        """name: unique among all of the pod's."""
+        if isinstance(source, DownwardVolume):
+            return [self._told(item, mode) for item in source.items]
+        if isinstance(source, ConfigMapVolume):
+            config_map = self._manifest.config_maps.get(source.name)
+            return _files(source, config_map.data if config_map else {}, mode)
+        secret = self._manifest.secrets.get(source.name)
+        return _secret_files(name, _files(source, secret.data if secret else {}, mode), self._secrets)
+
+    def _told(self, item: DownwardItem, mode: int) -> VolumeFile:
+        if item.resource_field_ref:
+            text = self._facts.resource(item.resource_field_ref, "")
+        else:
+            text = self._facts.field(item.field_ref)
+        content = base64.b64encode(text.encode()).decode()
+        return {"path": item.path, "mode": mode if item.mode is None else item.mode, "base64": content}
 
 
-def _files(source: ConfigMapVolume | SecretVolume, data: Mapping[str, bytes]) -> list[VolumeFile]:
+def _files(source: ConfigMapVolume | SecretVolume, data: Mapping[str, bytes], mode: int) -> list[VolumeFile]:
     items = source.items or tuple(KeyToPath(key, key) for key in sorted(data))
     return [
         {
             "path": item.path,
-            "mode": source.default_mode if item.mode is None else item.mode,
+            "mode": mode if item.mode is None else item.mode,
             "base64": base64.b64encode(data[item.key]).decode(),
         }
         for item in items

@@ -31,6 +31,7 @@ def host_facts(accelerator: Accelerator, manifest: Manifest) -> Host:
         resolver=read_resolver(Path("/etc/resolv.conf")),
         host_paths={path: path_kind(path) for path in _host_paths(manifest)},
         ipv6=has_ipv6(Path("/proc/net/if_inet6")),
+        name=os.uname().nodename,
     )
 
 

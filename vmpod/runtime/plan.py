@@ -41,5 +41,4 @@ def _plan(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, options: O
 
 
 def _images(runtime: Runtime, pod: Pod) -> dict[str, Image | None]:
-    names = {container.image for container in (*pod.init_containers, *pod.containers)}
-    return {name: runtime.images.find(name) for name in names}
+    return {name: runtime.images.find(name) for name in pod.images()}

@@ -147,10 +147,8 @@ def _replace_old(runtime: Runtime, key: str) -> None:
 def ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[str, Image]:
     """Every image of the pod, by the name that it gives. Raises ImageError, HostError."""
     found: dict[str, Image] = {}
-    for container in (*pod.init_containers, *pod.containers):
-        if container.image not in found:
-            policy = container.image_pull_policy
-            found[container.image] = runtime.images.ensure(container.image, policy, progress)
+    for name, policy in pod.images().items():
+        found[name] = runtime.images.ensure(name, policy, progress)
     return found
 
 

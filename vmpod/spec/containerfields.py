@@ -73,8 +73,13 @@ ENV = table("env", works("name", "value", "valueFrom"))
 ENV_SOURCE = table(
     "valueFrom of env",
     works("configMapKeyRef", "secretKeyRef"),
-    refused("fieldRef", "resourceFieldRef", "fileKeyRef"),
+    works("fieldRef", text="the node is the host; its address is the one that the pod reaches it by"),
+    works("resourceFieldRef", text="without a limit: what the machine has"),
+    works("fileKeyRef", text="read when the container starts; `$(NAME)` does not stand for it"),
 )
+FIELD_REF = table("fieldRef", works("apiVersion", text="`v1`"), works("fieldPath"))
+RESOURCE_REF = table("resourceFieldRef", works("containerName", "resource", "divisor"))
+FILE_KEY_REF = table("fileKeyRef", works("volumeName", "path", "key", "optional"))
 KEY_REF = table("configMapKeyRef, secretKeyRef", works("name", "key", "optional"))
 ENV_FROM = table("envFrom", works("prefix", "configMapRef", "secretRef"))
 ENV_FROM_REF = table("configMapRef, secretRef", works("name", "optional"))
@@ -83,17 +88,24 @@ RESOURCES = table("resources", works("requests", "limits"), refused("claims", ab
 AMOUNTS = table(
     "requests, limits",
     works("cpu", "memory"),
-    refused("ephemeral-storage", "hugepages-2Mi", "hugepages-1Gi"),
-    unknown="unknown resource: a machine has cpu and memory",
+    works(
+        "ephemeral-storage",
+        text="what is written outside of volumes; beyond its limit the pod is Evicted",
+    ),
+    refused("hugepages-2Mi", "hugepages-1Gi", why="the guest has no huge pages"),
+    unknown="unknown resource: a machine has cpu, memory and ephemeral-storage",
 )
 
 MOUNT = table(
     "volumeMounts",
     works("name", "mountPath", "readOnly"),
     works("subPath", text="a relative path without `..`"),
-    refused("subPathExpr", absent=("",)),
-    refused("recursiveReadOnly", absent=("", "Disabled")),
-    refused("mountPropagation", absent=("", "None")),
+    works("subPathExpr", text="`$(NAME)` stands for variables of the container, but not for Secrets"),
+    works("recursiveReadOnly", text="`Disabled`, `IfPossible` or `Enabled`"),
+    works(
+        "mountPropagation",
+        text="`None`, or `HostToContainer`, which is what a hostPath does anyway; `Bidirectional` is refused",
+    ),
 )
 
 PROBE = table(
@@ -146,6 +158,9 @@ TABLES = (
     ENV,
     ENV_SOURCE,
     KEY_REF,
+    FIELD_REF,
+    RESOURCE_REF,
+    FILE_KEY_REF,
     ENV_FROM,
     ENV_FROM_REF,
     RESOURCES,

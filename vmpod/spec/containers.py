@@ -40,7 +40,7 @@ def read_container(
     return Container(
         name=record.text("name", names.dns_label, required=True),
         image=image,
-        image_pull_policy=_pull_policy(record, image),
+        image_pull_policy=read_pull_policy(record, "imagePullPolicy", image),
         command=record.texts("command"),
         args=record.texts("args"),
         working_dir=record.text("workingDir", names.absolute_path),
@@ -72,13 +72,14 @@ def _restart_policy(record: Record) -> RestartPolicy | None:
     return RestartPolicy(name) if name else None
 
 
-def _pull_policy(record: Record, image: str) -> PullPolicy:
+def read_pull_policy(record: Record, field: str, image: str) -> PullPolicy:
+    """When to ask the image's registry."""
     # The default comes from the tag alone; a digest without a tag never changes, so it needs no asking.
     name, _, digest = image.partition("@")
     tag = name.rpartition("/")[2].partition(":")[2]
     always = tag == "latest" or not (tag or digest)
     default = PullPolicy.ALWAYS if always else PullPolicy.IF_NOT_PRESENT
-    return PullPolicy(record.choice("imagePullPolicy", tuple(p.value for p in PullPolicy), default.value))
+    return PullPolicy(record.choice(field, tuple(p.value for p in PullPolicy), default.value))
 
 
 def _ports(container: Record, *, host_network: bool) -> tuple[Port, ...]:
@@ -140,9 +141,22 @@ def _mounts(container: Record, volumes: frozenset[str]) -> tuple[VolumeMount, ..
 
 
 def _mount(record: Record) -> VolumeMount:
+    read_only = record.boolean("readOnly")
+    recursive = record.choice("recursiveReadOnly", ("Disabled", "IfPossible", "Enabled"), "Disabled")
+    if recursive == "Enabled" and not read_only:
+        record.wrong("recursiveReadOnly", "needs readOnly: true")
+    propagation = record.choice("mountPropagation", ("None", "HostToContainer", "Bidirectional"), "None")
+    if propagation == "Bidirectional":
+        record.wrong(
+            "mountPropagation", "Bidirectional is not supported: no mount in a machine reaches the host"
+        )
+    if record.get("subPath") and record.get("subPathExpr"):
+        record.wrong("subPathExpr", "must not be given together with subPath")
     return VolumeMount(
         name=record.text("name", names.dns_label, required=True),
         mount_path=record.text("mountPath", names.mount_path, required=True),
-        read_only=record.boolean("readOnly"),
+        read_only=read_only,
         sub_path=record.text("subPath", names.relative_path),
+        sub_path_expr=record.text("subPathExpr", names.relative_path),
+        recursive_read_only=read_only and recursive != "Disabled",
     )

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from vmpod.spec import names
-from vmpod.spec.containerfields import ENV, ENV_FROM, ENV_FROM_REF, ENV_SOURCE, KEY_REF
-from vmpod.spec.model import EnvFrom, EnvVar, KeyRef
+from vmpod.spec import facts, names
+from vmpod.spec.containerfields import (
+    ENV,
+    ENV_FROM,
+    ENV_FROM_REF,
+    ENV_SOURCE,
+    FIELD_REF,
+    FILE_KEY_REF,
+    KEY_REF,
+    RESOURCE_REF,
+)
+from vmpod.spec.model import EnvFrom, EnvVar, FileKeyRef, KeyRef, ResourceRef
 from vmpod.spec.reader import Record
 from vmpod.spec.references import References
 
@@ -22,10 +31,13 @@ def _variable(record: Record, references: References) -> EnvVar:
         return EnvVar(name, value)
     if value:
         record.wrong("valueFrom", "must not be given together with value")
-    check_one(source, "configMapKeyRef", "secretKeyRef")
+    check_one(source, "configMapKeyRef", "secretKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef")
     return EnvVar(
         name,
         value,
+        field_ref=read_field_ref(source, (*facts.FIXED, *facts.VARIABLES)),
+        resource_field_ref=read_resource_ref(source),
+        file_key_ref=_file_key_ref(source),
         config_map_key_ref=_key_ref(source, "configMapKeyRef", "ConfigMap", references),
         secret_key_ref=_key_ref(source, "secretKeyRef", "Secret", references),
     )
@@ -42,6 +54,43 @@ def _key_ref(source: Record, field: str, kind: str, references: References) -> K
     )
     references.check_variable(record, kind, ref)
     return ref
+
+
+def read_field_ref(source: Record, known: tuple[str, ...]) -> str:
+    """A fieldPath, '' where there is none. known: those that may be told."""
+    record = source.record("fieldRef", FIELD_REF)
+    if record is None:
+        return ""
+    record.choice("apiVersion", ("v1",), "v1")
+    return record.text("fieldPath", lambda path: facts.path_fault(path, known), required=True)
+
+
+def read_resource_ref(source: Record) -> ResourceRef | None:
+    """A reference to an amount of a container."""
+    record = source.record("resourceFieldRef", RESOURCE_REF)
+    if record is None:
+        return None
+    record.require("resource")
+    resource = record.choice("resource", facts.RESOURCES, "")
+    place = record.get("divisor")
+    divisor = "0" if place is None else str(place.node.value)
+    if resource and place and (fault := facts.divisor_fault(resource, divisor)):
+        place.wrong(fault)
+        divisor = "0"
+    container = record.text("containerName", names.dns_label)
+    return ResourceRef(resource, container, divisor) if resource else None
+
+
+def _file_key_ref(source: Record) -> FileKeyRef | None:
+    record = source.record("fileKeyRef", FILE_KEY_REF)
+    if record is None:
+        return None
+    return FileKeyRef(
+        volume_name=record.text("volumeName", names.dns_label, required=True),
+        path=record.text("path", names.file_path, required=True),
+        key=record.text("key", names.env_name, required=True),
+        optional=record.boolean("optional"),
+    )
 
 
 def read_env_from(container: Record, references: References) -> tuple[EnvFrom, ...]:

@@ -16,17 +16,21 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from vmpod.spec import names
+from vmpod.spec.facts import Facts
 from vmpod.spec.model import (
     ConfigMap,
     Container,
     EnvFrom,
     EnvVar,
+    FileKeyRef,
     KeyRef,
     Manifest,
     ResolvedVar,
     Secret,
 )
 from vmpod.spec.references import References, binary_keys, unfit
+
+NO_FACTS = Facts()
 
 MAX_BYTES = 128 * 1024 - 1
 """The longest NAME=VALUE, and the longest argument, that Linux takes (MAX_ARG_STRLEN, without the NUL)."""
@@ -44,23 +48,32 @@ class TooLongError(ValueError):
     """A value is longer than Linux takes. `load` reports it, so what was loaded does not raise it again."""
 
 
-def resolve_env(container: Container, manifest: Manifest) -> tuple[ResolvedVar, ...]:
+def resolve_env(container: Container, manifest: Manifest, facts: Facts = NO_FACTS) -> tuple[ResolvedVar, ...]:
     """The variables of a container of a loaded manifest, each name once, in the order of first mention.
 
     Keys of an `envFrom` that cannot be variables are left out, see `skipped`. Optional references to
-    nothing define nothing.
+    nothing define nothing. facts: what the pod may be told about itself. Variables from files are not here:
+    see `from_files`.
     """
-    return resolve(container, References(manifest.config_maps, manifest.secrets))
+    return resolve(container, References(manifest.config_maps, manifest.secrets), facts)
 
 
-def resolve(container: Container, references: References) -> tuple[ResolvedVar, ...]:
+def from_files(container: Container) -> Iterator[tuple[str, FileKeyRef]]:
+    """The variables that are read from a file when the container starts."""
+    last = {entry.name: entry for entry in container.env}
+    for name, entry in last.items():
+        if entry.file_key_ref:
+            yield name, entry.file_key_ref
+
+
+def resolve(container: Container, references: References, facts: Facts = NO_FACTS) -> tuple[ResolvedVar, ...]:
     """As `resolve_env`. Raises TooLongError."""
     count = len(container.env) + sum(_count(source, references) for source in container.env_from)
     if count > MAX_VARIABLES:
         raise TooLongError(f"env and envFrom make {count} variables, more than {MAX_VARIABLES}")
     found: dict[str, ResolvedVar] = {}
     total = 0
-    for variable in _variables(container, references, found):
+    for variable in _variables(container, references, found, facts):
         size = len(f"{variable.name}={variable.value}".encode())
         total += size
         if size > MAX_BYTES:
@@ -103,14 +116,30 @@ def expand_words(words: Iterable[str], variables: Iterable[ResolvedVar]) -> list
     return expanded
 
 
+def sub_path_fault(text: str, variables: Iterable[ResolvedVar]) -> str | None:
+    """Why a subPathExpr makes no path, or None."""
+    known = list(variables)
+    names_known = {variable.name for variable in known}
+    if missing := [found[1] for found in _REFERENCE.finditer(text) if found[1] not in (None, *names_known)]:
+        return f"the container has no variable {missing[0]}"
+    path, sensitive = expand(text, known)
+    if sensitive:
+        return "holds a value of a Secret, which would be written to disk"
+    return names.relative_path(path) if text else None
+
+
 def _variables(
-    container: Container, references: References, known: Mapping[str, ResolvedVar]
+    container: Container, references: References, known: Mapping[str, ResolvedVar], facts: Facts
 ) -> Iterator[ResolvedVar]:
     """Every variable in turn; those that were made before must be in known when the next is asked for."""
     for source in container.env_from:
         yield from _from_source(source, references)
     for entry in container.env:
-        if variable := _from_entry(entry, known, references):
+        if entry.field_ref:
+            yield ResolvedVar(entry.name, facts.field(entry.field_ref))
+        elif entry.resource_field_ref:
+            yield ResolvedVar(entry.name, facts.resource(entry.resource_field_ref, container.name))
+        elif entry.file_key_ref is None and (variable := _from_entry(entry, known, references)):
             yield variable
 
 

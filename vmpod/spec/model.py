@@ -40,6 +40,25 @@ class KeyRef:
 
 
 @dataclass(frozen=True)
+class ResourceRef:
+    """An amount of a container ('' for the one that asks), as 'limits.cpu', in units of the divisor."""
+
+    resource: str
+    container: str = ""
+    divisor: str = "0"
+
+
+@dataclass(frozen=True)
+class FileKeyRef:
+    """A variable in a file of a volume, which is there when the container starts."""
+
+    volume_name: str
+    path: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
 class EnvVar:
     """One `env` entry; at most one of the sources is set. `value` is as written, `$(VAR)` included."""
 
@@ -47,6 +66,9 @@ class EnvVar:
     value: str = ""
     config_map_key_ref: KeyRef | None = None
     secret_key_ref: KeyRef | None = None
+    field_ref: str = ""
+    resource_field_ref: ResourceRef | None = None
+    file_key_ref: FileKeyRef | None = None
 
 
 @dataclass(frozen=True)
@@ -78,16 +100,29 @@ class VolumeMount:
     mount_path: str
     read_only: bool = False
     sub_path: str = ""
+    sub_path_expr: str = ""
+    recursive_read_only: bool = False
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Requests and limits; CPU in thousandths of a core, memory in bytes; None where not given."""
+    """Requests and limits; CPU in thousandths of a core, the rest in bytes; None where not given."""
 
     cpu_request: int | None = None
     cpu_limit: int | None = None
     memory_request: int | None = None
     memory_limit: int | None = None
+    storage_request: int | None = None
+    storage_limit: int | None = None
+
+    def amount(self, kind: str, name: str) -> int | None:
+        """By the API's names: 'limits' or 'requests', and 'cpu', 'memory' or 'ephemeral-storage'."""
+        found = {
+            "cpu": (self.cpu_request, self.cpu_limit),
+            "memory": (self.memory_request, self.memory_limit),
+            "ephemeral-storage": (self.storage_request, self.storage_limit),
+        }[name]
+        return found[kind == "limits"]
 
 
 @dataclass(frozen=True)
@@ -288,7 +323,43 @@ class SecretVolume:
     optional: bool = False
 
 
-VolumeSource = EmptyDir | HostPath | ConfigMapVolume | SecretVolume
+@dataclass(frozen=True)
+class DownwardItem:
+    """A file with something that the pod is told about itself."""
+
+    path: str
+    field_ref: str = ""
+    resource_field_ref: ResourceRef | None = None
+    mode: int | None = None
+
+
+@dataclass(frozen=True)
+class DownwardVolume:
+    """Files that tell the pod about itself."""
+
+    items: tuple[DownwardItem, ...] = ()
+    default_mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class ProjectedVolume:
+    """Several volumes of files in one directory."""
+
+    sources: tuple[ConfigMapVolume | SecretVolume | DownwardVolume, ...] = ()
+    default_mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class ImageVolume:
+    """The files of a container image, read-only."""
+
+    reference: str
+    pull_policy: PullPolicy
+
+
+VolumeSource = (
+    EmptyDir | HostPath | ConfigMapVolume | SecretVolume | DownwardVolume | ProjectedVolume | ImageVolume
+)
 
 
 @dataclass(frozen=True)
@@ -322,6 +393,22 @@ class Pod:
     host_network: bool = False
     security: PodSecurity = PodSecurity()
     document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def every_container(self) -> tuple[Container, ...]:
+        """Init containers, and then containers."""
+        return self.init_containers + self.containers
+
+    def images(self) -> dict[str, PullPolicy]:
+        """Every image that the pod needs, by the name that it gives, and when its registry is asked."""
+        found: dict[str, PullPolicy] = {}
+        for container in self.every_container:
+            found.setdefault(container.image, container.image_pull_policy)
+        for volume in self.volumes:
+            if isinstance(volume.source, ImageVolume):
+                found.setdefault(volume.source.reference, volume.source.pull_policy)
+        return found
+
     notes: tuple[str, ...] = ()
     """Fields that were accepted and have no effect on one node, each as a sentence to be said once."""
 

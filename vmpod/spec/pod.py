@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from vmpod.spec.containers import read_container
-from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped
+from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped, sub_path_fault
+from vmpod.spec.facts import VARIABLES, Facts
 from vmpod.spec.metadata import Metadata
 from vmpod.spec.model import Container, Pod, PodSecurity, Port, RestartPolicy, Volume
 from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
@@ -35,6 +36,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         references,
         frozenset(volume.name for volume in volumes),
         security,
+        _likely(metadata),
         host_network=host_network,
     )
     _check_os(spec, [*init_containers, *containers])
@@ -79,6 +81,7 @@ def _containers(
     references: References,
     volumes: frozenset[str],
     security: PodSecurity,
+    facts: Facts,
     *,
     host_network: bool,
 ) -> tuple[list[Container], list[Container]]:
@@ -102,7 +105,8 @@ def _containers(
                 continue
             _check_unique(place, container.name, taken, "container")
             _check_host_ports(place, container.ports, bound)
-            _check_environment(place, container, references)
+            _check_environment(place, container, references, facts)
+            _check_volume_names(place, container, volumes)
             containers.append(container)
     given = spec.get("containers")
     if given is None or given.node.value == ():
@@ -116,6 +120,24 @@ def _shares_processes(spec: Record) -> bool:
         spec.wrong("shareProcessNamespace", "must not be true together with hostPID")
     spec.boolean("hostIPC")
     return found
+
+
+def _likely(metadata: Metadata) -> Facts:
+    """Facts as they may be, for checks: what is not known yet has the length that it will have."""
+    fields = {
+        "metadata.name": metadata.name,
+        "metadata.namespace": metadata.namespace,
+        "metadata.uid": "0" * 36,
+    }
+    fields |= dict.fromkeys(VARIABLES, "x")
+    return Facts(fields, metadata.labels, metadata.annotations)
+
+
+def _check_volume_names(place: Place, container: Container, volumes: frozenset[str]) -> None:
+    for index, entry in enumerate(container.env):
+        if entry.file_key_ref and entry.file_key_ref.volume_name not in volumes:
+            source = place.child("env").child(index).child("valueFrom").child("fileKeyRef")
+            source.child("volumeName").wrong(f"the pod has no volume {entry.file_key_ref.volume_name!r}")
 
 
 def _check_os(spec: Record, containers: list[Container]) -> None:
@@ -146,10 +168,10 @@ def _check_host_ports(place: Place, ports: tuple[Port, ...], bound: dict[tuple[s
         addresses.add(port.host_ip)
 
 
-def _check_environment(place: Place, container: Container, references: References) -> None:
+def _check_environment(place: Place, container: Container, references: References, facts: Facts) -> None:
     """Make the variables once: they may grow too long, and some keys may make none."""
     try:
-        variables = resolve(container, references)
+        variables = resolve(container, references, facts)
     except TooLongError as error:
         place.child("env").wrong(str(error))
         return
@@ -157,6 +179,9 @@ def _check_environment(place: Place, container: Container, references: Reference
         expand_words([*container.command, *container.args], variables)
     except TooLongError as error:
         place.child("args" if container.args else "command").wrong(str(error))
+    for index, mount in enumerate(container.volume_mounts):
+        if fault := sub_path_fault(mount.sub_path_expr, variables):
+            place.child("volumeMounts").child(index).child("subPathExpr").wrong(fault)
     for index, source in enumerate(container.env_from):
         left_out = list(skipped(source, references))
         if left_out:

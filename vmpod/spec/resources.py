@@ -19,7 +19,8 @@ def read_resources(container: Record) -> Resources:
     limits = record.record("limits", AMOUNTS)
     cpu_request, cpu_limit = _pair(requests, limits, "cpu", read_cpu)
     memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
-    return Resources(cpu_request, cpu_limit, memory_request, memory_limit)
+    storage_request, storage_limit = _pair(requests, limits, "ephemeral-storage", read_bytes)
+    return Resources(cpu_request, cpu_limit, memory_request, memory_limit, storage_request, storage_limit)
 
 
 def _pair(

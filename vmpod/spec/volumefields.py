@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmpod.spec.fields import refused, table, works
+from vmpod.spec.fields import Table, noted, refused, silent, table, works
 
 CLOUD = "it is storage of a cloud or a cluster"
 
@@ -11,7 +11,11 @@ VOLUME = table(
     works("name"),
     works("emptyDir", text="also what a volume without a source is"),
     works("hostPath", "configMap", "secret"),
-    refused("downwardAPI", "projected", "persistentVolumeClaim", "image", "ephemeral", "nfs"),
+    works("downwardAPI", "projected"),
+    works("image", text="the image's files, read-only, and nothing of them can be executed"),
+    works("ephemeral", text="a directory on disk that is gone with the pod, as large as is asked for"),
+    refused("persistentVolumeClaim", why="vmpod keeps no volumes that outlive their pod yet; use hostPath"),
+    refused("nfs", why="the guest cannot mount it; mount it on the host, and use hostPath"),
     refused("awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", why=CLOUD),
     refused("fc", "flexVolume", "flocker", "gcePersistentDisk", "glusterfs", "iscsi", why=CLOUD),
     refused("photonPersistentDisk", "portworxVolume", "quobyte", "rbd", "scaleIO", why=CLOUD),
@@ -22,7 +26,7 @@ VOLUME = table(
 EMPTY_DIR = table(
     "emptyDir",
     works("medium", text="'' (a disk) or `Memory`; huge pages are refused"),
-    works("sizeLimit", text="of a directory in memory; refused for one on disk"),
+    works("sizeLimit", text="in memory there is no more; a pod that has more on disk is Evicted"),
 )
 HOST_PATH = table(
     "hostPath",
@@ -37,4 +41,40 @@ ITEM = table(
     works("path", text="a relative path without `..`"),
 )
 
-TABLES = (VOLUME, EMPTY_DIR, HOST_PATH, CONFIG_MAP_VOLUME, SECRET_VOLUME, ITEM)
+DOWNWARD = table("downwardAPI", works("items", "defaultMode"))
+DOWNWARD_SOURCE = table("downwardAPI of projected", works("items"))
+DOWNWARD_ITEM = table("items of downwardAPI", works("path", "fieldRef", "resourceFieldRef", "mode"))
+PROJECTED = table("projected", works("sources", "defaultMode"))
+NO_TOKENS = "there is no API server to give it"
+PROJECTED_SOURCE = table(
+    "sources of projected",
+    works("configMap", "secret", "downwardAPI"),
+    refused("serviceAccountToken", "clusterTrustBundle", "podCertificate", why=NO_TOKENS),
+)
+PROJECTED_OBJECT = table("configMap, secret of projected", works("name", "items", "optional"))
+IMAGE = table("image", works("reference", "pullPolicy"))
+EPHEMERAL = table("ephemeral", works("volumeClaimTemplate"))
+CLAIM_TEMPLATE = table("volumeClaimTemplate", works("metadata", "spec"))
+CLAIM_META = table(
+    "metadata of volumeClaimTemplate", noted("labels", "annotations", why="nothing looks for it")
+)
+CLAIM = table(
+    "spec of volumeClaimTemplate",
+    works("resources", text="the storage that is asked for is all there is"),
+    silent("accessModes", why="one pod uses it"),
+    works("volumeMode", text="`Filesystem`"),
+    noted("storageClassName", "volumeAttributesClassName", why="there is one class: the host's disk"),
+    refused(
+        "selector",
+        "volumeName",
+        "dataSource",
+        "dataSourceRef",
+        why="there is nothing to choose from",
+    ),
+)
+CLAIM_RESOURCES = table("resources of volumeClaimTemplate", works("requests", "limits"))
+CLAIM_AMOUNTS = table("requests, limits of volumeClaimTemplate", works("storage"))
+
+TABLES: tuple[Table, ...] = (VOLUME, EMPTY_DIR, HOST_PATH, CONFIG_MAP_VOLUME, SECRET_VOLUME, ITEM)
+TABLES += (DOWNWARD, DOWNWARD_SOURCE, DOWNWARD_ITEM, PROJECTED, PROJECTED_SOURCE, PROJECTED_OBJECT, IMAGE)
+TABLES += (EPHEMERAL, CLAIM_TEMPLATE, CLAIM_META, CLAIM, CLAIM_RESOURCES, CLAIM_AMOUNTS)

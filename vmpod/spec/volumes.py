@@ -6,12 +6,18 @@ import posixpath
 from collections.abc import Callable
 
 from vmpod.spec import names
-from vmpod.spec.env import check_one
+from vmpod.spec.containers import read_pull_policy
+from vmpod.spec.env import check_one, read_field_ref, read_resource_ref
+from vmpod.spec.facts import FIXED, WHOLE
 from vmpod.spec.model import (
     ConfigMapVolume,
+    DownwardItem,
+    DownwardVolume,
     EmptyDir,
     HostPath,
+    ImageVolume,
     KeyToPath,
+    ProjectedVolume,
     SecretVolume,
     Volume,
     VolumeSource,
@@ -20,10 +26,23 @@ from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import read_bytes
 from vmpod.spec.volumefields import (
+    CLAIM,
+    CLAIM_AMOUNTS,
+    CLAIM_META,
+    CLAIM_RESOURCES,
+    CLAIM_TEMPLATE,
     CONFIG_MAP_VOLUME,
+    DOWNWARD,
+    DOWNWARD_ITEM,
+    DOWNWARD_SOURCE,
     EMPTY_DIR,
+    EPHEMERAL,
     HOST_PATH,
+    IMAGE,
     ITEM,
+    PROJECTED,
+    PROJECTED_OBJECT,
+    PROJECTED_SOURCE,
     SECRET_VOLUME,
     VOLUME,
 )
@@ -65,10 +84,6 @@ def _empty_dir(volume: Record, _references: References) -> VolumeSource:
     size = record.get("sizeLimit")
     # The API: zero is no limit.
     limit = (read_bytes(size) if size else None) or None
-    if limit and medium != "Memory":
-        record.wrong(
-            "sizeLimit", "vmpod cannot limit a directory on disk yet; use medium: Memory, or no limit"
-        )
     return EmptyDir(medium=medium, size_limit=limit)
 
 
@@ -95,14 +110,14 @@ def _secret(volume: Record, references: References) -> VolumeSource:
 
 
 def _files(
-    record: Record, references: References, kind: str, field: str
+    record: Record, references: References, kind: str, field: str, taken: _Paths | None = None
 ) -> tuple[str, tuple[KeyToPath, ...], int, bool]:
     """What a ConfigMap's and a Secret's volume have in common: name, items, mode, optional."""
     name = record.text(field, names.dns_subdomain, required=True)
     optional = record.boolean("optional")
     references.check_object(record, kind, name, optional=optional, field=field)
     items: list[KeyToPath] = []
-    taken = _Paths()
+    taken = taken or _Paths()
     for entry in record.records("items", ITEM):
         item = _item(entry)
         references.check_file(entry, kind, name, item.key, optional=optional)
@@ -113,11 +128,88 @@ def _files(
     return name, tuple(items), _DEFAULT_MODE if mode is None else mode, optional
 
 
+def _downward(volume: Record, _references: References) -> VolumeSource:
+    record = volume.record("downwardAPI", DOWNWARD)
+    if record is None:
+        return EmptyDir()
+    mode = _mode(record, "defaultMode")
+    return DownwardVolume(_downward_items(record, _Paths()), _DEFAULT_MODE if mode is None else mode)
+
+
+def _downward_items(record: Record, taken: _Paths) -> tuple[DownwardItem, ...]:
+    return tuple(_downward_item(entry, taken) for entry in record.records("items", DOWNWARD_ITEM))
+
+
+def _downward_item(record: Record, taken: _Paths) -> DownwardItem:
+    check_one(record, "fieldRef", "resourceFieldRef")
+    path = record.text("path", names.file_path, required=True)
+    if path and not taken.add(path):
+        record.wrong("path", f"{shown(path)} stands in the way of another item's path")
+    ref = read_resource_ref(record)
+    if ref and not ref.container:
+        record.wrong("resourceFieldRef", "needs a containerName: a volume belongs to no container")
+    return DownwardItem(path, read_field_ref(record, (*FIXED, *WHOLE)), ref, _mode(record, "mode"))
+
+
+def _projected(volume: Record, references: References) -> VolumeSource:
+    record = volume.record("projected", PROJECTED)
+    if record is None:
+        return EmptyDir()
+    taken = _Paths()
+    sources: list[ConfigMapVolume | SecretVolume | DownwardVolume] = []
+    for entry in record.records("sources", PROJECTED_SOURCE):
+        check_one(entry, "configMap", "secret", "downwardAPI")
+        if source := entry.record("configMap", PROJECTED_OBJECT):
+            sources.append(ConfigMapVolume(*_files(source, references, "ConfigMap", "name", taken)))
+        if source := entry.record("secret", PROJECTED_OBJECT):
+            sources.append(SecretVolume(*_files(source, references, "Secret", "name", taken)))
+        if source := entry.record("downwardAPI", DOWNWARD_SOURCE):
+            sources.append(DownwardVolume(_downward_items(source, taken)))
+    mode = _mode(record, "defaultMode")
+    return ProjectedVolume(tuple(sources), _DEFAULT_MODE if mode is None else mode)
+
+
+def _image(volume: Record, _references: References) -> VolumeSource:
+    record = volume.record("image", IMAGE)
+    if record is None:
+        return EmptyDir()
+    reference = record.text("reference", names.image, required=True)
+    return ImageVolume(reference, read_pull_policy(record, "pullPolicy", reference))
+
+
+def _ephemeral(volume: Record, _references: References) -> VolumeSource:
+    """A claim of the pod alone is a directory that ends with the pod, as large as is asked for."""
+    record = volume.record("ephemeral", EPHEMERAL)
+    place = record.require("volumeClaimTemplate") if record else None
+    template = place.record(CLAIM_TEMPLATE) if place else None
+    if template is None:
+        return EmptyDir()
+    template.record("metadata", CLAIM_META)
+    given = template.require("spec")
+    claim = given.record(CLAIM) if given else None
+    if claim is None:
+        return EmptyDir()
+    claim.choice("volumeMode", ("Filesystem",), "Filesystem")
+    wanted = claim.require("resources")
+    resources = wanted.record(CLAIM_RESOURCES) if wanted else None
+    amounts = resources.record("requests", CLAIM_AMOUNTS) if resources else None
+    if resources:
+        resources.record("limits", CLAIM_AMOUNTS)
+    size = amounts.require("storage") if amounts else None
+    if resources and amounts is None:
+        resources.wrong("requests", "is required")
+    return EmptyDir(size_limit=(read_bytes(size) if size else None) or None)
+
+
 _SOURCES: dict[str, Callable[[Record, References], VolumeSource]] = {
     "emptyDir": _empty_dir,
     "hostPath": _host_path,
     "configMap": _config_map,
     "secret": _secret,
+    "downwardAPI": _downward,
+    "projected": _projected,
+    "image": _image,
+    "ephemeral": _ephemeral,
 }
 
 

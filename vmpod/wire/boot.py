@@ -56,16 +56,18 @@ if TYPE_CHECKING:
         base64: Value
 
     class BootVolume(TypedDict):
-        """kind: disk (on the scratch disk), memory (tmpfs), share (9p, by tag), files (read-only).
+        """kind: disk (on the scratch disk), memory (tmpfs), share (9p, by tag), files (read-only), image.
 
-        size: bytes a tmpfs may hold, 0 for half of the memory. group: who owns it, -1 for nobody but root.
+        size: bytes that a tmpfs can hold, 0 for half of the memory, or a directory on disk may, 0 for all.
+        image: index into the document's images, -1 for none. group: who owns it, -1 for nobody but root.
         """
 
         name: str
-        kind: Literal["disk", "memory", "share", "files"]
+        kind: Literal["disk", "memory", "share", "files", "image"]
         size: int
         group: int
         tag: str
+        image: int
         files: list[VolumeFile]
 
     class BootMount(TypedDict):
@@ -73,6 +75,16 @@ if TYPE_CHECKING:
         path: str
         sub_path: str
         read_only: bool
+        recursive: bool
+
+    class EnvFile(TypedDict):
+        """A variable that stands in a file of a volume when the container starts."""
+
+        name: str
+        volume: str
+        path: str
+        key: str
+        optional: bool
 
     class Action(TypedDict):
         """What a probe or a hook does: which attributes mean something depends on the kind.
@@ -152,7 +164,7 @@ if TYPE_CHECKING:
 
         first_run: how often it has run before. image: index into the document's images.
 
-        memory in bytes, cpu in 1/1000 core, 0 for no limit. user: 'name', 'uid', 'name:group' or
+        memory and storage in bytes, cpu in 1/1000 core, 0 for no limit. user: 'name', 'uid', 'name:group' or
         'uid:gid', looked up in the image; '' for root.
         """
 
@@ -161,12 +173,14 @@ if TYPE_CHECKING:
         image: int
         argv: list[Value]
         env: list[list[Value]]
+        env_files: list[EnvFile]
         cwd: str
         user: str
         mounts: list[BootMount]
         memory: int
         cpu: int
         cpu_request: int
+        storage: int
         stop_signal: str
         stdin: bool
         stdin_once: bool
@@ -235,12 +249,14 @@ _CONTAINER: Shape = {
     "image": int,
     "argv": [_VALUE],
     "env": [[_VALUE]],
+    "env_files": [{"name": str, "volume": str, "path": str, "key": str, "optional": bool}],
     "cwd": str,
     "user": str,
-    "mounts": [{"volume": str, "path": str, "sub_path": str, "read_only": bool}],
+    "mounts": [{"volume": str, "path": str, "sub_path": str, "read_only": bool, "recursive": bool}],
     "memory": int,
     "cpu": int,
     "cpu_request": int,
+    "storage": int,
     "stop_signal": str,
     "stdin": bool,
     "stdin_once": bool,
@@ -276,6 +292,7 @@ _VOLUME: Shape = {
     "size": int,
     "group": int,
     "tag": str,
+    "image": int,
     "files": [{"path": str, "mode": int, "base64": _VALUE}],
 }
 _DOCUMENT: Shape = {

@@ -110,13 +110,6 @@ SPEC: list[tuple[dict[str, Any], str]] = [
         "spec.volumes[0].emptyDir.sizeLimit: must not be negative",
     ),
     (
-        {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Gi"}}]},
-        (
-            "spec.volumes[0].emptyDir.sizeLimit: vmpod cannot limit a directory on disk yet; "
-            "use medium: Memory, or no limit"
-        ),
-    ),
-    (
         {"volumes": [{"name": "v", "hostPath": {"path": "/run/x", "type": "Socket"}}]},
         (
             "spec.volumes[0].hostPath.type: Socket cannot be shared with a machine, only directories can: "
@@ -276,7 +269,10 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
         {"env": [{"name": "A", "value": True}]},
         'env[0].value: must be a string, not a boolean: write it in quotes ("true")',
     ),
-    ({"env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]}, "env[0].valueFrom.fieldRef: is not supported"),
+    (
+        {"env": [{"name": "A", "valueFrom": {"fieldRef": {}}}]},
+        "env[0].valueFrom.fieldRef.fieldPath: is required",
+    ),
     (
         {"env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "x"}}}]},
         "env[0].valueFrom.configMapKeyRef.key: ConfigMap 'm' has no key 'x'",
@@ -345,7 +341,7 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"volumeMounts": [{"name": "v", "mountPath": "/a", "subPathExpr": "$(A)"}]},
-        "volumeMounts[0].subPathExpr: is not",
+        "volumeMounts[0].subPathExpr: the container has no variable A",
     ),
     (
         {"volumeMounts": [{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/a/"}]},
@@ -358,12 +354,12 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ({"resources": {"limits": {"memory": "512m"}}}, "resources.limits.memory: '512m' is a part of a byte"),
     ({"resources": {"limits": {"memory": True}}}, "resources.limits.memory: must be a quantity such as"),
     (
-        {"resources": {"limits": {"ephemeral-storage": "1Gi"}}},
-        "resources.limits.ephemeral-storage: is not supported",
+        {"resources": {"limits": {"hugepages-2Mi": "4Mi"}}},
+        "resources.limits.hugepages-2Mi: is not supported: the guest has no huge pages",
     ),
     (
         {"resources": {"limits": {"memroy": "1Gi"}}},
-        "resources.limits.memroy: unknown resource: a machine has cpu and memory; did you mean memory?",
+        "resources.limits.memroy: unknown resource: a machine has cpu, memory and ephemeral-storage; did",
     ),
 ]
 

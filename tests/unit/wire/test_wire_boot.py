@@ -19,7 +19,7 @@ def full() -> dict[str, Any]:
         boot_container(
             argv=["/bin/x", {"secret": "argv/c/1"}],
             env=[["A", "b"], ["C", {"secret": "env/c/C"}]],
-            mounts=[{"volume": "v", "path": "/v", "sub_path": "", "read_only": False}],
+            mounts=[{"volume": "v", "path": "/v", "sub_path": "", "read_only": False, "recursive": False}],
         ),
         init_containers=[boot_container(name="i")],
         volumes=[
@@ -29,6 +29,7 @@ def full() -> dict[str, Any]:
                 "size": 0,
                 "group": -1,
                 "tag": "",
+                "image": -1,
                 "files": [{"path": "a", "mode": 0o644, "base64": {"secret": "file/v/a"}}],
             }
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 import os
 
-from vmpod_agent import cgroups, create, layout, prepare, syscalls
+from vmpod_agent import cgroups, create, envfile, layout, prepare, syscalls
 from vmpod_agent.create import Bind, Taken
 from vmpod_agent.launch import Command, LaunchError, Rights
 from vmpod_agent.loop import READ
@@ -84,6 +84,7 @@ class Run:
         self.user: User | None = None
         self._volumes = volumes
         self._services = services
+        self._read: dict[str, str] | None = None
         self._bundle = f"{layout.CONTAINERS}/{self.id}"
         self._writable = f"{layout.SCRATCH}/containers/{self.id}"
         self._starting: Starting | None = None
@@ -124,7 +125,21 @@ class Run:
         variables = {"PATH": _DEFAULT_PATH, "HOME": home}
         text = self._services.secrets.text
         variables |= {text(name): text(value) for name, value in self.spec["env"]}
+        variables |= self._from_files()
         return [f"{name}={value}" for name, value in variables.items()]
+
+    def _from_files(self) -> dict[str, str]:
+        """The variables that stood in files when the run began."""
+        if self._read is None:
+            self._read = {}
+            for entry in self.spec["env_files"]:
+                source = prepare.source(self._volumes[entry["volume"]])
+                value = envfile.look_up(source, entry["path"], entry["key"])
+                if value is not None:
+                    self._read[entry["name"]] = value
+                elif not entry["optional"]:
+                    raise StartError(f"the file {entry['path']} has no variable {entry['key']}")
+        return self._read
 
     def command(
         self, argv: list[str], *, env: Iterable[str] = (), terminal: tuple[int, int] | None = None
@@ -272,9 +287,17 @@ class Run:
         binds = []
         for mount in self.spec["mounts"]:
             volume = self._volumes[mount["volume"]]
-            source = _inside(prepare.source(volume), mount["sub_path"])
-            read_only = mount["read_only"] or volume["kind"] == "files"
-            binds.append(Bind(source, mount["path"], read_only=read_only))
+            kind = volume["kind"]
+            binds.append(
+                Bind(
+                    prepare.source(volume),
+                    mount["path"],
+                    below=mount["sub_path"],
+                    read_only=mount["read_only"] or kind in ("files", "image"),
+                    recursive=mount["recursive"],
+                    executable=kind != "image",
+                )
+            )
         return [*binds, Bind(self._message, self.spec["last_words"]["path"])]
 
     def _open_streams(self, log: RunLog) -> list[int]:
@@ -344,18 +367,6 @@ class Run:
                 listener.ended(self._status.code)
             oom = self._status.signal == 9 and _oom_killed(self.group)
             self._ended(self._status.code, self._status.signal, oom)
-
-
-def _inside(directory: str, sub_path: str) -> str:
-    """A path below a volume's directory, made if missing. Links in it must not lead out of the volume."""
-    if not sub_path:
-        return directory
-    volume, real = os.path.realpath(directory), os.path.realpath(f"{directory}/{sub_path}")
-    if real != volume and not real.startswith(f"{volume}/"):
-        raise StartError(f"subPath {sub_path!r} leads out of its volume")
-    if not os.path.lexists(real):
-        os.makedirs(real, exist_ok=True)
-    return real
 
 
 def _end_of(path: str) -> bytes:

@@ -25,12 +25,32 @@ if TYPE_CHECKING:
 
 
 class Bind:
-    """A file or directory of the machine that a container sees."""
+    """A file or directory of the machine that a container sees; see mounts.take()."""
 
-    __slots__ = ("path", "read_only", "source")
+    __slots__ = ("below", "executable", "path", "read_only", "recursive", "source")
 
-    def __init__(self, source: str, path: str, *, read_only: bool = False) -> None:
-        self.source, self.path, self.read_only = source, path, read_only
+    def __init__(
+        self,
+        source: str,
+        path: str,
+        *,
+        below: str = "",
+        read_only: bool = False,
+        recursive: bool = False,
+        executable: bool = True,
+    ) -> None:
+        self.source, self.path, self.below = source, path, below
+        self.read_only, self.recursive, self.executable = read_only, recursive, executable
+
+    def take(self) -> int:
+        """A descriptor of it. Raises OSError."""
+        return mounts.take(
+            self.source,
+            below=self.below,
+            read_only=self.read_only,
+            recursive=self.recursive,
+            executable=self.executable,
+        )
 
 
 _NAMES = tuple(Bind(f"{layout.ETC}/{name}", f"/etc/{name}") for name in ("hosts", "hostname", "resolv.conf"))
@@ -44,7 +64,7 @@ class Taken:
         self.trees: list[Tree] = []
         try:
             for bind in (Bind(root, "/"), *_NAMES, *binds):
-                self.trees.append((mounts.take(bind.source, read_only=bind.read_only), bind.path))
+                self.trees.append((bind.take(), bind.path))
         except OSError:
             self.close()
             raise
@@ -109,7 +129,7 @@ def surroundings(group: str, rights: Rights) -> Generator[str, None, list[Tree]]
     syscalls.unshare(CLONE_NEWNS | CLONE_NEWCGROUP)
     syscalls.join_new_keyring()
     yield "leave the machine's mounts"
-    shm = mounts.take("/dev/shm", read_only=False)  # noqa: S108 - the pod's containers share it, as they share IPC
+    shm = mounts.take("/dev/shm")  # noqa: S108 - the pod's containers share it, as they share IPC
     nodes = mounts.nodes() if rights.privileged else []
     mounts.leave(layout.EMPTY)
     for path, kind, flags, options in mounts.FILE_SYSTEMS:
@@ -126,4 +146,4 @@ def surroundings(group: str, rights: Rights) -> Generator[str, None, list[Tree]]
         yield f"protect {path}"
         mounts.protect(path)
     yield "take what was made"
-    return [(mounts.take(path, read_only=False), path) for path in ("/proc", "/dev", "/sys")]
+    return [(mounts.take(path), path) for path in ("/proc", "/dev", "/sys")]

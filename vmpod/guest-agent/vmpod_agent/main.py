@@ -144,7 +144,15 @@ class Agent:
         # By now the clock is the host's: this tells how uptime and time of day belong together.
         self._say(events.HANDED_OVER, "")
         self.pod.start()
+        self._limit_storage(self.pod)
         self._loop.call_later(_IDLE_AFTER, self._settle)
+
+    def _limit_storage(self, pod: PodController) -> None:
+        limited = any(volume["size"] for volume in pod.volumes.values() if volume["kind"] == "disk")
+        if limited or any(member.spec["storage"] for member in pod.members()):
+            from vmpod_agent import storage  # noqa: PLC0415 - few pods have limits
+
+            storage.watch(pod)
 
     def renew(self, pod: PodIdentity, identity: Identity) -> None:
         """See methods.Agent."""

@@ -12,11 +12,20 @@ config-linux.md.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
 from vmpod_agent import syscalls
-from vmpod_agent.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_STRICTATIME
+from vmpod_agent.syscalls import (
+    MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_RDONLY,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_STRICTATIME,
+)
 
 _CLOSED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 # Where, type, flags, options.
@@ -53,12 +62,65 @@ _DOOR = "/root"
 """Where, in the empty file system, the container's root is mounted."""
 
 
-def take(source: str, *, read_only: bool) -> int:
-    """A descriptor of what is mounted at a path of the machine, for place(). Raises OSError."""
-    tree = syscalls.open_tree(source)
+def take(
+    source: str, *, below: str = "", read_only: bool = False, recursive: bool = False, executable: bool = True
+) -> int:
+    """A descriptor of what is mounted at a path of the machine, for place(). Raises OSError.
+
+    below: a path in there, which is made if it is missing; links in it that lead out of there are refused.
+    recursive: what is mounted below is read-only, too.
+    """
+    tree = _take_below(source, below) if below else syscalls.open_tree(source)
+    attributes = 0 if executable else MOUNT_ATTR_NOEXEC
     if read_only:
-        syscalls.protect_tree(tree)
+        attributes |= MOUNT_ATTR_RDONLY
+    if attributes:
+        syscalls.restrict_tree(tree, attributes, recursive=recursive)
     return tree
+
+
+def _take_below(source: str, path: str) -> int:
+    top = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            place = syscalls.open_beneath(top, path)
+        except FileNotFoundError:
+            place = _make_below(top, path)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            raise OSError(f"subPath {path!r} leads out of its volume") from None
+        raise
+    finally:
+        os.close(top)
+    try:
+        return syscalls.open_tree("", place)
+    finally:
+        os.close(place)
+
+
+def _make_below(top: int, path: str) -> int:
+    """Make a directory in another, step by step by descriptors: nothing that is swapped is followed."""
+    mode = stat.S_IMODE(os.fstat(top).st_mode)
+    group = os.fstat(top).st_gid
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    for count in range(1, len(parts) + 1):
+        way = "/".join(parts[:count])
+        try:
+            os.close(syscalls.open_beneath(top, way))
+            continue
+        except FileNotFoundError:
+            pass
+        above = syscalls.open_beneath(top, "/".join(parts[: count - 1]) or ".", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.mkdir(parts[count - 1], dir_fd=above)
+            made = os.open(parts[count - 1], os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+        finally:
+            os.close(above)
+        # As the volume's own: whoever may write there may write here.
+        os.fchown(made, -1, group)
+        os.fchmod(made, mode)
+        os.close(made)
+    return syscalls.open_beneath(top, path)
 
 
 def leave(empty: str) -> None:
@@ -138,7 +200,7 @@ def hide(path: str) -> None:
     if stat.S_ISDIR(mode):
         mount(path, "tmpfs", _CLOSED | MS_RDONLY, "size=0")
     else:
-        place(take("/dev/null", read_only=False), path)
+        place(take("/dev/null"), path)
 
 
 def protect(path: str) -> None:

@@ -94,12 +94,12 @@ class PodController:
             member.terminate(self.grace if grace is None else grace)
         self._finish_if_stopped()
 
-    def fail(self, reason: str, message: str) -> None:
-        """End the pod as failed, for a reason of its own."""
+    def fail(self, reason: str, message: str, grace: int | None = None) -> None:
+        """End the pod as failed, for a reason of its own. grace: see stop()."""
         if not self._outcome:
             self._outcome, self._reason = events.FAILED, reason
             self._message = clipped(message, _MAX_MESSAGE)
-            self.stop(None)
+            self.stop(grace)
 
     # What members tell and ask.
 

@@ -111,6 +111,8 @@ def _volume(volume: BootVolume, path: str, secrets: Secrets) -> Iterator[Operati
         yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options=f"mode=1777{size}")
         if volume["group"] >= 0:
             yield Directory(path, 0o1777, volume["group"])
+    elif volume["kind"] == "image":
+        return  # it is mounted already: see disks()
     elif volume["kind"] == "share":
         yield Mount(volume["tag"], path, "9p", options=_SHARE_OPTIONS)
     else:
@@ -124,4 +126,6 @@ def source(volume: BootVolume) -> str:
     """The guest's path of what a container mounts when it mounts the volume."""
     if volume["kind"] == "disk":
         return f"{layout.SCRATCH}/volumes/{volume['name']}"
+    if volume["kind"] == "image":
+        return layout.image(volume["image"])
     return f"{layout.VOLUMES}/{volume['name']}"

@@ -44,10 +44,10 @@ _AT_FDCWD = -100
 _AT_EMPTY_PATH = 0x1000
 _OPEN_TREE_CLONE = 1
 _AT_RECURSIVE = 0x8000
-_MOUNT_ATTR_RDONLY = 1
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOEXEC = 1, 8
 _MOVE_MOUNT_F_EMPTY_PATH = 0x4
 _MOVE_MOUNT_T_EMPTY_PATH = 0x40
-_RESOLVE_NO_MAGICLINKS = 2
+_RESOLVE_NO_MAGICLINKS, _RESOLVE_BENEATH = 2, 8
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER = 22, 2
 _BPF_PROG_LOAD, _BPF_PROG_ATTACH = 5, 8
@@ -78,27 +78,28 @@ def pivot_root(new: str, old: str) -> None:
     _check(_libc.pivot_root(new.encode(), old.encode()), "change the root")
 
 
-def open_tree(path: str) -> int:
+def open_tree(path: str, directory: int = _AT_FDCWD) -> int:
     """A descriptor of a copy of what is mounted at a path, with what is mounted below; the caller closes it.
 
-    Raises OSError.
+    directory: where the path begins; '' for itself. Raises OSError.
     """
-    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE
-    fd: int = _libc.open_tree(_AT_FDCWD, os.fsencode(path), ctypes.c_uint(flags))
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_RECURSIVE | (0 if path else _AT_EMPTY_PATH)
+    fd: int = _libc.open_tree(directory, os.fsencode(path), ctypes.c_uint(flags))
     _check(min(fd, 0), f"open the mount {path}")
     return fd
 
 
-def protect_tree(tree: int) -> None:
-    """Let nobody write through a mount that open_tree() gave. Raises OSError."""
-    attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
-    result = _libc.mount_setattr(tree, b"", _AT_EMPTY_PATH, attributes, ctypes.c_size_t(len(attributes)))
-    _check(result, "make a mount read-only")
+def restrict_tree(tree: int, attributes: int, *, recursive: bool) -> None:
+    """Set attributes (MOUNT_ATTR_...) of what open_tree() gave, and of mounts below. Raises OSError."""
+    packed = struct.pack("QQQQ", attributes, 0, 0, 0)
+    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    result = _libc.mount_setattr(tree, b"", flags, packed, ctypes.c_size_t(len(packed)))
+    _check(result, "restrict a mount")
 
 
 def protect(path: str) -> None:
     """Let nobody write to what is mounted there; what is mounted below stays as it is. Raises OSError."""
-    attributes = struct.pack("QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
+    attributes = struct.pack("QQQQ", MOUNT_ATTR_RDONLY, 0, 0, 0)
     result = _libc.mount_setattr(
         _AT_FDCWD, os.fsencode(path), 0, attributes, ctypes.c_size_t(len(attributes))
     )
@@ -116,9 +117,21 @@ def open_path(path: str) -> int:
 
     Raises OSError, FileNotFoundError among others.
     """
-    how = struct.pack("QQQ", os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_NO_MAGICLINKS)
+    return _openat2(_AT_FDCWD, path, os.O_PATH, _RESOLVE_NO_MAGICLINKS)
+
+
+def open_beneath(directory: int, path: str, flags: int = os.O_PATH) -> int:
+    """A descriptor of a place in a directory; what leads out of it is refused. The caller closes it.
+
+    Raises OSError: FileNotFoundError, or with EXDEV for a way out.
+    """
+    return _openat2(directory, path, flags, _RESOLVE_NO_MAGICLINKS | _RESOLVE_BENEATH)
+
+
+def _openat2(directory: int, path: str, flags: int, resolve: int) -> int:
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, 0, resolve)
     name = ctypes.c_char_p(os.fsencode(path))
-    fd: int = _libc.syscall(_NR_OPENAT2, _AT_FDCWD, name, how, ctypes.c_size_t(len(how)))
+    fd: int = _libc.syscall(_NR_OPENAT2, directory, name, how, ctypes.c_size_t(len(how)))
     _check(min(fd, 0), f"open {path}")
     return fd
 
