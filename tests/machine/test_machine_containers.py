@@ -36,7 +36,10 @@ def _sh(vmpod: Vmpod, name: str, script: str) -> str:
 def test_dev_has_what_every_engine_gives(vmpod: Vmpod, subject: str) -> None:
     script = "cd /dev; echo *; for f in *; do readlink $f; done; stat -c %a:%t:%T null tty"
     names, *more = _sh(vmpod, subject, script).splitlines()
-    assert names == "fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero"
+    assert (
+        names
+        == "fd full mqueue null ptmx pts random shm stderr stdin stdout termination-log tty urandom zero"
+    )
     assert more[:5] == ["/proc/self/fd", "pts/ptmx", *(f"/proc/self/fd/{number}" for number in (2, 0, 1))]
     assert more[5:] == ["666:1:3", "666:5:0"]
 

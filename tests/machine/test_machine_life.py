@@ -20,6 +20,12 @@ SERVE = (
     "mkdir -p /www; echo fine >/www/ok; trap 'echo $HOSTNAME is asked; exit 0' TERM; "
     "httpd -p {port} -h /www; while :; do sleep 60 & wait $!; done"
 )
+# What a server does first that tells of a request.
+MARK = (
+    "mkdir -p /www/cgi-bin; "
+    "printf '#!/bin/sh\\necho a page is asked for >/proc/1/fd/1; echo\\n' >/www/cgi-bin/mark; "
+    "chmod +x /www/cgi-bin/mark; httpd"
+)
 IDLE = "trap 'echo asked; exit 0' TERM; while :; do sleep 60 & wait $!; done"
 
 
@@ -68,9 +74,17 @@ def served(module_pods: Pods) -> str:
             "preStop": {"exec": {"command": ["sh", "-c", "echo the hook >/proc/1/fd/1"]}},
         },
     )
-    last = container("last", IDLE)
+    last = container(
+        "last",
+        SERVE.format(port=81).replace("TERM", "USR1").replace("httpd", MARK),
+        lifecycle={
+            "preStop": {"httpGet": {"host": "127.0.0.1", "port": 81, "path": "/cgi-bin/mark"}},
+            "stopSignal": "SIGUSR1",
+        },
+    )
+    slow = container("slow", IDLE, lifecycle={"preStop": {"sleep": {"seconds": 2}}})
     spec = {"initContainers": [side, first], "restartPolicy": "Always", "terminationGracePeriodSeconds": 20}
-    return module_pods.start(pod("served", web, last, **spec))
+    return module_pods.start(pod("served", web, last, slow, os={"name": "linux"}, **spec))
 
 
 def test_everything_starts_in_order(vmpod: Vmpod, served: str) -> None:
@@ -101,8 +115,9 @@ def test_the_status_is_kubernetes_own(vmpod: Vmpod, served: str) -> None:
         "first": (False, True, "terminated"),
         "web": (True, True, "running"),
         "last": (True, True, "running"),
+        "slow": (True, True, "running"),
     }
-    assert vmpod("ps").lines[1].split()[1] == "3/3"
+    assert vmpod("ps").lines[1].split()[1] == "4/4"
 
 
 def test_readiness_follows_what_the_server_says(vmpod: Vmpod, served: str) -> None:
@@ -124,11 +139,13 @@ def test_readiness_follows_what_the_server_says(vmpod: Vmpod, served: str) -> No
 def test_at_the_end_the_hook_comes_first_and_the_sidecar_last(vmpod: Vmpod, served: str) -> None:
     vmpod("stop", served)
     assert vmpod("logs", served, "-c", "web").lines == ["begun", "the hook", "served is asked"]
-    assert vmpod("logs", served, "-c", "side").lines == ["asked"]
+    assert vmpod("logs", served, "-c", "last").lines == ["a page is asked for", "served is asked"]
+    assert [vmpod("logs", served, "-c", name).lines for name in ("side", "slow")] == [["asked"], ["asked"]]
     ends = [name for reason, name in told(vmpod, served) if reason == "Completed"]
     assert ends[0] == "first"
+    # Their hooks begin together, and the one that sleeps takes longest.
     assert set(ends[1:3]) == {"web", "last"}
-    assert ends[3] == "side"
+    assert ends[3:] == ["slow", "side"]
 
 
 def test_containers_that_are_not_well_are_started_again(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ _COMMANDS = {
     "prune": "Remove what nobody uses.",
     "console": "Connect to the serial console of a pod's machine.",
     "plan": "Show what running a manifest would do, and do nothing.",
+    "validate": "Check manifests, and run nothing.",
+    "explain": "Say what becomes of a field of a manifest.",
     "image": "Manage container images.",
     "template": "Manage templates: frozen machines that pods begin as, in place of booting.",
     "guest": "Manage the guest image that every machine boots.",

@@ -53,17 +53,19 @@ class Chronicle:
         """All that has come since the last call. Events that repeat what is known are left out."""
         for moment, event in parsed(self._reader):
             kind = event.get("kind")
+            name = event.get("name")
             if kind == "container":
                 found = self._container(event)
             elif kind == "note":
                 found = _note(event)
             elif kind == "pod":
+                name = ""
                 found = self._pod(event)
             else:
+                name = ""
                 found = self._agent(event)
             if found:
                 type_, reason, message = found
-                name = event.get("name") if kind in {"container", "note"} else ""
                 yield Happening(
                     self.entry,
                     moment,

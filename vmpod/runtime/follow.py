@@ -135,7 +135,9 @@ def check_ready(entry: PodEntry, status: PodStatus) -> None:
             hint=explanation(entry, status) or logs,
         )
     if not status.ready and not status.ended:
-        waiting = [f"{each.name} ({each.reason or 'Running'})" for each in status.serving() if not each.ready]
+        waiting = [
+            f"{each.name} ({each.reason or 'Running'})" for each in status.containers if not each.ready
+        ]
         raise NotReadyError(
             f"the pod {key} is not ready in time; it waits for {', '.join(waiting)}", hint=logs
         )

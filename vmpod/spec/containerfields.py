@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vmpod.spec.fields import noted, refused, table, works
+from vmpod.spec.fields import differs, noted, refused, table, works
 
 EMPTY: tuple[Any, ...] = ([], {})
 NO_APPARMOR = "the guest has no AppArmor profiles; the machine is the boundary, and seccompProfile works"
@@ -16,7 +16,7 @@ CONTAINER = table(
     works("name", "image", "command", "args", "ports", "env", "envFrom", "resources", "volumeMounts"),
     works("workingDir", text="an absolute path"),
     works("imagePullPolicy", text="`Always` for the tag latest or no tag, else `IfNotPresent`"),
-    works("securityContext", text="see below"),
+    works("securityContext"),
     refused("volumeDevices", absent=EMPTY),
     works(
         "restartPolicy",
@@ -24,7 +24,7 @@ CONTAINER = table(
         "it ends last",
     ),
     works("restartPolicyRules"),
-    works("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", text="see below"),
+    works("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"),
     works("terminationMessagePath", text="`/dev/termination-log` if not given"),
     works("terminationMessagePolicy", text="`File` or `FallbackToLogsOnError`"),
     works("stdin", text="`vmpod attach` writes to it"),
@@ -48,7 +48,7 @@ CONTAINER_SECURITY = table(
     works("allowPrivilegeEscalation", text="`false`: no program gives more rights than its caller has"),
     works("capabilities", text="with or without CAP_; ALL stands for every one"),
     works("procMount", text="`Default`, or `Unmasked`"),
-    works(
+    differs(
         "seccompProfile",
         text="`Unconfined` if not given; a Localhost profile is read from the directory seccomp where vmpod "
         "keeps its data; under a profile programs of 32 bits do not run",
@@ -73,9 +73,9 @@ ENV = table("env", works("name", "value", "valueFrom"))
 ENV_SOURCE = table(
     "valueFrom of env",
     works("configMapKeyRef", "secretKeyRef"),
-    works("fieldRef", text="the node is the host; its address is the one that the pod reaches it by"),
+    differs("fieldRef", text="the node is the host; its address is the one that the pod reaches it by"),
     works("resourceFieldRef", text="without a limit: what the machine has"),
-    works("fileKeyRef", text="read when the container starts; `$(NAME)` does not stand for it"),
+    differs("fileKeyRef", text="read when the container starts; `$(NAME)` does not stand for it"),
 )
 FIELD_REF = table("fieldRef", works("apiVersion", text="`v1`"), works("fieldPath"))
 RESOURCE_REF = table("resourceFieldRef", works("containerName", "resource", "divisor"))
@@ -100,9 +100,9 @@ MOUNT = table(
     "volumeMounts",
     works("name", "mountPath", "readOnly"),
     works("subPath", text="a relative path without `..`"),
-    works("subPathExpr", text="`$(NAME)` stands for variables of the container, but not for Secrets"),
+    differs("subPathExpr", text="`$(NAME)` stands for variables of the container, but not for Secrets"),
     works("recursiveReadOnly", text="`Disabled`, `IfPossible` or `Enabled`"),
-    works(
+    differs(
         "mountPropagation",
         text="`None`, or `HostToContainer`, which is what a hostPath does anyway; `Bidirectional` is refused",
     ),

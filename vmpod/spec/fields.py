@@ -16,9 +16,15 @@ class Effect(Enum):
     """What becomes of a field."""
 
     WORKS = "works"
+    DIFFERS = "works differently"
     NOTED = "no effect"
-    SILENT = "ignored"
+    SILENT = "no effect, not mentioned"
     REFUSED = "refused"
+
+    @property
+    def read(self) -> bool:
+        """Whether the field does something."""
+        return self in (Effect.WORKS, Effect.DIFFERS)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,11 @@ class Table:
 def works(*names: str, text: str = "") -> list[Field]:
     """Fields that work as the API reference says."""
     return [Field(name, Effect.WORKS, text) for name in names]
+
+
+def differs(*names: str, text: str) -> list[Field]:
+    """Fields that work, but not in every way as the API reference says."""
+    return [Field(name, Effect.DIFFERS, text) for name in names]
 
 
 def noted(*names: str, why: str, absent: Iterable[Any] = ()) -> list[Field]:

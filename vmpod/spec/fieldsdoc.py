@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 
 from vmpod.spec import containerfields, podfields, volumefields
-from vmpod.spec.fields import Effect, Field, Table
+from vmpod.spec.fields import Field, Table
+from vmpod.spec.proofs import PROOFS
 
 TABLES = (
     *podfields.TABLES,
@@ -21,11 +22,13 @@ TABLES = (
 _HEAD = """\
 # Fields of a manifest
 
-Made from the tables in `vmpod/spec/` by `python -m vmpod.spec.fieldsdoc > docs/pod-fields.md`.
+Made from the tables in `vmpod/spec/` by `python -m vmpod.spec.fieldsdoc > docs/fields.md`.
+`vmpod explain pod.spec.containers` shows the same, and `vmpod validate FILE` tells what of a file is which.
 
-Every field either *works* as the Kubernetes API reference says, or has *no effect* on one node (it is
-accepted, and said once), or is *ignored* without a word, or is *refused* with the reason. A field that is
-not listed is an error. Values given as 'fine' mean the same as leaving the field out, as does `null`.
+Every field either *works* as the Kubernetes API reference says, or *works differently* in what is said
+here, or has *no effect* on one node (it is accepted, and said once), or is *refused* with the reason. A field
+that is not listed is an error. Values given as 'fine' mean the same as leaving the field out, as does `null`.
+The last column names a test that would fail if the field did not do what it should.
 """
 
 
@@ -35,19 +38,28 @@ def markdown() -> str:
 
 
 def _section(table: Table) -> str:
-    rows = "".join(_row(field) for field in table.fields)
-    return f"\n## {table.title}\n\n| field | | |\n|---|---|---|\n{rows}"
+    proofs = proofs_of(table.title)
+    rows = "".join(_row(field, proofs.get(field.name, "")) for field in table.fields)
+    return f"\n## {table.title}\n\n| field | | | proven by |\n|---|---|---|---|\n{rows}"
 
 
-def _row(field: Field) -> str:
-    return f"| `{field.name}` | {field.effect.value} | {'; '.join(_remarks(field))} |\n"
+def proofs_of(title: str) -> dict[str, str]:
+    """For each field of a type a test, as FILE::NAME."""
+    return {name: test for test, fields in PROOFS.get(title, {}).items() for name in fields.split()}
 
 
-def _remarks(field: Field) -> Iterator[str]:
+def _row(field: Field, proof: str) -> str:
+    file, _, test = proof.rpartition("/")[2].partition("::")
+    told = f"{file.removesuffix('.py')}: {test.replace('_', ' ')}" if proof else ""
+    return f"| `{field.name}` | {field.effect.value} | {'; '.join(remarks(field))} | {told} |\n"
+
+
+def remarks(field: Field) -> Iterator[str]:
+    """What there is to say about it."""
     if field.text:
         yield field.text
     values = [value for value in field.same_as_absent if value not in ("", [], {})]
-    if values and field.effect is not Effect.WORKS:
+    if values and not field.effect.read:
         yield "fine: " + ", ".join(f"`{_json(value)}`" for value in values)
 
 

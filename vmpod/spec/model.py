@@ -210,7 +210,6 @@ class PodSecurity:
     supplemental_groups: tuple[int, ...] = ()
     supplemental_groups_policy: str = "Merge"
     fs_group: int | None = None
-    fs_group_change_policy: str = "Always"
     sysctls: tuple[tuple[str, str], ...] = ()
     seccomp_profile: str = ""
 

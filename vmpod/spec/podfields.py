@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vmpod.spec.containerfields import NO_APPARMOR, NO_SELINUX, UNCONFINED
-from vmpod.spec.fields import noted, refused, silent, table, works
+from vmpod.spec.fields import differs, noted, refused, silent, table, works
 
 EMPTY: tuple[Any, ...] = ([], {})
 ONE_NODE = "the pod runs on this one host, so there is nothing to choose"
@@ -47,20 +47,20 @@ POD_SPEC = table(
     works("containers", "initContainers", "volumes", "restartPolicy"),
     works("hostname", text="the pod's name, cut to 63 characters, if not given"),
     works("terminationGracePeriodSeconds", text="30 if not given"),
-    works("securityContext", text="see below"),
-    works(
+    works("securityContext"),
+    differs(
         "dnsPolicy",
         text="names are resolved as the host resolves them (`Default`), or as dnsConfig says (`None`); "
         "`ClusterFirst` is accepted with a note",
     ),
     works("dnsConfig", text="added to what the host has, or all there is with dnsPolicy `None`"),
     works("hostAliases"),
-    works("subdomain", text="in /etc/hosts; there is no cluster DNS to ask"),
+    differs("subdomain", text="in /etc/hosts; there is no cluster DNS to ask"),
     works("setHostnameAsFQDN", "hostnameOverride"),
     works("shareProcessNamespace"),
-    works("hostPID", text="the machine's processes, its agent among them"),
-    works("hostIPC", text="the machine's IPC, which all containers of a pod share anyway"),
-    works(
+    differs("hostPID", text="the machine's processes, its agent among them"),
+    differs("hostIPC", text="the machine's IPC, which all containers of a pod share anyway"),
+    differs(
         "hostNetwork",
         text="the machine's network, which a pod's containers share anyway; ports are published on the host",
     ),
@@ -111,7 +111,11 @@ POD_SECURITY = table(
         text="`Merge`, or `Strict`: without the groups that the image gives to the user",
     ),
     works("fsGroup", text="volumes that belong to the pod alone get this group; hostPath ones do not"),
-    works("fsGroupChangePolicy", text="`Always`, or `OnRootMismatch`"),
+    noted(
+        "fsGroupChangePolicy",
+        why="a pod's volumes are new: there is nothing to change",
+        absent=("Always",),
+    ),
     works(
         "sysctls", text="all of them, also those that Kubernetes calls unsafe: the kernel is the pod's own"
     ),

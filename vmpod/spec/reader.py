@@ -244,7 +244,7 @@ def _admit(place: Place, name: str, table: Table) -> Place | None:
     if field is None:
         place.wrong(f"{table.unknown}{nearest(name, table.names)}")
         return None
-    if field.effect is Effect.WORKS:
+    if field.effect.read:
         return place
     if field.effect is not Effect.SILENT and not _says_nothing(place.node, field):
         if field.effect is Effect.NOTED:

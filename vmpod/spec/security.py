@@ -35,7 +35,6 @@ def read_pod_security(spec: Record) -> PodSecurity:
         ),
         supplemental_groups_policy=record.choice("supplementalGroupsPolicy", ("Merge", "Strict"), "Merge"),
         fs_group=record.integer("fsGroup", 0, MAX_ID),
-        fs_group_change_policy=record.choice("fsGroupChangePolicy", ("OnRootMismatch", "Always"), "Always"),
         sysctls=_sysctls(record),
         seccomp_profile=_seccomp(record),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmpod.spec.fields import Table, noted, refused, silent, table, works
+from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 
 CLOUD = "it is storage of a cloud or a cluster"
 
@@ -13,7 +13,7 @@ VOLUME = table(
     works("hostPath", "configMap", "secret"),
     works("downwardAPI", "projected"),
     works("image", text="the image's files, read-only, and nothing of them can be executed"),
-    works("ephemeral", text="a directory on disk that is gone with the pod, as large as is asked for"),
+    differs("ephemeral", text="a directory on disk that is gone with the pod, as large as is asked for"),
     refused("persistentVolumeClaim", why="vmpod keeps no volumes that outlive their pod yet; use hostPath"),
     refused("nfs", why="the guest cannot mount it; mount it on the host, and use hostPath"),
     refused("awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", why=CLOUD),
@@ -31,7 +31,7 @@ EMPTY_DIR = table(
 HOST_PATH = table(
     "hostPath",
     works("path", text="an absolute path without `..`"),
-    works("type", text="directories: `Directory`, `DirectoryOrCreate` or none; the rest is refused"),
+    differs("type", text="directories: `Directory`, `DirectoryOrCreate` or none; the rest is refused"),
 )
 CONFIG_MAP_VOLUME = table("configMap", works("name", "items", "defaultMode", "optional"))
 SECRET_VOLUME = table("secret", works("secretName", "items", "defaultMode", "optional"))

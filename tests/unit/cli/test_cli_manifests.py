@@ -131,3 +131,59 @@ def test_published_ports_and_other_names_are_planned(vmpod: Vmpod, tmp_path: Pat
     clash = vmpod("plan", "-p", "8080:80", "-p", "127.0.0.1:8080:81", path)
     assert clash.status == 125
     assert "host port 8080 is asked for twice" in clash.err
+
+
+# validate, explain.
+
+
+def test_validate_tells_every_fault_of_every_file(vmpod: Vmpod, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(json.dumps(pod(hostUsers=False)))
+    bad.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: A}\nspec: {containers: []}\n")
+    done = vmpod("validate", good)
+    why = "the pod's users are those of its own machine, never the host's"
+    assert done.status == 0
+    assert done.out.splitlines() == [
+        f"{good}: p: spec.hostUsers has no effect: {why}",
+        f"{good}: valid (p)",
+    ]
+    done = vmpod("validate", bad, good, tmp_path / "none")
+    assert done.status == 125
+    assert done.out.splitlines()[0].startswith(f"{bad}:3: metadata.name: 'A' must be")
+    assert done.out.splitlines()[1] == f"{bad}:4: spec.containers: a pod needs at least one container"
+    assert "there is no file " + str(tmp_path / "none") in done.err
+    found = json.loads(vmpod("validate", bad, "-o", "json").out)["items"]
+    assert [(each["valid"], len(each["problems"])) for each in found] == [(False, 2)]
+    assert found[0]["problems"][1]["line"] == 4
+
+
+def test_explain(vmpod: Vmpod) -> None:
+    told = vmpod("explain", "pod.spec.containers.livenessProbe.grpc").out
+    assert told.splitlines()[:3] == [
+        "KIND:    Pod",
+        "FIELD:   spec.containers.livenessProbe.grpc",
+        "CLASS:   works",
+    ]
+    assert "service" in told
+    assert (
+        vmpod("explain", "PO.spec.containers[0].image").out
+        == vmpod("explain", "pod.spec.containers.image").out
+    )
+    everything = vmpod("explain", "configmap", "--recursive").out
+    assert "    generateName" in everything
+    refused = vmpod("explain", "pod.spec.schedulingGates").out
+    assert "CLASS:   refused\nREMARK:  nothing would ever open the gate" in refused
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("pods.spec.contaners", "Pod.spec has no field 'contaners'; did you mean containers?"),
+        ("deployment", "there is no kind 'deployment' that vmpod reads"),
+        ("pod.spec.containers.image.x", "Pod.spec.containers.image has no field 'x'"),
+    ],
+)
+def test_explain_of_what_is_not_there(path: str, told: str, vmpod: Vmpod) -> None:
+    done = vmpod("explain", path)
+    assert done.status == 125
+    assert told in done.err

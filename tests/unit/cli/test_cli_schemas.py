@@ -49,6 +49,7 @@ PRINTING = [path for path, command in ALL.items() if prints_json(command) and pa
 # What else some of them need to print something.
 ARGUMENTS: dict[tuple[str, ...], list[str]] = {
     ("plan",): ["--accel", "tcg", str(MANIFESTS[0])],
+    ("validate",): [str(MANIFESTS[0])],
     ("inspect",): ["web"],
 }
 

@@ -1,0 +1,206 @@
+"""Which test proves a field: the contract's third column.
+
+For each type the tests, as FILE::NAME below tests/machine, and the fields whose work would be missed by them.
+A test of the tests reads this, and fails for a field without one.
+"""
+
+from __future__ import annotations
+
+_RICH = "test_machine_running.py::"
+_LIFE = "test_machine_life.py::"
+_RIGHTS = "test_machine_security.py::"
+_VOLUMES = "test_machine_volumes.py::"
+_PROBES = "../unit/agent/test_agent_life.py::"
+_OPTIONAL = "../unit/spec/test_spec_environment.py::test_optional_references_to_nothing_define_nothing"
+_FOREGROUND = "test_machine_foreground.py::"
+_WORK = "test_machine_containers.py::test_a_directory_to_work_in_is_made_and_little_memory_is_enough"
+_LOADS = "../unit/spec/test_spec_load.py::"
+
+PROOFS: dict[str, dict[str, str]] = {
+    "Pod": {_RICH + "test_detached_run_returns_when_ready": "apiVersion kind metadata spec"},
+    "metadata": {
+        _VOLUMES + "test_files_tell_a_pod_about_itself": "name labels",
+        _FOREGROUND + "test_two_pods_of_one_manifest": "namespace",
+        "../unit/spec/test_spec_facts.py::test_fields": "annotations",
+    },
+    "PodSpec": {
+        _RICH + "test_detached_run_returns_when_ready": "containers",
+        _FOREGROUND + "test_init_steps_outputs_and_the_first_failure": "initContainers",
+        _RICH + "test_config_and_secret_volumes": "volumes",
+        _LIFE + "test_containers_that_are_not_well_are_started_again": "restartPolicy",
+        _RICH + "test_names_and_resolver": "hostname",
+        "test_machine_lifecycle.py::test_stop_waits_for_the_containers_and_replace_starts_anew": (
+            "terminationGracePeriodSeconds"
+        ),
+        _RIGHTS + "test_users_and_groups": "securityContext",
+        _RIGHTS + "test_names": "dnsPolicy dnsConfig hostAliases subdomain setHostnameAsFQDN",
+        "../unit/spec/test_spec_naming.py::test_names_of_a_machine": "hostnameOverride",
+        _RIGHTS + "test_processes_that_are_shared": "shareProcessNamespace",
+        _RIGHTS + "test_the_machines_own_processes": "hostPID hostIPC hostNetwork",
+        _LIFE + "test_rules_deadlines_and_last_words": "activeDeadlineSeconds",
+        "../unit/spec/test_spec_faults.py::test_spec": "os",
+    },
+    "os": {"../unit/spec/test_spec_faults.py::test_spec": "name"},
+    "hostAliases": {_RIGHTS + "test_names": "ip hostnames"},
+    "dnsConfig": {_RIGHTS + "test_names": "nameservers searches options"},
+    "options of dnsConfig": {_RIGHTS + "test_names": "name value"},
+    "securityContext of a pod": {
+        _LOADS + "test_pod_fields": "runAsUser runAsGroup runAsNonRoot",
+        _RIGHTS + "test_users_and_groups": "supplementalGroups",
+        _RIGHTS + "test_the_machines_own_processes": "supplementalGroupsPolicy",
+        _RIGHTS + "test_volumes_belong_to_the_file_systems_group": "fsGroup",
+        _RIGHTS + "test_settings_of_the_kernel": "sysctls",
+        "../unit/spec/test_spec_naming.py::test_what_containers_have_of_their_pod": "seccompProfile",
+    },
+    "sysctls": {_RIGHTS + "test_settings_of_the_kernel": "name value"},
+    "Container (also in initContainers)": {
+        _FOREGROUND + "test_init_steps_outputs_and_the_first_failure": "name image command args",
+        _RICH + "test_published_ports": "ports",
+        _RICH + "test_environment": "env envFrom",
+        _RICH + "test_limits_are_in_the_cgroup": "resources",
+        _RICH + "test_config_and_secret_volumes": "volumeMounts",
+        _WORK: "workingDir",
+        "test_machine_registry.py::test_pull_policies": "imagePullPolicy",
+        _RIGHTS + "test_capabilities": "securityContext",
+        _LIFE + "test_everything_starts_in_order": "restartPolicy lifecycle startupProbe",
+        _LIFE + "test_rules_deadlines_and_last_words": (
+            "restartPolicyRules terminationMessagePath terminationMessagePolicy"
+        ),
+        _LIFE + "test_containers_that_are_not_well_are_started_again": "livenessProbe",
+        _LIFE + "test_readiness_follows_what_the_server_says": "readinessProbe",
+        "test_machine_attach.py::test_attach": "stdin stdinOnce",
+    },
+    "securityContext of a container": {
+        _RIGHTS + "test_users_and_groups": "runAsUser runAsGroup",
+        _RIGHTS + "test_nobody_starts_as_root_by_mistake": "runAsNonRoot",
+        _RIGHTS + "test_a_privileged_container_has_all_of_the_machine": "privileged",
+        _RIGHTS + "test_a_root_file_system_that_is_read_only": "readOnlyRootFilesystem",
+        _RIGHTS + "test_capabilities": "allowPrivilegeEscalation capabilities",
+        _RIGHTS + "test_proc_without_masks": "procMount",
+        _RIGHTS + "test_filters_of_system_calls": "seccompProfile",
+    },
+    "capabilities": {_RIGHTS + "test_capabilities": "add drop"},
+    "seccompProfile": {_RIGHTS + "test_filters_of_system_calls": "type localhostProfile"},
+    "ports": {
+        _RICH + "test_published_ports": "containerPort protocol hostPort hostIP",
+        _LIFE + "test_readiness_follows_what_the_server_says": "name",
+    },
+    "env": {_RICH + "test_environment": "name value valueFrom"},
+    "valueFrom of env": {
+        _RICH + "test_environment": "configMapKeyRef secretKeyRef",
+        _VOLUMES + "test_variables_tell_a_pod_about_itself": "fieldRef resourceFieldRef fileKeyRef",
+    },
+    "configMapKeyRef, secretKeyRef": {
+        _RICH + "test_environment": "name key",
+        _OPTIONAL: "optional",
+    },
+    "fieldRef": {_VOLUMES + "test_variables_tell_a_pod_about_itself": "apiVersion fieldPath"},
+    "resourceFieldRef": {_VOLUMES + "test_files_tell_a_pod_about_itself": "containerName resource divisor"},
+    "fileKeyRef": {_VOLUMES + "test_variables_tell_a_pod_about_itself": "volumeName path key optional"},
+    "envFrom": {_RICH + "test_environment": "prefix configMapRef secretRef"},
+    "configMapRef, secretRef": {
+        _RICH + "test_environment": "name",
+        _OPTIONAL: "optional",
+    },
+    "resources": {_RICH + "test_limits_are_in_the_cgroup": "requests limits"},
+    "requests, limits": {
+        _RICH + "test_limits_are_in_the_cgroup": "cpu memory",
+        _VOLUMES + "test_who_writes_too_much_is_evicted": "ephemeral-storage",
+    },
+    "volumeMounts": {
+        _RICH + "test_config_and_secret_volumes": "name mountPath",
+        _RICH + "test_empty_directories": "readOnly subPath",
+        _VOLUMES + "test_a_sub_path_made_of_variables": "subPathExpr recursiveReadOnly",
+        "../unit/spec/test_spec_facts.py::test_mounts_that_make_no_sense": "mountPropagation",
+    },
+    "livenessProbe, readinessProbe, startupProbe": {
+        _LIFE + "test_everything_starts_in_order": "exec",
+        _LIFE + "test_readiness_follows_what_the_server_says": "httpGet periodSeconds failureThreshold",
+        _LIFE + "test_containers_that_are_not_well_are_started_again": "tcpSocket grpc timeoutSeconds",
+        _PROBES + "test_successes_in_a_row_are_counted": "successThreshold",
+        _PROBES + "test_a_liveness_probe_that_fails_starts_the_container_again": (
+            "initialDelaySeconds terminationGracePeriodSeconds"
+        ),
+    },
+    "lifecycle": {
+        _LIFE + "test_everything_starts_in_order": "postStart",
+        _LIFE + "test_at_the_end_the_hook_comes_first_and_the_sidecar_last": "preStop stopSignal",
+    },
+    "postStart, preStop": {
+        _LIFE + "test_everything_starts_in_order": "exec",
+        _LIFE + "test_at_the_end_the_hook_comes_first_and_the_sidecar_last": "httpGet sleep",
+    },
+    "exec": {_LIFE + "test_everything_starts_in_order": "command"},
+    "httpGet": {
+        _LIFE + "test_readiness_follows_what_the_server_says": "path port",
+        _LIFE + "test_containers_that_are_not_well_are_started_again": "scheme",
+        "../unit/agent/test_agent_dial.py::test_headers": "httpHeaders",
+        _LIFE + "test_at_the_end_the_hook_comes_first_and_the_sidecar_last": "host",
+    },
+    "httpHeaders": {"../unit/agent/test_agent_dial.py::test_headers": "name value"},
+    "tcpSocket": {
+        _LIFE + "test_containers_that_are_not_well_are_started_again": "port",
+        "../unit/agent/test_agent_dial.py::test_tcp": "host",
+    },
+    "grpc": {"../unit/agent/test_agent_dial.py::test_grpc_that_serves": "port service"},
+    "sleep": {_LIFE + "test_at_the_end_the_hook_comes_first_and_the_sidecar_last": "seconds"},
+    "restartPolicyRules": {_LIFE + "test_all_containers_may_be_started_again": "action exitCodes"},
+    "exitCodes": {_PROBES + "test_restart_rules_go_before_the_policy": "operator values"},
+    "volumes": {
+        _RICH + "test_config_and_secret_volumes": "name configMap secret",
+        _RICH + "test_empty_directories": "emptyDir",
+        _RICH + "test_host_path_keeps_owners": "hostPath",
+        _VOLUMES + "test_files_tell_a_pod_about_itself": "downwardAPI",
+        _VOLUMES + "test_several_sources_in_one_directory": "projected",
+        _VOLUMES + "test_an_image_as_a_volume": "image",
+        _VOLUMES + "test_a_volume_of_the_pod_alone": "ephemeral",
+    },
+    "emptyDir": {
+        _RICH + "test_empty_directories": "medium",
+        _VOLUMES + "test_who_writes_too_much_is_evicted": "sizeLimit",
+    },
+    "hostPath": {
+        _RICH + "test_host_path_keeps_owners": "path",
+        "test_machine_refusals.py::test_missing_host_path": "type",
+    },
+    "configMap": {
+        _RICH + "test_config_and_secret_volumes": "name items",
+        _LOADS + "test_volume": "defaultMode optional",
+    },
+    "secret": {
+        _RICH + "test_config_and_secret_volumes": "secretName items defaultMode",
+        _LOADS + "test_volume": "optional",
+    },
+    "items of configMap, secret": {_RICH + "test_config_and_secret_volumes": "key path mode"},
+    "downwardAPI": {_VOLUMES + "test_files_tell_a_pod_about_itself": "items defaultMode"},
+    "downwardAPI of projected": {_VOLUMES + "test_several_sources_in_one_directory": "items"},
+    "items of downwardAPI": {
+        _VOLUMES + "test_files_tell_a_pod_about_itself": "path fieldRef resourceFieldRef mode"
+    },
+    "projected": {_VOLUMES + "test_several_sources_in_one_directory": "sources defaultMode"},
+    "sources of projected": {
+        _VOLUMES + "test_several_sources_in_one_directory": "configMap secret downwardAPI"
+    },
+    "configMap, secret of projected": {
+        _VOLUMES + "test_several_sources_in_one_directory": "name items",
+        "../unit/spec/test_spec_naming.py::test_an_optional_source_may_be_missing": "optional",
+    },
+    "image": {
+        _VOLUMES + "test_an_image_as_a_volume": "reference",
+        "../unit/spec/test_spec_facts.py::test_volumes_that_make_no_sense": "pullPolicy",
+    },
+    "ephemeral": {_VOLUMES + "test_a_volume_of_the_pod_alone": "volumeClaimTemplate"},
+    "volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "metadata spec"},
+    "spec of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "resources volumeMode"},
+    "resources of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "requests limits"},
+    "requests, limits of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "storage"},
+    "ConfigMap": {
+        _RICH + "test_environment": "apiVersion kind metadata data",
+        _LOADS + "test_config_map_and_secret": "binaryData",
+    },
+    "Secret": {
+        _RICH + "test_secrets_are_nowhere_on_the_host": "apiVersion kind metadata stringData",
+        _LOADS + "test_config_map_and_secret": "data type",
+    },
+    "List": {_LOADS + "test_what_a_cluster_shows_can_be_run": "apiVersion kind metadata items"},
+}
