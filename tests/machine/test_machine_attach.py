@@ -8,6 +8,7 @@ import subprocess
 from tests.machine.harness import Vmpod, eventually
 from tests.machine.manifests import container, pod
 from tests.machine.pods import Pods
+from tests.machine.screen import terminal
 
 ECHO = (
     "trap 'echo caught' USR1; while read line || true; do "
@@ -48,3 +49,35 @@ def test_attach(vmpod: Vmpod, pods: Pods) -> None:
     eventually(lambda: vmpod.pod(name)["status"]["phase"] == "Failed", "the pod's end")
     assert vmpod("logs", "-c", "echo", name).lines[-1] == "got end"
     assert "not running" in vmpod("attach", name, status=125).errors
+
+
+def test_a_terminal(vmpod: Vmpod, pods: Pods) -> None:
+    """A container with a terminal: it has the size of ours, Ctrl-C is its own, and two keys lead back."""
+    script = "echo begun; tty; stty size; exec sh -i"
+    shell = container("shell", script, stdin=True, tty=True)
+    quiet = container("quiet", "tty; cat", tty=True)
+    name = pods.start(pod("terminal", shell, quiet))
+    for each, first in (("shell", ["begun", "/dev/pts/0", "24 80"]), ("quiet", ["/dev/pts/0"])):
+
+        def shown(each: str = each, first: list[str] = first) -> bool:
+            return vmpod("logs", name, "-c", each).lines[: len(first)] == first
+
+        eventually(shown, f"what {each} writes first")
+    with terminal(vmpod, 40, 132, "attach", name) as screen:
+        # What was shown before is in the logs; a line of our own tells that we are there.
+        screen.type("\rstty size\r")
+        screen.until("40 132\r\n")
+        screen.type("sleep 100\r")
+        screen.until("sleep 100\r\n")
+        screen.type("\x03")
+        screen.type("echo $((6*7)) $TERM\r")
+        screen.until("42 xterm\r\n")
+        screen.type("\x10\x11")
+        assert screen.running.end().status == 0
+        assert screen.settings() == screen.before
+    assert vmpod.status(name, "shell")["state"].keys() == {"running"}
+    with terminal(vmpod, 24, 80, "attach", name) as screen:
+        screen.type("\rexit 7\r")
+        assert screen.running.end().status == 7
+    eventually(lambda: "terminated" in vmpod.status(name, "shell")["state"], "the shell's end")
+    assert vmpod.status(name, "shell")["state"]["terminated"]["exitCode"] == 7

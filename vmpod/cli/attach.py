@@ -25,8 +25,9 @@ from vmpod.errors import MachineError
 def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
     """Watch what a container of a POD writes from now on, and write to its standard input.
 
-    Standard input is passed on if the manifest gives the container one (`stdin: true`). The exit status is
-    the container's, once it ends. What was written before is in `vmpod logs`.
+    Standard input is passed on if the manifest gives the container one (`stdin: true`). From the terminal of
+    a container (`tty: true`) Ctrl-P Ctrl-Q leads back. The exit status is the container's, once it ends. What
+    was written before is in `vmpod logs`.
     """
     from vmpod.client.attach import attach  # noqa: PLC0415
     from vmpod.client.session import session  # noqa: PLC0415
@@ -34,10 +35,12 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
     pods = runtime().pods
     entry = pods.find(pod)
     name = container or entry.record.containers[0]
-    stdin = not no_stdin and _has_stdin(entry.record.document, name)
+    spec = _spec(entry.record.document, name)
+    stdin = not no_stdin and spec.get("stdin") is True
+    tty = spec.get("tty") is True
     with session(entry.record.sockets) as found:
         try:
-            return attach(found, container, stdin=stdin, forward=forward)
+            return attach(found, container, stdin=stdin, tty=tty, forward=forward)
         except MachineError:
             # It ended with the container, before the last word was here: the pod's events have it.
             ended = next((each for each in pods.status(entry).containers if each.name == name), None)
@@ -46,7 +49,7 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
             return ended.exit_code or 0
 
 
-def _has_stdin(document: Mapping[str, Any], container: str) -> bool:
+def _spec(document: Mapping[str, Any], container: str) -> Mapping[str, Any]:
     spec = document.get("spec") or {}
     every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    return any(each.get("name") == container and each.get("stdin") is True for each in every)
+    return next((each for each in every if each.get("name") == container), {})

@@ -25,12 +25,21 @@ class Relay:
     """Moves bytes between our standard streams and a stream of the agent.
 
     stdin: whether ours is passed on; tty: whether the other end is a terminal; forward: whether signals are
-    passed on, instead of ending us.
+    passed on, instead of ending us; detach: keys that end us, with the exit code 0.
     """
 
     def __init__(
-        self, session: Session, stream: int, *, stdin: bool, tty: bool = False, forward: bool = True
+        self,
+        session: Session,
+        stream: int,
+        *,
+        stdin: bool,
+        tty: bool = False,
+        forward: bool = True,
+        detach: bytes = b"",
     ) -> None:
+        self._detach = detach
+        self._held = b""
         self._session = session
         self._stream = stream
         self._tty = tty
@@ -94,7 +103,11 @@ class Relay:
             self._from_input()
 
     def _from_input(self) -> None:
-        data = os.read(0, min(self._input.available, frames.MAX_PAYLOAD))
+        data = os.read(0, min(self._input.available, frames.MAX_PAYLOAD) - len(self._held))
+        if self._detach and data:
+            data = self._before_detaching(data)
+            if not data:
+                return
         if data:
             self._input.use(len(data))
             self._send(frames.DATA, data)
@@ -103,6 +116,16 @@ class Relay:
             self._send(frames.EOF)
         if not self._reading or not self._input.available:
             self._pause_input()
+
+    def _before_detaching(self, data: bytes) -> bytes:
+        """What is to be sent of it: all before the keys that end us, and not what may be their beginning."""
+        data, self._held = self._held + data, b""
+        before, keys, _ = data.partition(self._detach)
+        if keys:
+            self._exit_code = 0
+        elif before.endswith(self._detach[:1]):
+            before, self._held = before[:-1], self._detach[:1]
+        return before
 
     def _pause_input(self) -> None:
         if 0 in self._selector.get_map():

@@ -33,7 +33,8 @@ def raw(fd: int) -> Iterator[None]:
     """Pass every key on, Ctrl-C included, for the time of the block."""
     before = termios.tcgetattr(fd)
     try:
-        tty.setraw(fd)
+        # What was typed already is for the other end, too.
+        tty.setraw(fd, termios.TCSADRAIN)
         yield
     finally:
         sys.stdout.flush()

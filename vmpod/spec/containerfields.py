@@ -29,7 +29,7 @@ CONTAINER = table(
     works("terminationMessagePolicy", text="`File` or `FallbackToLogsOnError`"),
     works("stdin", text="`vmpod attach` writes to it"),
     works("stdinOnce", text="the standard input ends when the first `vmpod attach` does"),
-    refused("tty", absent=(False,)),
+    works("tty", text="`vmpod attach` gives it the size of its own terminal; Ctrl-P Ctrl-Q leaves it"),
     noted("resizePolicy", why="a running pod's resources cannot be changed", absent=EMPTY),
 )
 

@@ -52,6 +52,7 @@ def read_container(
         security=read_security(record, security),
         stdin=record.boolean("stdin"),
         stdin_once=record.boolean("stdinOnce"),
+        tty=record.boolean("tty"),
         liveness_probe=read_probe(record, "livenessProbe", ports),
         readiness_probe=read_probe(record, "readinessProbe", ports),
         startup_probe=read_probe(record, "startupProbe", ports),

@@ -69,6 +69,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _LIFE + "test_containers_that_are_not_well_are_started_again": "livenessProbe",
         _LIFE + "test_readiness_follows_what_the_server_says": "readinessProbe",
         "test_machine_attach.py::test_attach": "stdin stdinOnce",
+        "test_machine_attach.py::test_a_terminal": "tty",
     },
     "securityContext of a container": {
         _RIGHTS + "test_users_and_groups": "runAsUser runAsGroup",

@@ -245,7 +245,7 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ),
     ({"terminationMessagePath": "log"}, "terminationMessagePath: 'log' must be an absolute path"),
     ({"terminationMessagePolicy": "Logs"}, "terminationMessagePolicy: must be File or FallbackToLogsOnError"),
-    ({"tty": True}, "tty: is not supported"),
+    ({"tty": "yes"}, "tty: must be true or false"),
     (
         {"securityContext": {"allowPrivilegeEscalation": False, "privileged": True}},
         "securityContext.allowPrivilegeEscalation: cannot be false for a container that is privileged",

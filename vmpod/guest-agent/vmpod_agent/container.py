@@ -241,10 +241,13 @@ class Run:
         security = spec["security"]
         self.user = look_up(spec["user"], root, groups=security["groups"], strict=security["strict_groups"])
         argv = [text(word) for word in spec["argv"]]
-        command = self.command(argv)
+        # Its first reader sets the size that it has; until then it is the one that terminals always had.
+        terminal = (80, 24) if spec["tty"] else None
+        command = self.command(argv, env=["TERM=xterm"] * spec["tty"], terminal=terminal)
         taken = Taken(root, self._binds())
         try:
-            streams = self._open_streams(log)
+            self._log = log
+            streams = [] if terminal else self._open_streams()
             try:
                 self._starting = self._by_spare(taken, command, streams) or self._by_child(
                     taken, command, streams
@@ -262,7 +265,12 @@ class Run:
         if spare is None:
             return None
         security = self.spec["security"]
-        if security["privileged"] or security["unmasked"] or self._services.processes is not None:
+        if (
+            security["privileged"]
+            or security["unmasked"]
+            or command.terminal
+            or self._services.processes is not None
+        ):
             # It has made the usual surroundings.
             spare.dismiss()
             return None
@@ -300,7 +308,7 @@ class Run:
             )
         return [*binds, Bind(self._message, self.spec["last_words"]["path"])]
 
-    def _open_streams(self, log: RunLog) -> list[int]:
+    def _open_streams(self) -> list[int]:
         """The container's ends of its standard input, output and error."""
         assert self.user is not None
         if self.spec["stdin"]:
@@ -310,29 +318,44 @@ class Run:
             ends = [null()]
         for stream in ("stdout", "stderr"):
             read_end, write_end = pipe()
-            capture = Capture(
-                self._services.loop,
-                read_end,
-                log,
-                stream=stream,
-                ended=self._settle,
-                listeners=self.listeners,
-            )
-            self._captures.append(capture)
+            self._capture(read_end, stream)
             ends.append(write_end)
             # Its user may open /dev/stdout, which leads there.
             os.fchown(write_end, self.user.uid, -1)
         return ends
 
+    def _capture(self, fd: int, stream: str) -> None:
+        """Keep what comes from there."""
+        self._captures.append(
+            Capture(
+                self._services.loop,
+                fd,
+                self._log,
+                stream=stream,
+                ended=self._settle,
+                listeners=self.listeners,
+            )
+        )
+
+    def _take_terminal(self, master: int) -> None:
+        """Have the container's terminal, by which all that it reads and writes goes."""
+        if self.spec["stdin"]:
+            self.input = os.dup(master)
+        self._capture(master, "stdout")
+
     def _reported(self) -> None:
-        """Hear that the command is executed, or why not."""
+        """Hear that the command is executed, or why not; before that, perhaps, of its terminal."""
         assert self._starting is not None
         try:
-            self._starting.report()
+            master = self._starting.report()
         except BlockingIOError:
             return
         except LaunchError as error:
             self._error = StartError(str(error), error.status)
+        else:
+            if master is not None:
+                self._take_terminal(master)
+                return
         self._services.loop.forget(self._starting.fd)
         self._starting.close()
         if self._error is None:
@@ -341,7 +364,7 @@ class Run:
 
     def _process_ended(self, status: ExitStatus) -> None:
         assert self._starting is not None
-        if self._starting.fd >= 0:
+        while self._starting.fd >= 0:
             # The loop may hear of its end before it hears what it said.
             self._reported()
         self._close_input()

@@ -68,6 +68,8 @@ class Capture:
             data = os.read(self._fd, _CHUNK)
         except BlockingIOError:
             return  # woken for a descriptor that had this number before
+        except OSError:
+            data = b""  # EIO: the last process has closed its terminal
         if data:
             self._log.write(self._stream, data)
             for listener in list(self._listeners):

@@ -58,7 +58,7 @@ class Attach(StreamHandler):
         if self._stdin:
             from vmpod_agent.relay import Writer  # noqa: PLC0415 - few attach to write
 
-            self._input = Writer(self, self._run.take_input())
+            self._input = Writer(self, self._run.take_input(), terminal=self._run.spec["tty"])
 
     def settle(self) -> None:
         """Only readers call it, and there is none here."""
@@ -91,12 +91,17 @@ class Attach(StreamHandler):
 
     def eof(self) -> None:
         if self._input and self._run.spec["stdin_once"]:
+            # Of a terminal it is the end of input, not of the terminal.
             self._input.finish()
-            self._run.input_left()
+            if not self._run.spec["tty"]:
+                self._run.input_left()
 
     def control(self, message: Json) -> None:
         if number := wanted_signal(message):
             self._run.signal(number)
+        size = messages.get_list(message, "resize", int)
+        if len(size) == 2 and self._input:
+            self._input.resize(size[0], size[1])
 
     def writable(self) -> None:
         self._push()
