@@ -217,3 +217,14 @@ def test_nobody_starts_as_root_by_mistake(vmpod: Vmpod) -> None:
         "run", "-", input=manifests.text(pod("rooted", idle("main", seccompProfile=missing))), status=125
     )
     assert "seccompProfile: the profile nobody/has-it.json cannot be read" in done.errors
+
+
+def test_what_a_pod_is_limited_to(vmpod: Vmpod, pods: Pods) -> None:
+    """Its containers have it together: one that takes too much ends, whatever its own limit."""
+    greedy = container("greedy", "head -c 100M /dev/zero | tail -c 100M | wc -c")
+    limits = {"limits": {"memory": "64Mi", "cpu": "500m"}, "requests": {"cpu": "100m", "memory": "32Mi"}}
+    name = pods.start(pod("limited", idle("mighty", privileged=True), hostPID=True, resources=limits))
+    look = "cd /proc/1/root/sys/fs/cgroup/vmpod; cat memory.max cpu.max"
+    assert sh(vmpod, name, "mighty", look) == [str(64 * 2**20), "50000 100000"]
+    pods.run(pod("greedy", greedy, resources=limits), status=137)
+    assert vmpod.status("greedy", "greedy")["state"]["terminated"]["reason"] == "OOMKilled"

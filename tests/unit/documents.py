@@ -64,5 +64,7 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "grace": 30,
         "deadline": 0,
         "processes": "own",
+        "memory": 0,
+        "cpu": 0,
         "sysctls": [],
     } | fields

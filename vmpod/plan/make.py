@@ -117,6 +117,8 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         "grace": pod.termination_grace_period_seconds,
         "deadline": pod.active_deadline_seconds or 0,
         "processes": "machine" if pod.host_pid else "shared" if pod.share_process_namespace else "own",
+        "memory": pod.resources.memory_limit or 0,
+        "cpu": pod.resources.cpu_limit or 0,
         "sysctls": [list(each) for each in pod.security.sysctls],
     }
 

@@ -23,8 +23,8 @@ SCRATCH_SIZE = 64 * 1024 * MIB
 
 
 def memory(pod: Pod) -> int:
-    """Bytes of memory: enough for every limit at once, as if each container used its own."""
-    return memory_class(_peak(pod, _memory) + GUEST_MEMORY)
+    """Bytes of memory: what the pod is limited to, or enough for every limit at once."""
+    return memory_class((pod.resources.memory_limit or _peak(pod, _memory)) + GUEST_MEMORY)
 
 
 def memory_class(needed: int) -> int:
@@ -41,14 +41,19 @@ def memory_class(needed: int) -> int:
 
 
 def cpus(pod: Pod) -> int:
-    """Virtual CPUs: what the containers may use together, rounded up, at least one."""
-    return max(1, -(-_peak(pod, _cpu) // 1000))
+    """Virtual CPUs: what the pod, or its containers together, may use, rounded up, at least one."""
+    return max(1, -(-(pod.resources.cpu_limit or _peak(pod, _cpu)) // 1000))
 
 
 def _peak(pod: Pod, total: Callable[[Iterable[Resources]], int]) -> int:
-    """The most that runs at a time: one init container alone, or all containers."""
-    inits = [total([container.resources]) for container in pod.init_containers]
-    return max([total(_resources(pod.containers)), *inits])
+    """The most that runs at a time: an init container, or all containers, and the sidecars by then."""
+    sidecars: list[Container] = []
+    found = []
+    for container in pod.init_containers:
+        found.append(total(_resources([*sidecars, container])))
+        if container.sidecar:
+            sidecars.append(container)
+    return max([*found, total(_resources([*sidecars, *pod.containers]))])
 
 
 def _resources(containers: Iterable[Container]) -> list[Resources]:

@@ -17,7 +17,7 @@ CONTAINER = table(
     works("workingDir", text="an absolute path"),
     works("imagePullPolicy", text="`Always` for the tag latest or no tag, else `IfNotPresent`"),
     works("securityContext"),
-    refused("volumeDevices", absent=EMPTY),
+    refused("volumeDevices", why="only volumes that outlive their pod can be devices", absent=EMPTY),
     works(
         "restartPolicy",
         text="an init container with `Always` is a sidecar: what comes next starts once it has started, and "
@@ -84,7 +84,11 @@ KEY_REF = table("configMapKeyRef, secretKeyRef", works("name", "key", "optional"
 ENV_FROM = table("envFrom", works("prefix", "configMapRef", "secretRef"))
 ENV_FROM_REF = table("configMapRef, secretRef", works("name", "optional"))
 
-RESOURCES = table("resources", works("requests", "limits"), refused("claims", absent=EMPTY))
+RESOURCES = table(
+    "resources",
+    works("requests", "limits"),
+    refused("claims", why="there are no devices to claim", absent=EMPTY),
+)
 AMOUNTS = table(
     "requests, limits",
     works("cpu", "memory"),

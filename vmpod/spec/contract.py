@@ -34,8 +34,10 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
             "os": p.OS,
             "hostAliases": p.HOST_ALIAS,
             "dnsConfig": p.DNS_CONFIG,
+            "resources": p.POD_RESOURCES,
         },
     ),
+    (p.POD_RESOURCES, {"requests": p.POD_AMOUNTS, "limits": p.POD_AMOUNTS}),
     (p.DNS_CONFIG, {"options": p.DNS_OPTION}),
     (p.POD_SECURITY, {"sysctls": p.SYSCTL, "seccompProfile": c.SECCOMP}),
     (

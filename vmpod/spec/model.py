@@ -391,6 +391,7 @@ class Pod:
     host_pid: bool = False
     host_network: bool = False
     security: PodSecurity = PodSecurity()
+    resources: Resources = Resources()
     document: Mapping[str, Any] = field(default_factory=dict)
 
     @property

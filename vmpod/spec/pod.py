@@ -8,11 +8,12 @@ from vmpod.spec.containers import read_container
 from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped, sub_path_fault
 from vmpod.spec.facts import VARIABLES, Facts
 from vmpod.spec.metadata import Metadata
-from vmpod.spec.model import Container, Pod, PodSecurity, Port, RestartPolicy, Volume
+from vmpod.spec.model import Container, Pod, PodSecurity, Port, Resources, RestartPolicy, Volume
 from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
 from vmpod.spec.podfields import OS, POD_SPEC
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
+from vmpod.spec.resources import check_limits, read_pod_resources
 from vmpod.spec.security import MAX_ID, read_pod_security
 from vmpod.spec.volumes import read_volume
 
@@ -29,6 +30,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
     if spec is None:
         return None
     security = read_pod_security(spec)
+    resources = read_pod_resources(spec)
     host_network = spec.boolean("hostNetwork")
     volumes = _volumes(spec, references)
     init_containers, containers = _containers(
@@ -37,6 +39,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         frozenset(volume.name for volume in volumes),
         security,
         _likely(metadata),
+        resources=resources,
         host_network=host_network,
     )
     _check_os(spec, [*init_containers, *containers])
@@ -60,6 +63,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         host_pid=spec.boolean("hostPID"),
         host_network=host_network,
         security=security,
+        resources=resources,
         document=document.place.node.plain(),
     )
 
@@ -83,6 +87,7 @@ def _containers(
     security: PodSecurity,
     facts: Facts,
     *,
+    resources: Resources,
     host_network: bool,
 ) -> tuple[list[Container], list[Container]]:
     taken: set[str] = set()
@@ -107,6 +112,7 @@ def _containers(
             _check_host_ports(place, container.ports, bound)
             _check_environment(place, container, references, facts)
             _check_volume_names(place, container, volumes)
+            check_limits(place, container.resources, resources)
             containers.append(container)
     given = spec.get("containers")
     if given is None or given.node.value == ():

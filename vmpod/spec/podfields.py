@@ -67,7 +67,8 @@ POD_SPEC = table(
     refused("ephemeralContainers", why="the API adds these to a pod that runs already", absent=EMPTY),
     works("activeDeadlineSeconds"),
     refused("readinessGates", why="nothing here would ever set the condition", absent=EMPTY),
-    refused("resources", "resourceClaims", absent=EMPTY),
+    works("resources", text="the machine is as large as the pod's limits, which its containers share"),
+    refused("resourceClaims", why="there are no devices to claim", absent=EMPTY),
     noted("imagePullSecrets", why="images are pulled with the user's own registry logins", absent=EMPTY),
     works("os", text="`linux`"),
     refused("schedulingGates", why="nothing would ever open the gate", absent=EMPTY),
@@ -126,8 +127,31 @@ POD_SECURITY = table(
     noted("seLinuxChangePolicy", why="it only means something with seLinuxOptions"),
 )
 SYSCTL = table("sysctls", works("name", "value"))
+POD_RESOURCES = table(
+    "resources of a pod",
+    works("requests", "limits"),
+    refused("claims", why="there are no devices to claim", absent=EMPTY),
+)
+POD_AMOUNTS = table(
+    "requests, limits of a pod",
+    works("cpu", "memory"),
+    refused("hugepages-2Mi", "hugepages-1Gi", why="the guest has no huge pages"),
+    unknown="unknown resource: a pod has cpu and memory",
+)
 HOST_ALIAS = table("hostAliases", works("ip", "hostnames"))
 DNS_CONFIG = table("dnsConfig", works("nameservers", "searches", "options"))
 DNS_OPTION = table("options of dnsConfig", works("name", "value"))
 
-TABLES = (POD, METADATA, POD_SPEC, OS, HOST_ALIAS, DNS_CONFIG, DNS_OPTION, POD_SECURITY, SYSCTL)
+TABLES = (
+    POD,
+    METADATA,
+    POD_SPEC,
+    OS,
+    POD_RESOURCES,
+    POD_AMOUNTS,
+    HOST_ALIAS,
+    DNS_CONFIG,
+    DNS_OPTION,
+    POD_SECURITY,
+    SYSCTL,
+)

@@ -33,6 +33,7 @@ PROOFS: dict[str, dict[str, str]] = {
             "terminationGracePeriodSeconds"
         ),
         _RIGHTS + "test_users_and_groups": "securityContext",
+        _RIGHTS + "test_what_a_pod_is_limited_to": "resources",
         _RIGHTS + "test_names": "dnsPolicy dnsConfig hostAliases subdomain setHostnameAsFQDN",
         "../unit/spec/test_spec_naming.py::test_names_of_a_machine": "hostnameOverride",
         _RIGHTS + "test_processes_that_are_shared": "shareProcessNamespace",
@@ -40,6 +41,8 @@ PROOFS: dict[str, dict[str, str]] = {
         _LIFE + "test_rules_deadlines_and_last_words": "activeDeadlineSeconds",
         "../unit/spec/test_spec_faults.py::test_spec": "os",
     },
+    "resources of a pod": {_RIGHTS + "test_what_a_pod_is_limited_to": "requests limits"},
+    "requests, limits of a pod": {_RIGHTS + "test_what_a_pod_is_limited_to": "cpu memory"},
     "os": {"../unit/spec/test_spec_faults.py::test_spec": "name"},
     "hostAliases": {_RIGHTS + "test_names": "ip hostnames"},
     "dnsConfig": {_RIGHTS + "test_names": "nameservers searches options"},

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from vmpod.spec import quantity
 from vmpod.spec.containerfields import AMOUNTS, RESOURCES
 from vmpod.spec.model import Resources
+from vmpod.spec.podfields import POD_AMOUNTS, POD_RESOURCES
 from vmpod.spec.reader import Place, Record
 
 
@@ -21,6 +22,27 @@ def read_resources(container: Record) -> Resources:
     memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
     storage_request, storage_limit = _pair(requests, limits, "ephemeral-storage", read_bytes)
     return Resources(cpu_request, cpu_limit, memory_request, memory_limit, storage_request, storage_limit)
+
+
+def read_pod_resources(spec: Record) -> Resources:
+    """The resources of the pod as a whole."""
+    record = spec.record("resources", POD_RESOURCES)
+    if record is None:
+        return Resources()
+    requests = record.record("requests", POD_AMOUNTS)
+    limits = record.record("limits", POD_AMOUNTS)
+    cpu_request, cpu_limit = _pair(requests, limits, "cpu", read_cpu)
+    memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
+    return Resources(cpu_request, cpu_limit, memory_request, memory_limit)
+
+
+def check_limits(place: Place, own: Resources, pod: Resources) -> None:
+    """Report limits of a container that are above those of its pod."""
+    pairs = (("cpu", own.cpu_limit, pod.cpu_limit), ("memory", own.memory_limit, pod.memory_limit))
+    for name, mine, whole in pairs:
+        if mine and whole and mine > whole:
+            limit = place.child("resources").child("limits").child(name)
+            limit.wrong("must not be more than the pod's own limit")
 
 
 def _pair(

@@ -195,7 +195,8 @@ if TYPE_CHECKING:
         """boot: the number of the pod's machine, from 1: a pod that was stopped can be started again.
 
         deadline: seconds that the pod may take, 0 for any time. processes: whether each container sees its
-        own alone, those of all containers, or those of the machine. sysctls: [name, value] pairs. An init
+        own alone, those of all containers, or those of the machine. sysctls: [name, value] pairs.
+        memory, cpu: of all containers together, as of one. An init
         container whose own restart policy is Always runs beside all that comes after it.
         """
 
@@ -211,6 +212,8 @@ if TYPE_CHECKING:
         grace: int
         deadline: int
         processes: Literal["own", "shared", "machine"]
+        memory: int
+        cpu: int
         sysctls: list[list[str]]
 
     Shape = type | dict[str, "Shape"] | list["Shape"] | tuple["Shape", ...]
@@ -308,6 +311,8 @@ _DOCUMENT: Shape = {
     "grace": int,
     "deadline": int,
     "processes": str,
+    "memory": int,
+    "cpu": int,
     "sysctls": [[str]],
 }
 

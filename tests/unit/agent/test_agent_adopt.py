@@ -24,6 +24,8 @@ DOCUMENT: dict[str, Any] = {
     "grace": 30,
     "deadline": 0,
     "processes": "own",
+    "memory": 0,
+    "cpu": 0,
     "sysctls": [],
 }
 IDENTITY = {"time": 5, "seed": "ab" * 64, "mac": "525400010203"}

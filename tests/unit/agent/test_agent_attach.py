@@ -34,7 +34,7 @@ class StandInRun:
     """A run whose output the test writes."""
 
     def __init__(self, loop: Loop, **spec: bool) -> None:
-        self.spec: dict[str, Any] = {"stdin": True, "stdin_once": False} | spec
+        self.spec: dict[str, Any] = {"stdin": True, "stdin_once": False, "tty": False} | spec
         self.listeners: list[Any] = []
         self.signals: list[int] = []
         self.signal = self.signals.append

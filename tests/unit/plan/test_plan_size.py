@@ -12,6 +12,9 @@ from vmpod.plan import size
 MIB = 1024 * 1024
 
 
+SIDECAR = {"restartPolicy": "Always"}
+
+
 def resources(memory: str = "", cpu: str = "", kind: str = "limits") -> dict[str, Any]:
     return {"resources": {kind: {name: text for name, text in (("memory", memory), ("cpu", cpu)) if text}}}
 
@@ -29,6 +32,9 @@ def resources(memory: str = "", cpu: str = "", kind: str = "limits") -> dict[str
         ([resources("64Mi")], [resources("512Mi")], 640),
         ([resources("64Mi")], [resources("300Mi"), resources("300Mi")], 448),
         ([resources("64Mi")], [{}], 512),
+        ([resources("64Mi")], [SIDECAR | resources("200Mi"), resources("100Mi")], 448),
+        ([resources("300Mi")], [SIDECAR | resources("200Mi"), resources("100Mi")], 640),
+        ([resources("300Mi")], [resources("100Mi"), SIDECAR | resources("20Mi")], 448),
     ],
 )
 def test_memory(containers: list[dict[str, Any]], inits: list[dict[str, Any]], mebibytes: int) -> None:
@@ -67,3 +73,9 @@ def made(containers: list[dict[str, Any]], inits: list[dict[str, Any]]) -> Any:
             initContainers=[container(name=f"i{number}", **each) for number, each in enumerate(inits)],
         )
     )
+
+
+def test_what_the_pod_is_limited_to_goes_before_the_sum() -> None:
+    limits = {"memory": "1Gi", "cpu": "3"}
+    found = read_pod(pod(container(), container(name="d"), resources={"limits": limits}))
+    assert (size.memory(found), size.cpus(found)) == (1280 * MIB, 3)

@@ -14,7 +14,7 @@ from vmpod import wire
 from vmpod.wire import boot, events, logdisk, messages
 from vmpod.wire.logdisk import DiskError
 from vmpod.wire.messages import clipped
-from vmpod_agent import layout, ports, prepare, syscalls, template
+from vmpod_agent import cgroups, layout, ports, prepare, syscalls, template
 from vmpod_agent.console import report
 from vmpod_agent.container import Services
 from vmpod_agent.journal import EventJournal, JournalDisk, RunLog
@@ -95,10 +95,18 @@ class Agent:
         # The host starts to talk when it sees this, and finds the ports open.
         self._say(events.BOOTED, "")
         _execute(prepare.machine(document))
+        self._limit_pod(document)
         self._choose_processes(document)
         self._discard_old_layers()
         self._say(events.PREPARED, "")
         self._beat()
+
+    def _limit_pod(self, document: BootDocument) -> None:
+        """Limit what all containers have together. Raises OSError."""
+        if document["memory"] or document["cpu"]:
+            for above in (layout.CONFINED, layout.PRIVILEGED):
+                cgroups.prepare(above)
+                cgroups.limit(above, memory=document["memory"], cpu=document["cpu"], cpu_request=0)
 
     def _choose_processes(self, document: BootDocument) -> None:
         """Whose processes containers see. Raises OSError."""
