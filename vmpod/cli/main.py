@@ -23,6 +23,9 @@ FAILED = 125
 # that `vmpod --help` imports none of them.
 _COMMANDS = {
     "run": "Run the pods of a manifest, each in a machine of its own.",
+    "apply": "Start the pods of manifests that are not there yet, as they say.",
+    "diff": "Show how manifests differ from the pods that are there.",
+    "delete": "Stop and remove the pods of manifests.",
     "ps": "List pods.",
     "get": "Show pods.",
     "describe": "Tell everything about pods, for people.",
@@ -58,7 +61,7 @@ _COMMANDS = {
     "completion": "Print a script that lets a shell complete vmpod.",
     "version": "Show versions.",
 }
-_STARTING = {"run", "start", "restart", "fork", "restore"}
+_STARTING = {"run", "apply", "start", "restart", "fork", "restore"}
 """Those that start machines: so much time that importing their modules and libvirt's go on side by side."""
 
 _ALONE = object()

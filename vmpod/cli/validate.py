@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vmpod.cli import render
 from vmpod.cli.listing import Output, OutputType
-from vmpod.cli.manifest import read
+from vmpod.cli.sources import Text, texts
 from vmpod.errors import ManifestError, NotFoundError, UsageError, VmpodError
 from vmpod.text import printable_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Json = dict[str, Any]
 
 
 @click.command("validate")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("-R", "--recursive", is_flag=True, help="Look into directories of directories, too.")
 @click.option(
     "-o",
     "--output",
@@ -25,51 +30,59 @@ from vmpod.text import printable_lines
     show_default=True,
     help="text: a line for each fault, and for each field that has no effect.",
 )
-def command(files: tuple[str, ...], output: Output) -> int:
-    """Check manifests as `vmpod run` would, and run nothing: '-' is the standard input.
+def command(files: tuple[str, ...], recursive: bool, output: Output) -> int:
+    """Check manifests as `vmpod apply` would, and run nothing.
 
+    A FILE may be a directory, an address, or '-' for the standard input. Together they are one manifest.
     Every fault is told with its line and field. Fields that are accepted and have no effect are told as well,
     and are no faults. The status is 0 if there is no fault, else 125.
     """
     from vmpod.cli.main import show_error  # noqa: PLC0415 - main imports its commands when it needs them
 
-    unread: list[str] = []
-
-    def unreadable(file: str, error: VmpodError) -> None:
-        show_error(error)
-        unread.append(file)
-
-    found = [_check(file, unreadable) for file in files]
+    unread: list[tuple[str, VmpodError]] = []
+    found: list[Text] = []
+    for file in files:
+        try:
+            found += texts([file], recursive=recursive)
+        except (NotFoundError, UsageError) as error:
+            # Not a fault of what is in it: said as every command says it.
+            show_error(error)
+            unread.append((file, error))
+    checked = _check(found)
     if output.structured:
-        output.show(render.items("ValidationList", found))
+        output.show(render.items("ValidationList", checked + [_unread(*each) for each in unread]))
     else:
-        for each in found:
-            if each["file"] not in unread:
-                _tell(each)
-    return 0 if all(each["valid"] for each in found) else 125
+        for each in checked:
+            _tell(each)
+    return 0 if not unread and all(each["valid"] for each in checked) else 125
 
 
-def _check(file: str, unreadable: Callable[[str, VmpodError], None]) -> dict[str, Any]:
-    name = "<stdin>" if file == "-" else file
-    problems: list[dict[str, Any]] = []
-    notes: list[dict[str, str]] = []
-    pods: list[str] = []
+def _check(found: Sequence[Text]) -> list[Json]:
+    """What is to be said of each text."""
+    from vmpod.spec.load import load_all  # noqa: PLC0415
+
+    results = {source: _result(source) for _, source in found}
     try:
-        manifest, _ = read(file)
+        manifest = load_all(found) if found else None
     except ManifestError as error:
-        problems = [
-            {"line": each.line or None, "field": each.path, "message": each.message}
-            for each in error.problems
-        ]
-    except (NotFoundError, UsageError) as error:
-        # Not a fault of what is in it: said as every command says it, and of use to who reads JSON.
-        unreadable(name, error)
-        problems = [{"line": None, "field": "", "message": error.message}]
-        return {"file": name, "valid": False, "pods": [], "problems": problems, "notes": []}
-    else:
-        pods = [pod.name for pod in manifest.pods]
-        notes = [{"pod": pod.name, "message": note} for pod in manifest.pods for note in pod.notes]
-    return {"file": name, "valid": not problems, "pods": pods, "problems": problems, "notes": notes}
+        for each in error.problems:
+            problem = {"line": each.line or None, "field": each.path, "message": each.message}
+            results[each.source]["problems"].append(problem)
+            results[each.source]["valid"] = False
+        return list(results.values())
+    for pod in manifest.pods if manifest else ():
+        results[pod.source]["pods"].append(pod.name)
+        results[pod.source]["notes"] += [{"pod": pod.name, "message": note} for note in pod.notes]
+    return list(results.values())
+
+
+def _result(source: str) -> Json:
+    return {"file": source, "valid": True, "pods": [], "problems": [], "notes": []}
+
+
+def _unread(file: str, error: VmpodError) -> Json:
+    problem = {"line": None, "field": "", "message": error.message}
+    return _result(file) | {"valid": False, "problems": [problem]}
 
 
 def _tell(found: dict[str, Any]) -> None:
@@ -81,4 +94,4 @@ def _tell(found: dict[str, Any]) -> None:
     for each in found["notes"]:
         click.echo(printable_lines(f"{file}: {each['pod']}: {each['message']}"))
     if found["valid"]:
-        click.echo(f"{file}: valid ({', '.join(found['pods'])})")
+        click.echo(f"{file}: valid" + f" ({', '.join(found['pods'])})" * bool(found["pods"]))

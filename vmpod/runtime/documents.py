@@ -11,7 +11,14 @@ from typing import Any
 
 from vmpod.errors import ManifestError, UsageError
 from vmpod.spec.load import load
-from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
+from vmpod.spec.model import (
+    ConfigMap,
+    ConfigMapVolume,
+    Manifest,
+    Pod,
+    ProjectedVolume,
+    Secret,
+)
 from vmpod.spec.names import default_hostname
 from vmpod.state.record import Record
 
@@ -27,6 +34,18 @@ def renamed(pod: Pod, name: str) -> Pod:
 def config_maps(manifest: Manifest, namespace: str) -> tuple[Json, ...]:
     """Its ConfigMaps as documents."""
     return tuple(_config_map(found, namespace) for found in manifest.config_maps.values())
+
+
+def config_names(pod: Pod) -> set[str]:
+    """The ConfigMaps that a pod uses."""
+    found: set[str] = set()
+    for container in pod.every_container:
+        found |= {each.config_map for each in container.env_from if each.config_map}
+        found |= {each.config_map_key_ref.name for each in container.env if each.config_map_key_ref}
+    for volume in pod.volumes:
+        sources = volume.source.sources if isinstance(volume.source, ProjectedVolume) else (volume.source,)
+        found |= {each.name for each in sources if isinstance(each, ConfigMapVolume)}
+    return found
 
 
 def manifest_again(record: Record, file: Path | None) -> Manifest:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from vmpod.errors import ManifestError, Problem
 from vmpod.spec.data import read_config_map, read_secret
 from vmpod.spec.fields import Table
 from vmpod.spec.metadata import read_metadata
@@ -33,17 +34,26 @@ def load(text: str, *, source: str) -> Manifest:
     source: the file as the user named it, for messages. A `List` stands for its items.
     Raises ManifestError, and nothing else, with every fault: each has its line and field path.
     """
-    context = Context(source)
+    return load_all([(text, source)])
+
+
+def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
+    """As load(), for several files that are one manifest: pairs of a text and its source."""
+    contexts: list[Context] = []
     found: dict[str, list[Record]] = {"Pod": [], "ConfigMap": [], "Secret": []}
-    for node in documents(text, context):
-        for kind, record in _unfold(Place(node, "", context)):
-            found[kind].append(record)
+    for text, source in texts:
+        contexts.append(context := Context(source))
+        for node in documents(text, context):
+            for kind, record in _unfold(Place(node, "", context)):
+                found[kind].append(record)
     config_maps = _objects(found["ConfigMap"], read_config_map)
     secrets = _objects(found["Secret"], read_secret)
-    pods = _pods(found["Pod"], config_maps, secrets, context)
-    if not found["Pod"] and not context.problems:
-        context.problem(0, "", "holds no Pod")
-    context.check()
+    pods = _pods(found["Pod"], config_maps, secrets)
+    problems = [problem for context in contexts for problem in context.in_order()]
+    if not found["Pod"] and not problems:
+        problems = [Problem(context.source, 0, "", "holds no Pod") for context in contexts[:1]]
+    if problems:
+        raise ManifestError(problems)
     namespaces = {pod.namespace for pod in pods}
     return Manifest(
         pods=pods,
@@ -111,7 +121,6 @@ def _pods(
     documents: list[Record],
     config_maps: Mapping[_Key, ConfigMap],
     secrets: Mapping[_Key, Secret],
-    context: Context,
 ) -> tuple[Pod, ...]:
     pods: list[Pod] = []
     names: set[str] = set()
@@ -121,9 +130,10 @@ def _pods(
         own = {metadata.namespace}
         references = References(_seen_from(own, config_maps), _seen_from(own, secrets))
         pod = read_pod(record, metadata, references)
+        context = record.place.context
         notes, context.notes = tuple(context.notes), []
         if pod:
-            pods.append(replace(pod, notes=notes))
+            pods.append(replace(pod, notes=notes, source=context.source))
     return tuple(pods)
 
 

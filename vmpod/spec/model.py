@@ -409,6 +409,8 @@ class Pod:
                 found.setdefault(volume.source.reference, volume.source.pull_policy)
         return found
 
+    source: str = ""
+    """The file that it stands in, as the user named it."""
     notes: tuple[str, ...] = ()
     """Fields that were accepted and have no effect on one node, each as a sentence to be said once."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import io
 import json
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,9 @@ import yaml
 
 from tests.unit.cli.conftest import Vmpod
 from tests.unit.golden import DIRECTORY
-from tests.unit.spec.manifests import container, pod
+from tests.unit.spec.manifests import config_map, container, pod
+from tests.unit.state.records import keep, record
+from vmpod.state.store import PodStore
 
 FAULTY = """\
 apiVersion: v1
@@ -187,3 +192,85 @@ def test_explain_of_what_is_not_there(path: str, told: str, vmpod: Vmpod) -> Non
     done = vmpod("explain", path)
     assert done.status == 125
     assert told in done.err
+
+
+# Several files, directories, addresses; what is there and what is not.
+
+
+def _split(tmp_path: Path) -> Path:
+    """A directory whose pod uses a ConfigMap of another file."""
+    directory = tmp_path / "manifests"
+    (directory / "more").mkdir(parents=True)
+    env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}}]
+    (directory / "2-pod.yaml").write_text(json.dumps(pod(container(env=env))))
+    (directory / "1-config.json").write_text(json.dumps(config_map(data={"k": "v"})))
+    (directory / "README.md").write_text("not read")
+    (directory / "more/other.yml").write_text(json.dumps(pod(container()) | {"metadata": {"name": "other"}}))
+    return directory
+
+
+def test_a_directory_is_one_manifest(vmpod: Vmpod, tmp_path: Path) -> None:
+    directory = _split(tmp_path)
+    done = vmpod("validate", directory)
+    assert done.out.splitlines() == [
+        f"{directory}/1-config.json: valid",
+        f"{directory}/2-pod.yaml: valid (p)",
+    ]
+    assert "other.yml: valid (other)" in vmpod("validate", "-R", directory).out
+    done = vmpod("validate", directory / "2-pod.yaml")
+    assert (done.status, "no ConfigMap 'm' in this file" in done.out) == (125, True)
+    (tmp_path / "empty").mkdir()
+    assert "holds no file whose name ends in .yaml, .yml, .json" in vmpod("validate", tmp_path / "empty").err
+
+
+def test_names_are_unique_across_files_and_each_fault_names_its_file(vmpod: Vmpod, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(pod()))
+    done = vmpod("validate", tmp_path / "a.yaml", tmp_path / "b.yaml")
+    assert f"{tmp_path}/b.yaml:1: metadata.name: an earlier document is 'default/p' already" in done.out
+    assert f"{tmp_path}/a.yaml: valid" in done.out
+
+
+def test_a_manifest_at_an_address(vmpod: Vmpod, tmp_path: Path) -> None:
+    (tmp_path / "pod.yaml").write_text(json.dumps(pod()))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        assert vmpod("validate", f"{address}/pod.yaml").out == f"{address}/pod.yaml: valid (p)\n"
+        done = vmpod("apply", "-f", f"{address}/none.yaml")
+        assert (done.status, "cannot be had: " in done.err) == (125, True)
+        server.shutdown()
+
+
+def test_diff_tells_what_apply_would_change(vmpod: Vmpod, pods: PodStore, tmp_path: Path) -> None:
+    env = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}}]
+    document, config = pod(container(env=env)), config_map(data={"k": "v"})
+    path = written(tmp_path, document, config)
+    assert vmpod("diff", "-f", path).out == "pod/p is not there\n"
+    kept = config | {"metadata": {"name": "m", "namespace": "default"}, "binaryData": {}}
+    keep(pods, record("p", document=document, config=(kept,)))
+    done = vmpod("diff", "-f", path)
+    assert (done.status, done.out) == (0, "")
+    assert vmpod("apply", "-f", path, "--accel", "tcg").out == "pod/p unchanged\n"
+    # What is no part of the pod does not matter to it.
+    written(tmp_path, document, config, config_map("unused", data={"x": "y"}))
+    assert vmpod("diff", "-f", path).status == 0
+    written(tmp_path, document, config_map(data={"k": "new"}))
+    done = vmpod("diff", "-f", path)
+    assert done.status == 1
+    assert done.out.splitlines()[:2] == ["--- pod/p (as it is)", f"+++ pod/p ({path})"]
+    assert {"-  k: v", "+  k: new"} < set(done.out.splitlines())
+    done = vmpod("apply", "-f", path, "--accel", "tcg")
+    assert (done.status, done.out) == (125, "")
+    assert "+  k: new" in done.err
+    assert "the pod p is there already, and not as" in done.err
+
+
+def test_delete_removes_what_is_there(vmpod: Vmpod, pods: PodStore, tmp_path: Path) -> None:
+    path = written(tmp_path, pod())
+    keep(pods, record("p"))
+    assert vmpod("delete", "-f", path).out == "pod/p deleted\n"
+    assert pods.lookup("p") is None
+    assert vmpod("delete", "-f", path).status == 125
+    assert vmpod("delete", "-f", path, "--ignore-not-found").status == 0

@@ -1,0 +1,132 @@
+"""`vmpod apply`."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vmpod.cli.common import accelerator_option, boot_timeout_option, connect_option, runtime, template_option
+from vmpod.cli.interrupt import Interruption, interruptible
+from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.moments import checked, seconds
+from vmpod.cli.pods import name as name_of
+from vmpod.cli.progress import progress
+from vmpod.cli.sources import source_options, texts
+from vmpod.errors import ConflictError, VmpodError
+from vmpod.text import printable_lines
+
+if TYPE_CHECKING:
+    from vmpod.runtime.context import Runtime
+    from vmpod.runtime.start import Options
+    from vmpod.spec.model import Manifest, Pod
+
+
+@click.command("apply")
+@source_options
+@click.option(
+    "--replace", is_flag=True, help="Remove a pod that is not as the manifest says, and start it anew."
+)
+@click.option(
+    "--timeout",
+    callback=checked(seconds),
+    metavar="DURATION",
+    help="Fail if a pod is not ready after so long, as 90s.",
+)
+@template_option
+@boot_timeout_option
+@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@accelerator_option
+@connect_option
+def command(  # noqa: PLR0917 - click passes options by name
+    files: tuple[str, ...],
+    recursive: bool,
+    replace: bool,
+    timeout: float | None,
+    template: bool,
+    boot_timeout: float | None,
+    quiet: bool,
+    accel: str,
+    uri: str,
+) -> int:
+    """Start the pods of manifests that are not there yet, and wait until they are ready.
+
+    Several files are one manifest: a pod may use a ConfigMap of another file. A pod that is there already, as
+    the manifest says, is left as it is; for one that differs --replace is needed, and the difference is
+    shown. Secrets are kept nowhere, so a change of one is not seen.
+    """
+    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
+    from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
+    from vmpod.runtime.start import Options  # noqa: PLC0415
+    from vmpod.spec.load import load_all  # noqa: PLC0415
+
+    manifest = load_all(texts(files, recursive=recursive))
+    choice = choose(accel)
+    if choice.reason and not quiet:
+        click.echo(f"vmpod: {choice.reason}", err=True)
+    options = Options(
+        accelerator=choice.accelerator,
+        uri=check_uri(uri),
+        replace=replace,
+        boot_timeout=boot_timeout,
+        template=template,
+    )
+    found, status = runtime(), 0
+    try:
+        with interruptible():
+            for pod in manifest.pods:
+                try:
+                    click.echo(f"pod/{_apply(found, pod, manifest, options, timeout, quiet=quiet)}")
+                except VmpodError as error:
+                    show_error(error)
+                    status = FAILED
+    except Interruption as interruption:
+        return interruption.status
+    return status
+
+
+def _apply(
+    runtime: Runtime, pod: Pod, manifest: Manifest, options: Options, timeout: float | None, *, quiet: bool
+) -> str:
+    """Make the pod what the manifest says; its name, and what was done."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from vmpod.runtime.changes import differences, existing  # noqa: PLC0415
+    from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
+    from vmpod.runtime.remove import remove_pod  # noqa: PLC0415
+    from vmpod.runtime.start import start_pod  # noqa: PLC0415
+    from vmpod.state import timeline  # noqa: PLC0415
+    from vmpod.stopwatch import Stopwatch  # noqa: PLC0415
+
+    entry = existing(runtime, pod)
+    if entry is not None:
+        lines = differences(entry, pod, manifest)
+        if not lines:
+            return f"{name_of(entry)} unchanged"
+        click.echo(printable_lines("\n".join(lines)), err=True)
+        if not options.replace:
+            raise ConflictError(
+                f"the pod {name_of(entry)} is there already, and not as {pod.source} says",
+                hint="--replace removes it, and starts it anew",
+            )
+    for note in pod.notes:
+        click.echo(f"{pod.source}: {note}", err=True)
+    shown = progress(quiet=quiet)
+    watch = Stopwatch(shown, begin=None)
+    path = Path(pod.source)
+    options = replace(options, source=pod.source, file=path if path.is_file() else None)
+    with ExitStack() as undo:
+        started = start_pod(runtime, pod, manifest, options, watch)
+        timeline.save(started.directory, watch.begin, watch.steps)
+        # Interrupted, it leaves nothing; a pod that fails or takes too long is kept for what it has to tell.
+        undo.callback(remove_pod, runtime, f"{pod.namespace}/{pod.name}", force=True)
+        try:
+            with shown.phase("Starting the containers"):
+                wait_ready(runtime, started, timeout=timeout)
+        except VmpodError:
+            undo.pop_all()
+            raise
+        undo.pop_all()
+    return f"{name_of(started)} {'replaced' if entry else 'created'}"

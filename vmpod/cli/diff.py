@@ -1,0 +1,33 @@
+"""`vmpod diff`."""
+
+from __future__ import annotations
+
+import click
+
+from vmpod.cli.common import runtime
+from vmpod.cli.sources import source_options, texts
+from vmpod.text import printable_lines
+
+
+@click.command("diff")
+@source_options
+def command(files: tuple[str, ...], recursive: bool) -> int:
+    """Show how manifests differ from the pods that are there, as `vmpod apply` would.
+
+    The status is 0 if all is as they say, 1 if something differs or is not there, 125 if vmpod itself failed.
+    Secrets are kept nowhere, so they are not compared.
+    """
+    from vmpod.runtime.changes import differences, existing  # noqa: PLC0415
+    from vmpod.spec.load import load_all  # noqa: PLC0415
+
+    found, status = runtime(), 0
+    manifest = load_all(texts(files, recursive=recursive))
+    for pod in manifest.pods:
+        entry = existing(found, pod)
+        if entry is None:
+            click.echo(f"pod/{pod.name} is not there")
+            status = 1
+        elif lines := differences(entry, pod, manifest):
+            click.echo(printable_lines("\n".join(lines)))
+            status = 1
+    return status
