@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.machine.harness import Vmpod
+from tests.machine.harness import Vmpod, eventually
 from tests.machine.manifests import config_map, container, pod
 from tests.machine.pods import Pods
 
@@ -19,7 +19,7 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     pods.adopt("painted")
 
     assert vmpod("apply", "-f", str(tmp_path)).lines == ["pod/painted created"]
-    assert vmpod("logs", "painted").lines == ["red"]
+    eventually(lambda: vmpod("logs", "painted").lines == ["red"], "its first word")
     uid = vmpod.record("painted")["uid"]
     assert vmpod("apply", "-f", str(tmp_path)).lines == ["pod/painted unchanged"]
 
@@ -32,7 +32,7 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     assert vmpod.record("painted")["uid"] == uid
 
     assert vmpod("apply", "--replace", "-f", str(tmp_path)).lines == ["pod/painted replaced"]
-    assert vmpod("logs", "painted").lines == ["blue"]
+    eventually(lambda: vmpod("logs", "painted").lines == ["blue"], "its first word")
     assert vmpod.record("painted")["uid"] != uid
     assert vmpod("diff", "-f", str(tmp_path)).lines == []
 
