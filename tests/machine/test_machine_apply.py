@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tests.machine import manifests
 from tests.machine.harness import Vmpod, eventually
-from tests.machine.manifests import config_map, container, pod
+from tests.machine.manifests import config_map, container, mount, pod, secret
 from tests.machine.pods import Pods
 
 
 def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     script = "echo $COLOUR; trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"
     env = [{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "paint", "key": "colour"}}}]
-    (tmp_path / "pod.yaml").write_text(json.dumps(pod("painted", container("main", script, env=env))))
+    manifest = tmp_path / "pod.yaml"
+    manifest.write_text(json.dumps(pod("painted", container("main", script, env=env))))
     paint = tmp_path / "paint.yaml"
     paint.write_text(json.dumps(config_map("paint", {"colour": "red"})))
     pods.adopt("painted")
@@ -26,8 +28,12 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     paint.write_text(json.dumps(config_map("paint", {"colour": "blue"})))
     done = vmpod("diff", "-f", str(tmp_path), status=1)
     assert {"-  colour: red", "+  colour: blue"} < set(done.lines)
+    done = vmpod("apply", "-f", str(tmp_path))
+    assert done.lines == ["pod/painted configured"]
+    assert "its variables keep their values until it is made anew" in done.errors
+    manifest.write_text(manifest.read_text().replace("60", "61"))
     done = vmpod("apply", "-f", str(tmp_path), status=125)
-    assert "+  colour: blue" in done.errors
+    assert "+    - echo $COLOUR" in done.errors
     assert "--replace" in done.errors
     assert vmpod.record("painted")["uid"] == uid
 
@@ -38,3 +44,56 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
 
     assert vmpod("delete", "-f", str(tmp_path)).lines == ["pod/painted deleted"]
     assert not vmpod.pod_directory("painted").exists()
+
+
+# It tells when any of the files is not of the same version as the others.
+WATCH = (
+    "cd /conf; while :; do d=$(readlink ..data); a=$(cat $d/a 2>/dev/null) && b=$(cat $d/b 2>/dev/null) && "
+    '[ "$a" != "$b" ] && echo torn; sleep 0.02; done'
+)
+
+
+def test_what_configmaps_and_secrets_say_reaches_a_pod_that_runs(
+    vmpod: Vmpod, pods: Pods, tmp_path: Path
+) -> None:
+    """All files of a volume at once, as a kubelet would bring them."""
+    sources = [{"configMap": {"name": "conf"}}, {"secret": {"name": "keys"}}]
+    volumes = [
+        {"name": "conf", "configMap": {"name": "conf", "optional": True}},
+        {"name": "all", "projected": {"sources": sources}},
+    ]
+    mounts = [mount("conf", "/conf"), mount("all", "/all"), mount("conf", "/one", subPath="a")]
+    path = tmp_path / "all.json"
+
+    def write(version: str, *, password: str = "one", **more: str) -> None:
+        config = config_map("conf", {"a": version, "b": version} | more)
+        keys = secret("keys", {"password": password})
+        fed = pod("fed", container("main", WATCH, volumeMounts=mounts), volumes=volumes)
+        path.write_text(manifests.text(fed, config, keys))
+
+    def shown(*files: str) -> list[str]:
+        return vmpod.exec("fed", "sh", "-c", f"for f in {' '.join(files)}; do cat $f; echo; done").lines
+
+    pods.adopt("fed")
+    write("first")
+    vmpod("apply", "-f", str(path))
+    assert shown("/conf/a", "/all/b", "/all/password", "/one") == ["first", "first", "one", "first"]
+    for number in range(5):
+        write(f"next{number}", password="two", c="new")
+        assert vmpod("apply", "-f", str(path)).lines == ["pod/fed configured"]
+    # What is mounted by itself stays as it was, as in Kubernetes.
+    assert shown("/conf/a", "/conf/c", "/all/b", "/all/password", "/one") == [
+        "next4",
+        "new",
+        "next4",
+        "two",
+        "first",
+    ]
+    write("next4", password="two")
+    vmpod("apply", "-f", str(path))
+    assert vmpod.exec("fed", "ls", "/conf").lines == ["a", "b"]
+    assert vmpod("apply", "-f", str(path)).lines == ["pod/fed unchanged"]
+    write("next4", password="three")
+    assert vmpod("apply", "-f", str(path)).lines == ["pod/fed configured"], "a Secret alone"
+    assert shown("/all/password") == ["three"]
+    assert vmpod("logs", "fed").lines == []

@@ -85,9 +85,7 @@ def test_users_and_groups(vmpod: Vmpod, subject: str) -> None:
 
 
 def test_volumes_belong_to_the_file_systems_group(vmpod: Vmpod, subject: str) -> None:
-    look = (
-        "stat -c '%g %a' /disk /memory /conf/a /keys/k; touch /disk/mine; stat -c %g /disk/mine; cat /keys/k"
-    )
+    look = "stat -L -c '%g %a' /disk /memory /conf/a /keys/k; touch /disk/mine; stat -L -c %g /disk/mine; cat /keys/k"
     assert sh(vmpod, subject, "grouped", look) == [
         "5000 2777",
         "5000 3777",

@@ -21,6 +21,7 @@ def _field(name: str, path: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def subject(module_pods: Pods) -> str:
     """One pod with a volume of each kind."""
+    uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
     volumes = [
         {
             "name": "told",
@@ -64,6 +65,20 @@ def subject(module_pods: Pods) -> str:
             },
         },
         {"name": "data", "emptyDir": {}},
+        {
+            "name": "owned",
+            "projected": {
+                "defaultUser": 1000,
+                "sources": [
+                    {"configMap": {"name": "conf", "items": [{"key": "a", "path": "conf/a"}]}},
+                    {"secret": {"name": "keys", "items": [{"key": "k", "path": "secret/k", "user": 2000}]}},
+                    {"downwardAPI": {"items": [{"path": "uid", "user": 3000} | uid]}},
+                ],
+            },
+        },
+        {"name": "secret", "secret": {"secretName": "keys", "defaultUser": 4000}},
+        {"name": "opened", "emptyDir": {"mode": 0o1770}},
+        {"name": "tighter", "emptyDir": {"medium": "Memory", "mode": 0o750}},
     ]
     first = container(
         "first", "echo \"COLOUR='deep blue'\" >/data/env", volumeMounts=[mount("data", "/data")]
@@ -92,6 +107,11 @@ def subject(module_pods: Pods) -> str:
             mount("image", "/tools", subPath="bin"),
             mount("claimed", "/claimed"),
             mount("data", "/mine", subPathExpr="$(MY_NAME)/$(MY_LABEL)"),
+            mount("owned", "/owned"),
+            mount("secret", "/secret"),
+            mount("opened", "/opened"),
+            mount("tighter", "/tighter"),
+            mount("data", "/closed", bindMountOptions=["noexec", "nodev", "nosuid"]),
             mount("data", "/sealed", readOnly=True, recursiveReadOnly="Enabled"),
         ],
     )
@@ -116,7 +136,7 @@ def test_variables_tell_a_pod_about_itself(vmpod: Vmpod, subject: str) -> None:
 
 
 def test_files_tell_a_pod_about_itself(vmpod: Vmpod, subject: str) -> None:
-    script = "cd /told; cat labels; echo; cat deep/name memory; echo; stat -c '%a %n' labels deep/name"
+    script = "cd /told; cat labels; echo; cat deep/name memory; echo; stat -L -c '%a %n' labels deep/name"
     assert sh(vmpod, subject, script) == [
         'app="web"',
         'tier="front"',
@@ -127,7 +147,7 @@ def test_files_tell_a_pod_about_itself(vmpod: Vmpod, subject: str) -> None:
 
 
 def test_several_sources_in_one_directory(vmpod: Vmpod, subject: str) -> None:
-    script = "cd /all; cat conf/a secret/k uid; echo; stat -c '%a %n' conf/a secret/k uid; touch /all/new"
+    script = "cd /all; cat conf/a secret/k uid; echo; stat -L -c '%a %n' conf/a secret/k uid; touch /all/new"
     told = sh(vmpod, subject, script)
     assert told[0] == f"bhidden{vmpod.record(subject)['uid']}"
     assert told[1:4] == ["444 conf/a", "400 secret/k", "444 uid"]
@@ -149,6 +169,25 @@ def test_a_volume_of_the_pod_alone(vmpod: Vmpod, subject: str) -> None:
 def test_a_sub_path_made_of_variables(vmpod: Vmpod, subject: str) -> None:
     assert sh(vmpod, subject, "echo here >/mine/f; cat /sealed/volumes/web/f") == ["here"]
     assert "Read-only file system" in sh(vmpod, subject, "touch /sealed/x")[0]
+
+
+def test_owners_and_modes(vmpod: Vmpod, subject: str) -> None:
+    look = "stat -L -c '%u %a %n' /owned/conf/a /owned/secret/k /owned/uid /opened /tighter; stat -L -c %u /secret/k"
+    assert sh(vmpod, subject, look) == [
+        "1000 644 /owned/conf/a",
+        "2000 644 /owned/secret/k",
+        "3000 644 /owned/uid",
+        "0 1770 /opened",
+        "0 750 /tighter",
+        "4000",
+    ]
+
+
+def test_mounts_can_be_closed(vmpod: Vmpod, subject: str) -> None:
+    script = "cp /bin/busybox /closed/ && grep ' /closed ' /proc/mounts; /closed/busybox true"
+    mounted, refused = sh(vmpod, subject, script)
+    assert "Permission denied" in refused
+    assert {"noexec", "nosuid", "nodev"} < set(mounted.split()[3].split(","))
 
 
 def test_a_sub_path_that_another_container_swaps_for_a_link(vmpod: Vmpod, pods: Pods) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime
     from vmpod.runtime.start import Options
     from vmpod.spec.model import Manifest, Pod
+    from vmpod.state.store import PodEntry
 
 
 @click.command("apply")
@@ -55,7 +56,8 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     Several files are one manifest: a pod may use a ConfigMap of another file. A pod that is there already, as
     the manifest says, is left as it is; for one that differs --replace is needed, and the difference is
-    shown. Secrets are kept nowhere, so a change of one is not seen.
+    shown. What has changed in ConfigMaps and Secrets reaches the volumes of a pod that runs, all files of a
+    volume at once; variables keep their values.
     """
     from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
@@ -93,7 +95,7 @@ def _apply(
     """Make the pod what the manifest says; its name, and what was done."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from vmpod.runtime.changes import differences, existing  # noqa: PLC0415
+    from vmpod.runtime.changes import differences, existing, same_pod  # noqa: PLC0415
     from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod  # noqa: PLC0415
     from vmpod.runtime.start import start_pod  # noqa: PLC0415
@@ -103,6 +105,8 @@ def _apply(
     entry = existing(runtime, pod)
     if entry is not None:
         lines = differences(entry, pod, manifest)
+        if not options.replace and same_pod(entry, pod):
+            return f"{name_of(entry)} {_configure(runtime, entry, pod, manifest, changed=bool(lines))}"
         if not lines:
             return f"{name_of(entry)} unchanged"
         click.echo(printable_lines("\n".join(lines)), err=True)
@@ -130,3 +134,14 @@ def _apply(
             raise
         undo.pop_all()
     return f"{name_of(started)} {'replaced' if entry else 'created'}"
+
+
+def _configure(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest, *, changed: bool) -> str:
+    """Bring what ConfigMaps and Secrets say to a pod that is as its manifest says; what was done."""
+    from vmpod.runtime.update import update  # noqa: PLC0415
+
+    volumes = update(runtime, entry, pod, manifest)
+    if changed and not volumes and entry.alive():
+        told = f"a ConfigMap of {pod.name} has changed; its variables keep their values until it is made anew"
+        click.echo(f"{pod.source}: {told} (--replace)", err=True)
+    return "configured" if changed or volumes else "unchanged"

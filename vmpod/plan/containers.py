@@ -182,6 +182,7 @@ def _mounts(container: Container, variables: Sequence[ResolvedVar]) -> list[Boot
             "sub_path": mount.sub_path or expand(mount.sub_path_expr, variables)[0],
             "read_only": mount.read_only,
             "recursive": mount.recursive_read_only,
+            "options": list(mount.bind_mount_options),
         }
         for mount in sorted(container.volume_mounts, key=lambda each: each.mount_path.count("/"))
     ]

@@ -97,6 +97,7 @@ def _action(action: Action) -> boot.Action:
         found |= {"kind": "sleep", "seconds": action.seconds}
     elif isinstance(action, GRPCAction):
         found |= {"kind": "grpc", "port": action.port, "service": action.service}
+        found["scheme"] = "HTTPS" if action.tls else "HTTP"
     else:
         found |= {"host": action.host, "port": action.port}
         if isinstance(action, HTTPGetAction):

@@ -9,7 +9,7 @@ from vmpod.oci.model import Image
 from vmpod.plan import network, size, volumes
 from vmpod.plan.containers import boot_container, command_problems, user_problems
 from vmpod.plan.forward import pod_key
-from vmpod.plan.host import Request
+from vmpod.plan.host import Host, Request
 from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned
 from vmpod.plan.security import profile_problems
 from vmpod.spec.facts import Facts, facts_of
@@ -88,7 +88,7 @@ def _machine(pod: Pod, request: Request) -> Machine:
 def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dict[str, str]) -> BootDocument:
     index = {use.digest or use.name: number for number, use in enumerate(images)}
 
-    facts = _facts(pod, request)
+    facts = facts_for(pod, request.uid, request.host)
 
     def number(name: str) -> int:
         image = request.images.get(name)
@@ -123,11 +123,12 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
     }
 
 
-def _facts(pod: Pod, request: Request) -> Facts:
-    addresses = [network.ADDRESS, *[network.IPV6_ADDRESS] * request.host.ipv6]
+def facts_for(pod: Pod, uid: str, host: Host) -> Facts:
+    """What the pod may be told about itself."""
+    addresses = [network.ADDRESS, *[network.IPV6_ADDRESS] * host.ipv6]
     fields = {
-        "metadata.uid": request.uid,
-        "spec.nodeName": request.host.name,
+        "metadata.uid": uid,
+        "spec.nodeName": host.name,
         "status.hostIP": network.GATEWAY,
         "status.hostIPs": network.GATEWAY,
         "status.podIP": addresses[0],

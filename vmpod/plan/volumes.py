@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from vmpod.errors import Problem
 from vmpod.plan.host import Host
@@ -29,7 +29,14 @@ from vmpod.spec.model import (
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootVolume, VolumeFile
 
+    class _Owned(TypedDict):
+        mode: int
+        user: int
+
+
+_Owner = ConfigMapVolume | SecretVolume | DownwardVolume | ProjectedVolume
 Number = Callable[[str], int]
+_DEFAULT_MODE = 0o777
 
 
 def boot_volumes(
@@ -111,6 +118,7 @@ class _Maker:
             "name": volume.name,
             "kind": "files",
             "size": 0,
+            "mode": _DEFAULT_MODE,
             "group": self._group,
             "tag": "",
             "image": -1,
@@ -119,6 +127,7 @@ class _Maker:
         if isinstance(source, EmptyDir):
             kind: Literal["memory", "disk"] = "memory" if source.medium == "Memory" else "disk"
             found |= {"kind": kind, "size": source.size_limit or 0}
+            found["mode"] = _DEFAULT_MODE if source.mode is None else source.mode
         elif isinstance(source, HostPath):
             found |= {"kind": "share", "tag": tag}
         elif isinstance(source, ImageVolume):
@@ -127,44 +136,57 @@ class _Maker:
             found["files"] = [
                 file
                 for number, each in enumerate(source.sources)
-                for file in self._files(f"{volume.name}/{number}", each, source.default_mode)
+                for file in self._files(f"{volume.name}/{number}", each, source)
             ]
         else:
-            found["files"] = self._files(volume.name, source, source.default_mode)
+            found["files"] = self._files(volume.name, source, source)
         return found
 
     def _files(
-        self, name: str, source: ConfigMapVolume | SecretVolume | DownwardVolume, mode: int
+        self,
+        name: str,
+        source: ConfigMapVolume | SecretVolume | DownwardVolume,
+        volume: _Owner,
     ) -> list[VolumeFile]:
-        """name: unique among all of the pod's."""
+        """name: unique among all of the pod's. volume: which has mode and owner for those that say none."""
         if isinstance(source, DownwardVolume):
-            return [self._told(item, mode) for item in source.items]
+            return [self._told(item, volume) for item in source.items]
         if isinstance(source, ConfigMapVolume):
             config_map = self._manifest.config_maps.get(source.name)
-            return _files(source, config_map.data if config_map else {}, mode)
+            return _files(source, config_map.data if config_map else {}, volume)
         secret = self._manifest.secrets.get(source.name)
-        return _secret_files(name, _files(source, secret.data if secret else {}, mode), self._secrets)
+        return _secret_files(name, _files(source, secret.data if secret else {}, volume), self._secrets)
 
-    def _told(self, item: DownwardItem, mode: int) -> VolumeFile:
+    def _told(self, item: DownwardItem, volume: _Owner) -> VolumeFile:
         if item.resource_field_ref:
             text = self._facts.resource(item.resource_field_ref, "")
         else:
             text = self._facts.field(item.field_ref)
         content = base64.b64encode(text.encode()).decode()
-        return {"path": item.path, "mode": mode if item.mode is None else item.mode, "base64": content}
+        return {"path": item.path, **_owned(item, volume), "base64": content}
 
 
-def _files(source: ConfigMapVolume | SecretVolume, data: Mapping[str, bytes], mode: int) -> list[VolumeFile]:
+def _files(
+    source: ConfigMapVolume | SecretVolume, data: Mapping[str, bytes], volume: _Owner
+) -> list[VolumeFile]:
     items = source.items or tuple(KeyToPath(key, key) for key in sorted(data))
     return [
         {
             "path": item.path,
-            "mode": mode if item.mode is None else item.mode,
+            **_owned(item, volume),
             "base64": base64.b64encode(data[item.key]).decode(),
         }
         for item in items
         if item.key in data
     ]
+
+
+def _owned(item: KeyToPath | DownwardItem, volume: _Owner) -> _Owned:
+    user = volume.default_user if item.user is None else item.user
+    return {
+        "mode": volume.default_mode if item.mode is None else item.mode,
+        "user": 0 if user is None else user,
+    }
 
 
 def _secret_files(

@@ -20,6 +20,11 @@ def existing(runtime: Runtime, pod: Pod) -> PodEntry | None:
     return runtime.pods.lookup(pod_key(pod.namespace, pod.name))
 
 
+def same_pod(entry: PodEntry, pod: Pod) -> bool:
+    """Whether the pod itself is as its manifest says, whatever its ConfigMaps hold."""
+    return _shown(entry.record.document) == _shown(pod.document)
+
+
 def differences(entry: PodEntry, pod: Pod, manifest: Manifest) -> list[str]:
     """The lines of a unified diff from the pod that is there to the manifest's; none if they are the same.
 

@@ -105,6 +105,7 @@ MOUNT = table(
     works("name", "mountPath", "readOnly"),
     works("subPath", text="a relative path without `..`"),
     differs("subPathExpr", text="`$(NAME)` stands for variables of the container, but not for Secrets"),
+    works("bindMountOptions", text="`noexec`, `nodev`, `nosuid`"),
     works("recursiveReadOnly", text="`Disabled`, `IfPossible` or `Enabled`"),
     differs(
         "mountPropagation",
@@ -141,6 +142,7 @@ HTTP_GET = table(
     works("host", text="the pod's address if not given"),
     works("scheme", text="`HTTP`, or `HTTPS`, whose certificate is not checked"),
     works("httpHeaders"),
+    refused("protocol", why="probes speak HTTP/1.1"),
 )
 HTTP_HEADER = table("httpHeaders", works("name", "value"))
 TCP_SOCKET = table(
@@ -148,7 +150,11 @@ TCP_SOCKET = table(
     works("port", text="a number, or the name of a port of the container"),
     works("host", text="the pod's address if not given"),
 )
-GRPC = table("grpc", works("port", "service"))
+GRPC = table(
+    "grpc",
+    works("port", "service"),
+    works("mode", text="`Plaintext`, or `TLS`, whose certificate is not checked"),
+)
 SLEEP = table("sleep", works("seconds"))
 RESTART_RULE = table("restartPolicyRules", works("action", "exitCodes"))
 EXIT_CODES = table("exitCodes", works("operator", "values"))

@@ -14,6 +14,8 @@ from vmpod.spec.references import References
 from vmpod.spec.resources import read_resources
 from vmpod.spec.security import read_security
 
+MOUNT_OPTIONS = ("noexec", "nodev", "nosuid")
+
 
 def read_container(
     place: Place,
@@ -151,6 +153,7 @@ def _mount(record: Record) -> VolumeMount:
         record.wrong(
             "mountPropagation", "Bidirectional is not supported: no mount in a machine reaches the host"
         )
+    options = tuple(item.text(_mount_option) for item in record.items("bindMountOptions"))
     if record.get("subPath") and record.get("subPathExpr"):
         record.wrong("subPathExpr", "must not be given together with subPath")
     return VolumeMount(
@@ -159,5 +162,10 @@ def _mount(record: Record) -> VolumeMount:
         read_only=read_only,
         sub_path=record.text("subPath", names.relative_path),
         sub_path_expr=record.text("subPathExpr", names.relative_path),
+        bind_mount_options=options,
         recursive_read_only=read_only and recursive != "Disabled",
     )
+
+
+def _mount_option(text: str) -> str | None:
+    return None if text in MOUNT_OPTIONS else f"must be {', '.join(MOUNT_OPTIONS)}"

@@ -102,6 +102,7 @@ class VolumeMount:
     sub_path: str = ""
     sub_path_expr: str = ""
     recursive_read_only: bool = False
+    bind_mount_options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ class GRPCAction:
 
     port: int
     service: str = ""
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -283,6 +285,7 @@ class EmptyDir:
 
     medium: str = ""
     size_limit: int | None = None
+    mode: int | None = None
 
 
 @dataclass(frozen=True)
@@ -295,11 +298,12 @@ class HostPath:
 
 @dataclass(frozen=True)
 class KeyToPath:
-    """One `items` entry: which key becomes which file, with which mode (None: the volume's default)."""
+    """One `items` entry: which key becomes which file, with which mode and owner (None: the volume's)."""
 
     key: str
     path: str
     mode: int | None = None
+    user: int | None = None
 
 
 @dataclass(frozen=True)
@@ -310,6 +314,7 @@ class ConfigMapVolume:
     items: tuple[KeyToPath, ...] = ()
     default_mode: int = 0o644
     optional: bool = False
+    default_user: int | None = None
 
 
 @dataclass(frozen=True)
@@ -320,6 +325,7 @@ class SecretVolume:
     items: tuple[KeyToPath, ...] = ()
     default_mode: int = 0o644
     optional: bool = False
+    default_user: int | None = None
 
 
 @dataclass(frozen=True)
@@ -330,6 +336,7 @@ class DownwardItem:
     field_ref: str = ""
     resource_field_ref: ResourceRef | None = None
     mode: int | None = None
+    user: int | None = None
 
 
 @dataclass(frozen=True)
@@ -338,6 +345,7 @@ class DownwardVolume:
 
     items: tuple[DownwardItem, ...] = ()
     default_mode: int = 0o644
+    default_user: int | None = None
 
 
 @dataclass(frozen=True)
@@ -346,6 +354,7 @@ class ProjectedVolume:
 
     sources: tuple[ConfigMapVolume | SecretVolume | DownwardVolume, ...] = ()
     default_mode: int = 0o644
+    default_user: int | None = None
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,9 @@ def _grpc(probe: Record, _ports: tuple[Port, ...]) -> Action | None:
     if record is None:
         return None
     place = record.require("port")
-    return GRPCAction((place.integer(1, 65535) if place else None) or 0, record.text("service"))
+    port = (place.integer(1, 65535) if place else None) or 0
+    tls = record.choice("mode", ("Plaintext", "TLS"), "Plaintext") == "TLS"
+    return GRPCAction(port, record.text("service"), tls)
 
 
 def _sleep(hook: Record, _ports: tuple[Port, ...]) -> Action | None:

@@ -10,6 +10,7 @@ _RICH = "test_machine_running.py::"
 _LIFE = "test_machine_life.py::"
 _RIGHTS = "test_machine_security.py::"
 _VOLUMES = "test_machine_volumes.py::"
+_DIAL = "../unit/agent/test_agent_dial.py::"
 _PROBES = "../unit/agent/test_agent_life.py::"
 _OPTIONAL = "../unit/spec/test_spec_environment.py::test_optional_references_to_nothing_define_nothing"
 _FOREGROUND = "test_machine_foreground.py::"
@@ -114,7 +115,7 @@ PROOFS: dict[str, dict[str, str]] = {
     "volumeMounts": {
         _RICH + "test_config_and_secret_volumes": "name mountPath",
         _RICH + "test_empty_directories": "readOnly subPath",
-        _VOLUMES + "test_a_sub_path_made_of_variables": "subPathExpr recursiveReadOnly",
+        _VOLUMES + "test_a_sub_path_made_of_variables": "subPathExpr recursiveReadOnly bindMountOptions",
         "../unit/spec/test_spec_facts.py::test_mounts_that_make_no_sense": "mountPropagation",
     },
     "livenessProbe, readinessProbe, startupProbe": {
@@ -138,15 +139,15 @@ PROOFS: dict[str, dict[str, str]] = {
     "httpGet": {
         _LIFE + "test_readiness_follows_what_the_server_says": "path port",
         _LIFE + "test_containers_that_are_not_well_are_started_again": "scheme",
-        "../unit/agent/test_agent_dial.py::test_headers": "httpHeaders",
+        _DIAL + "test_headers": "httpHeaders",
         _LIFE + "test_at_the_end_the_hook_comes_first_and_the_sidecar_last": "host",
     },
-    "httpHeaders": {"../unit/agent/test_agent_dial.py::test_headers": "name value"},
+    "httpHeaders": {_DIAL + "test_headers": "name value"},
     "tcpSocket": {
         _LIFE + "test_containers_that_are_not_well_are_started_again": "port",
-        "../unit/agent/test_agent_dial.py::test_tcp": "host",
+        _DIAL + "test_tcp": "host",
     },
-    "grpc": {"../unit/agent/test_agent_dial.py::test_grpc_that_serves": "port service"},
+    "grpc": {_DIAL + "test_grpc_that_serves": "port service", _DIAL + "test_grpc_over_tls": "mode"},
     "sleep": {_LIFE + "test_at_the_end_the_hook_comes_first_and_the_sidecar_last": "seconds"},
     "restartPolicyRules": {_LIFE + "test_all_containers_may_be_started_again": "action exitCodes"},
     "exitCodes": {_PROBES + "test_restart_rules_go_before_the_policy": "operator values"},
@@ -161,6 +162,7 @@ PROOFS: dict[str, dict[str, str]] = {
     },
     "emptyDir": {
         _RICH + "test_empty_directories": "medium",
+        _VOLUMES + "test_owners_and_modes": "mode",
         _VOLUMES + "test_who_writes_too_much_is_evicted": "sizeLimit",
     },
     "hostPath": {
@@ -170,18 +172,30 @@ PROOFS: dict[str, dict[str, str]] = {
     "configMap": {
         _RICH + "test_config_and_secret_volumes": "name items",
         _LOADS + "test_volume": "defaultMode optional",
+        _VOLUMES + "test_owners_and_modes": "defaultUser",
     },
     "secret": {
         _RICH + "test_config_and_secret_volumes": "secretName items defaultMode",
         _LOADS + "test_volume": "optional",
+        _VOLUMES + "test_owners_and_modes": "defaultUser",
     },
-    "items of configMap, secret": {_RICH + "test_config_and_secret_volumes": "key path mode"},
-    "downwardAPI": {_VOLUMES + "test_files_tell_a_pod_about_itself": "items defaultMode"},
+    "items of configMap, secret": {
+        _RICH + "test_config_and_secret_volumes": "key path mode",
+        _VOLUMES + "test_owners_and_modes": "user",
+    },
+    "downwardAPI": {
+        _VOLUMES + "test_files_tell_a_pod_about_itself": "items defaultMode",
+        _VOLUMES + "test_owners_and_modes": "defaultUser",
+    },
     "downwardAPI of projected": {_VOLUMES + "test_several_sources_in_one_directory": "items"},
     "items of downwardAPI": {
-        _VOLUMES + "test_files_tell_a_pod_about_itself": "path fieldRef resourceFieldRef mode"
+        _VOLUMES + "test_files_tell_a_pod_about_itself": "path fieldRef resourceFieldRef mode",
+        _VOLUMES + "test_owners_and_modes": "user",
     },
-    "projected": {_VOLUMES + "test_several_sources_in_one_directory": "sources defaultMode"},
+    "projected": {
+        _VOLUMES + "test_several_sources_in_one_directory": "sources defaultMode",
+        _VOLUMES + "test_owners_and_modes": "defaultUser",
+    },
     "sources of projected": {
         _VOLUMES + "test_several_sources_in_one_directory": "configMap secret downwardAPI"
     },

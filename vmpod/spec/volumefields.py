@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 
+BY_SERVER = "an API server sets this; vmpod sets its own"
 CLOUD = "it is storage of a cloud or a cluster"
 
 VOLUME = table(
@@ -26,6 +27,7 @@ VOLUME = table(
 EMPTY_DIR = table(
     "emptyDir",
     works("medium", text="'' (a disk) or `Memory`; huge pages are refused"),
+    works("mode", text="0777 if not given"),
     works("sizeLimit", text="in memory there is no more; a pod that has more on disk is Evicted"),
 )
 HOST_PATH = table(
@@ -33,18 +35,18 @@ HOST_PATH = table(
     works("path", text="an absolute path without `..`"),
     differs("type", text="directories: `Directory`, `DirectoryOrCreate` or none; the rest is refused"),
 )
-CONFIG_MAP_VOLUME = table("configMap", works("name", "items", "defaultMode", "optional"))
-SECRET_VOLUME = table("secret", works("secretName", "items", "defaultMode", "optional"))
+CONFIG_MAP_VOLUME = table("configMap", works("name", "items", "defaultMode", "defaultUser", "optional"))
+SECRET_VOLUME = table("secret", works("secretName", "items", "defaultMode", "defaultUser", "optional"))
 ITEM = table(
     "items of configMap, secret",
-    works("key", "mode"),
+    works("key", "mode", "user"),
     works("path", text="a relative path without `..`"),
 )
 
-DOWNWARD = table("downwardAPI", works("items", "defaultMode"))
+DOWNWARD = table("downwardAPI", works("items", "defaultMode", "defaultUser"))
 DOWNWARD_SOURCE = table("downwardAPI of projected", works("items"))
-DOWNWARD_ITEM = table("items of downwardAPI", works("path", "fieldRef", "resourceFieldRef", "mode"))
-PROJECTED = table("projected", works("sources", "defaultMode"))
+DOWNWARD_ITEM = table("items of downwardAPI", works("path", "fieldRef", "resourceFieldRef", "mode", "user"))
+PROJECTED = table("projected", works("sources", "defaultMode", "defaultUser"))
 NO_TOKENS = "there is no API server to give it"
 PROJECTED_SOURCE = table(
     "sources of projected",
@@ -56,7 +58,11 @@ IMAGE = table("image", works("reference", "pullPolicy"))
 EPHEMERAL = table("ephemeral", works("volumeClaimTemplate"))
 CLAIM_TEMPLATE = table("volumeClaimTemplate", works("metadata", "spec"))
 CLAIM_META = table(
-    "metadata of volumeClaimTemplate", noted("labels", "annotations", why="nothing looks for it")
+    "metadata of volumeClaimTemplate",
+    noted("labels", "annotations", "name", "namespace", "generateName", why="nothing looks for it"),
+    noted("ownerReferences", "finalizers", why="there is no API server that would follow it", absent=([],)),
+    silent("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", why=BY_SERVER),
+    silent("deletionGracePeriodSeconds", "selfLink", "managedFields", why=BY_SERVER),
 )
 CLAIM = table(
     "spec of volumeClaimTemplate",

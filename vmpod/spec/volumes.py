@@ -25,6 +25,7 @@ from vmpod.spec.model import (
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import read_bytes
+from vmpod.spec.security import MAX_ID
 from vmpod.spec.volumefields import (
     CLAIM,
     CLAIM_AMOUNTS,
@@ -61,6 +62,7 @@ HOST_PATH_TYPES = (
 
 _DEFAULT_MODE = 0o644
 _MAX_MODE = 0o777
+_MAX_DIRECTORY_MODE = 0o1777
 
 
 def read_volume(place: Place, references: References) -> Volume | None:
@@ -84,7 +86,8 @@ def _empty_dir(volume: Record, _references: References) -> VolumeSource:
     size = record.get("sizeLimit")
     # The API: zero is no limit.
     limit = (read_bytes(size) if size else None) or None
-    return EmptyDir(medium=medium, size_limit=limit)
+    mode = record.integer("mode", 0, _MAX_DIRECTORY_MODE, words="between 0 and 01777 (octal begins with 0)")
+    return EmptyDir(medium=medium, size_limit=limit, mode=mode)
 
 
 def _host_path(volume: Record, _references: References) -> VolumeSource:
@@ -111,8 +114,8 @@ def _secret(volume: Record, references: References) -> VolumeSource:
 
 def _files(
     record: Record, references: References, kind: str, field: str, taken: _Paths | None = None
-) -> tuple[str, tuple[KeyToPath, ...], int, bool]:
-    """What a ConfigMap's and a Secret's volume have in common: name, items, mode, optional."""
+) -> tuple[str, tuple[KeyToPath, ...], int, bool, int | None]:
+    """What a ConfigMap's and a Secret's volume have in common: name, items, mode, optional, owner."""
     name = record.text(field, names.dns_subdomain, required=True)
     optional = record.boolean("optional")
     references.check_object(record, kind, name, optional=optional, field=field)
@@ -125,7 +128,9 @@ def _files(
             entry.wrong("path", f"{shown(item.path)} stands in the way of another item's path")
         items.append(item)
     mode = _mode(record, "defaultMode")
-    return name, tuple(items), _DEFAULT_MODE if mode is None else mode, optional
+    # A source of a projected volume has neither mode nor owner of its own.
+    user = _user(record, "defaultUser") if "defaultUser" in record.fields else None
+    return name, tuple(items), _DEFAULT_MODE if mode is None else mode, optional, user
 
 
 def _downward(volume: Record, _references: References) -> VolumeSource:
@@ -133,7 +138,8 @@ def _downward(volume: Record, _references: References) -> VolumeSource:
     if record is None:
         return EmptyDir()
     mode = _mode(record, "defaultMode")
-    return DownwardVolume(_downward_items(record, _Paths()), _DEFAULT_MODE if mode is None else mode)
+    items = _downward_items(record, _Paths())
+    return DownwardVolume(items, _DEFAULT_MODE if mode is None else mode, _user(record, "defaultUser"))
 
 
 def _downward_items(record: Record, taken: _Paths) -> tuple[DownwardItem, ...]:
@@ -148,7 +154,8 @@ def _downward_item(record: Record, taken: _Paths) -> DownwardItem:
     ref = read_resource_ref(record)
     if ref and not ref.container:
         record.wrong("resourceFieldRef", "needs a containerName: a volume belongs to no container")
-    return DownwardItem(path, read_field_ref(record, (*FIXED, *WHOLE)), ref, _mode(record, "mode"))
+    field = read_field_ref(record, (*FIXED, *WHOLE))
+    return DownwardItem(path, field, ref, _mode(record, "mode"), _user(record, "user"))
 
 
 def _projected(volume: Record, references: References) -> VolumeSource:
@@ -166,7 +173,8 @@ def _projected(volume: Record, references: References) -> VolumeSource:
         if source := entry.record("downwardAPI", DOWNWARD_SOURCE):
             sources.append(DownwardVolume(_downward_items(source, taken)))
     mode = _mode(record, "defaultMode")
-    return ProjectedVolume(tuple(sources), _DEFAULT_MODE if mode is None else mode)
+    user = _user(record, "defaultUser")
+    return ProjectedVolume(tuple(sources), _DEFAULT_MODE if mode is None else mode, user)
 
 
 def _image(volume: Record, _references: References) -> VolumeSource:
@@ -218,11 +226,16 @@ def _item(record: Record) -> KeyToPath:
         key=record.text("key", names.data_key, required=True),
         path=record.text("path", names.file_path, required=True),
         mode=_mode(record, "mode"),
+        user=_user(record, "user"),
     )
 
 
 def _mode(record: Record, name: str) -> int | None:
     return record.integer(name, 0, _MAX_MODE, words="between 0 and 0777 (octal begins with 0)")
+
+
+def _user(record: Record, name: str) -> int | None:
+    return record.integer(name, 0, MAX_ID)
 
 
 class _Paths:

@@ -53,18 +53,21 @@ if TYPE_CHECKING:
 
         path: str
         mode: int
+        user: int
         base64: Value
 
     class BootVolume(TypedDict):
         """kind: disk (on the scratch disk), memory (tmpfs), share (9p, by tag), files (read-only), image.
 
         size: bytes that a tmpfs can hold, 0 for half of the memory, or a directory on disk may, 0 for all.
-        image: index into the document's images, -1 for none. group: who owns it, -1 for nobody but root.
+        mode: of a directory on disk or in memory. image: index into the document's images, -1 for none.
+        group: who owns it, -1 for nobody but root.
         """
 
         name: str
         kind: Literal["disk", "memory", "share", "files", "image"]
         size: int
+        mode: int
         group: int
         tag: str
         image: int
@@ -76,6 +79,7 @@ if TYPE_CHECKING:
         sub_path: str
         read_only: bool
         recursive: bool
+        options: list[str]
 
     class EnvFile(TypedDict):
         """A variable that stands in a file of a volume when the container starts."""
@@ -89,8 +93,8 @@ if TYPE_CHECKING:
     class Action(TypedDict):
         """What a probe or a hook does: which attributes mean something depends on the kind.
 
-        exec: argv; http: scheme, host, port, path, headers as [name, value]; tcp: host, port; grpc: port,
-        service; sleep: seconds. host: '' for the pod's own address.
+        exec: argv; http: scheme, host, port, path, headers as [name, value]; tcp: host, port; grpc: scheme,
+        port, service; sleep: seconds. host: '' for the pod's own address.
         """
 
         kind: Literal["exec", "http", "tcp", "grpc", "sleep"]
@@ -255,7 +259,9 @@ _CONTAINER: Shape = {
     "env_files": [{"name": str, "volume": str, "path": str, "key": str, "optional": bool}],
     "cwd": str,
     "user": str,
-    "mounts": [{"volume": str, "path": str, "sub_path": str, "read_only": bool, "recursive": bool}],
+    "mounts": [
+        {"volume": str, "path": str, "sub_path": str, "read_only": bool, "recursive": bool, "options": [str]}
+    ],
     "memory": int,
     "cpu": int,
     "cpu_request": int,
@@ -293,10 +299,11 @@ _VOLUME: Shape = {
     "name": str,
     "kind": str,
     "size": int,
+    "mode": int,
     "group": int,
     "tag": str,
     "image": int,
-    "files": [{"path": str, "mode": int, "base64": _VALUE}],
+    "files": [{"path": str, "mode": int, "user": int, "base64": _VALUE}],
 }
 _DOCUMENT: Shape = {
     "version": int,

@@ -109,25 +109,21 @@ def test_tcp(web: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A server with a certificate that nobody has signed."""
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A key, and a certificate that nobody has signed."""
     directory: Path = tmp_path_factory.mktemp("tls")
-    key, certificate = directory / "key", directory / "certificate"
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=nobody",
-    ]
-    subprocess.run([*command, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    key, signed = directory / "key", directory / "certificate"
+    command = ["openssl", "req", "-x509", "-nodes", "-days", "9", "-subj", "/CN=nobody"]
+    subprocess.run([*command, "-keyout", key, "-out", signed], check=True, capture_output=True)
+    return key, signed
+
+
+@pytest.fixture(scope="module")
+def secure(certificate: tuple[Path, Path]) -> Iterator[int]:
+    """A web server with that certificate."""
+    key, signed = certificate
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(signed, key)
     with http.server.ThreadingHTTPServer((LOOPBACK, 0), Page) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -233,6 +229,22 @@ def test_grpc_of_an_unknown_service(grpc_server: tuple[int, Any]) -> None:
 def test_grpc_of_a_web_server(web: int) -> None:
     with pytest.raises(DialError):
         ask(grpc_action(web))
+
+
+def test_grpc_over_tls(certificate: tuple[Path, Path]) -> None:
+    """Of a server with a certificate that nobody has signed."""
+    key, signed = (each.read_bytes() for each in certificate)
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=2))
+    servicer = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    port = server.add_secure_port(f"{LOOPBACK}:0", grpc.ssl_server_credentials([(key, signed)]))
+    server.start()
+    try:
+        ask(grpc_action(port) | {"scheme": "HTTPS"})
+        with pytest.raises((DialError, OSError)):
+            ask(grpc_action(port))
+    finally:
+        server.stop(None)
 
 
 @given(st.binary(max_size=20))

@@ -19,7 +19,16 @@ from vmpod_agent.secrets import Secrets
 
 
 def volume(name: str, kind: str, **fields: Any) -> dict[str, Any]:
-    return {"name": name, "kind": kind, "size": 0, "group": -1, "tag": "", "image": -1, "files": []} | fields
+    return {
+        "name": name,
+        "kind": kind,
+        "size": 0,
+        "mode": 0o777,
+        "group": -1,
+        "tag": "",
+        "image": -1,
+        "files": [],
+    } | fields
 
 
 def described(operations: Any) -> list[str]:
@@ -69,8 +78,8 @@ def test_volumes() -> None:
                 "conf",
                 "files",
                 files=[
-                    {"path": "a/b", "mode": 0o600, "base64": base64.b64encode(b"plain").decode()},
-                    {"path": "key", "mode": 0o400, "base64": {"secret": "file/conf/key"}},
+                    {"path": "a/b", "mode": 0o600, "user": 0, "base64": base64.b64encode(b"plain").decode()},
+                    {"path": "key", "mode": 0o400, "user": 0, "base64": {"secret": "file/conf/key"}},
                 ],
             ),
         ]
@@ -83,16 +92,15 @@ def test_volumes() -> None:
         "mount tmpfs tmpfs on /run/vmpod/volumes/small",
         "mount 9p volume3 on /run/vmpod/volumes/host",
         "mount tmpfs tmpfs on /run/vmpod/volumes/conf",
-        "write /run/vmpod/volumes/conf/a/b",
-        "write /run/vmpod/volumes/conf/key",
+        "write the files of /run/vmpod/volumes/conf",
     ]
-    assert [operation.options for operation in operations[1:3]] == ["mode=1777", "mode=1777,size=1048576"]
-    assert [(each.content, each.mode) for each in operations[5:]] == [(b"plain", 0o600), (b"hidden", 0o400)]
+    assert [operation.options for operation in operations[1:3]] == ["mode=777", "mode=777,size=1048576"]
+    assert operations[5].files == [("a/b", b"plain", 0o600, 0), ("key", b"hidden", 0o400, 0)]
     assert "version=9p2000.L" in operations[3].options
 
 
 def test_a_secret_that_was_not_sent_is_an_error() -> None:
-    files = [{"path": "key", "mode": 0o400, "base64": {"secret": "file/conf/key"}}]
+    files = [{"path": "key", "mode": 0o400, "user": 0, "base64": {"secret": "file/conf/key"}}]
     document = check(boot_document(volumes=[volume("conf", "files", files=files)]))
     with pytest.raises(KeyError):
         list(prepare.volumes(document, Secrets({})))
@@ -195,6 +203,7 @@ def test_mounts_of_a_container() -> None:
                         "sub_path": "",
                         "read_only": False,
                         "recursive": False,
+                        "options": [],
                     },
                     {
                         "volume": "conf",
@@ -202,6 +211,7 @@ def test_mounts_of_a_container() -> None:
                         "sub_path": "",
                         "read_only": False,
                         "recursive": False,
+                        "options": [],
                     },
                     {
                         "volume": "data",
@@ -209,6 +219,7 @@ def test_mounts_of_a_container() -> None:
                         "sub_path": "",
                         "read_only": True,
                         "recursive": False,
+                        "options": [],
                     },
                 ]
             ),

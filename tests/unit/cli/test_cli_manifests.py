@@ -261,9 +261,13 @@ def test_diff_tells_what_apply_would_change(vmpod: Vmpod, pods: PodStore, tmp_pa
     assert done.status == 1
     assert done.out.splitlines()[:2] == ["--- pod/p (as it is)", f"+++ pod/p ({path})"]
     assert {"-  k: v", "+  k: new"} < set(done.out.splitlines())
+    # Of a pod that does not run: its next start has the new one.
+    assert vmpod("apply", "-f", path, "--accel", "tcg").out == "pod/p configured\n"
+    assert vmpod("apply", "-f", path, "--accel", "tcg").out == "pod/p unchanged\n"
+    written(tmp_path, pod(container(image="other")), config)
     done = vmpod("apply", "-f", path, "--accel", "tcg")
     assert (done.status, done.out) == (125, "")
-    assert "+  k: new" in done.err
+    assert "+  - image: other" in done.err
     assert "the pod p is there already, and not as" in done.err
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.unit.spec.api import definitions, type_of
 from vmpod.spec import containerfields, podfields, volumefields
-from vmpod.spec.contract import KINDS, Entry, everything
+from vmpod.spec.contract import KINDS, Entry, everything, inside
 from vmpod.spec.fields import Effect, Table
 from vmpod.spec.fieldsdoc import TABLES, markdown, proofs_of
 from vmpod.spec.proofs import PROOFS
@@ -61,11 +63,11 @@ API: list[tuple[Table, str]] = [
         quobyte rbd scaleIO storageos vsphereVolume
         """,
     ),
-    (volumefields.EMPTY_DIR, "medium sizeLimit"),
+    (volumefields.EMPTY_DIR, "medium sizeLimit mode"),
     (volumefields.HOST_PATH, "path type"),
     (
         containerfields.MOUNT,
-        "name mountPath subPath subPathExpr readOnly recursiveReadOnly mountPropagation",
+        "name mountPath subPath subPathExpr readOnly recursiveReadOnly mountPropagation bindMountOptions",
     ),
     (
         containerfields.PROBE,
@@ -84,6 +86,30 @@ API: list[tuple[Table, str]] = [
 @pytest.mark.parametrize(("table", "names"), API, ids=[table.title for table, _ in API])
 def test_every_field_of_the_api_is_known(table: Table, names: str) -> None:
     assert sorted(table.names) == sorted(names.split())
+
+
+# Types of the API by the names of its schemas.
+CORE = "io.k8s.api.core.v1."
+GONE = {"workloadRef"}
+"""Fields of versions before the newest."""
+
+
+def unknown(kind: str, table: Table, path: str, seen: set[tuple[str, str]]) -> Iterator[str]:
+    """Paths of fields that the API has and we do not know, or the other way round."""
+    properties = definitions()[kind].get("properties", {})
+    for name in sorted(set(properties) ^ set(table.names) - GONE):
+        yield f"{path}.{name}"
+    for name in set(properties) & set(table.names):
+        inner, of = inside(table, name), type_of(properties[name])
+        if inner and of and (of, inner.title) not in seen:
+            seen.add((of, inner.title))
+            yield from unknown(of, inner, f"{path}.{name}", seen)
+
+
+@pytest.mark.parametrize("kind", ["Pod", "ConfigMap", "Secret"])
+def test_every_field_of_the_newest_api_is_known(kind: str) -> None:
+    """At any depth, of everything that is not refused as a whole."""
+    assert list(unknown(CORE + kind, KINDS[kind], kind, set())) == []
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.title for table in TABLES])

@@ -19,7 +19,16 @@ def full() -> dict[str, Any]:
         boot_container(
             argv=["/bin/x", {"secret": "argv/c/1"}],
             env=[["A", "b"], ["C", {"secret": "env/c/C"}]],
-            mounts=[{"volume": "v", "path": "/v", "sub_path": "", "read_only": False, "recursive": False}],
+            mounts=[
+                {
+                    "volume": "v",
+                    "path": "/v",
+                    "sub_path": "",
+                    "read_only": False,
+                    "recursive": False,
+                    "options": [],
+                }
+            ],
         ),
         init_containers=[boot_container(name="i")],
         volumes=[
@@ -27,10 +36,11 @@ def full() -> dict[str, Any]:
                 "name": "v",
                 "kind": "files",
                 "size": 0,
+                "mode": 0o777,
                 "group": -1,
                 "tag": "",
                 "image": -1,
-                "files": [{"path": "a", "mode": 0o644, "base64": {"secret": "file/v/a"}}],
+                "files": [{"path": "a", "mode": 0o644, "user": 0, "base64": {"secret": "file/v/a"}}],
             }
         ],
     )

@@ -303,7 +303,7 @@ class Run:
                     below=mount["sub_path"],
                     read_only=mount["read_only"] or kind in ("files", "image"),
                     recursive=mount["recursive"],
-                    executable=kind != "image",
+                    options=["noexec"] if kind == "image" else mount["options"],
                 )
             )
         return [*binds, Bind(self._message, self.spec["last_words"]["path"])]

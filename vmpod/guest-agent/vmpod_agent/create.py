@@ -16,7 +16,7 @@ from vmpod_agent.syscalls import CLONE_NEWCGROUP, CLONE_NEWNS, CLONE_NEWPID, MS_
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from vmpod_agent.launch import Command, Rights, Starting
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Bind:
     """A file or directory of the machine that a container sees; see mounts.take()."""
 
-    __slots__ = ("below", "executable", "path", "read_only", "recursive", "source")
+    __slots__ = ("below", "options", "path", "read_only", "recursive", "source")
 
     def __init__(
         self,
@@ -37,10 +37,10 @@ class Bind:
         below: str = "",
         read_only: bool = False,
         recursive: bool = False,
-        executable: bool = True,
+        options: Iterable[str] = (),
     ) -> None:
         self.source, self.path, self.below = source, path, below
-        self.read_only, self.recursive, self.executable = read_only, recursive, executable
+        self.read_only, self.recursive, self.options = read_only, recursive, options
 
     def take(self) -> int:
         """A descriptor of it. Raises OSError."""
@@ -49,7 +49,7 @@ class Bind:
             below=self.below,
             read_only=self.read_only,
             recursive=self.recursive,
-            executable=self.executable,
+            options=self.options,
         )
 
 

@@ -43,7 +43,8 @@ def ask(action: Action, address: str, *, hook: bool) -> None:
     if action["kind"] == "tcp":
         connect(host, action["port"]).close()
     elif action["kind"] == "grpc":
-        connection = connect(host, action["port"])
+        raw = connect(host, action["port"])
+        connection = secured(raw, host, "h2") if action["scheme"] == "HTTPS" else raw
         try:
             check_health(connection, action["service"])
         finally:
@@ -90,7 +91,7 @@ def _authority(host: str, action: Action) -> str:
 def _request(action: Action, host: str, path: str) -> tuple[int, str]:
     """The status and the Location of an answer."""
     raw = connect(host, action["port"])
-    connection = _secured(raw, host) if action["scheme"] == "HTTPS" else raw
+    connection = secured(raw, host, "http/1.1") if action["scheme"] == "HTTPS" else raw
     headers = {"host": _authority(host, action), "user-agent": _AGENT, "accept": "*/*"}
     own: list[tuple[str, str]] = []
     for name, value in action["headers"]:
@@ -134,8 +135,11 @@ def parse(head: bytes) -> tuple[int, str]:
     return int(words[1]), ""
 
 
-def _secured(raw: _socket.socket, host: str) -> Connection:
-    """TLS over a connection. Whose certificate it is does not matter, as for the kubelet."""
+def secured(raw: _socket.socket, host: str, protocol: str) -> Connection:
+    """TLS over a connection. Whose certificate it is does not matter, as for the kubelet.
+
+    protocol: what will be spoken, by its ALPN name. Raises DialError.
+    """
     # Slow to import, and few ask for it.
     import socket  # noqa: PLC0415
     import ssl  # noqa: PLC0415
@@ -143,11 +147,14 @@ def _secured(raw: _socket.socket, host: str) -> Connection:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols([protocol])
     plain = socket.socket(fileno=raw.detach())
     try:
         return context.wrap_socket(plain, server_hostname=host)
-    except ssl.SSLError as error:
+    except OSError as error:
         plain.close()
+        if not isinstance(error, ssl.SSLError):
+            raise
         raise DialError(f"TLS: {error.reason or error}") from None
 
 

@@ -18,7 +18,9 @@ import stat
 
 from vmpod_agent import syscalls
 from vmpod_agent.syscalls import (
+    MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_NOSUID,
     MOUNT_ATTR_RDONLY,
     MS_NODEV,
     MS_NOEXEC,
@@ -27,6 +29,11 @@ from vmpod_agent.syscalls import (
     MS_STRICTATIME,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_OPTIONS = {"noexec": MOUNT_ATTR_NOEXEC, "nodev": MOUNT_ATTR_NODEV, "nosuid": MOUNT_ATTR_NOSUID}
 _CLOSED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 # Where, type, flags, options.
 FILE_SYSTEMS = (
@@ -63,15 +70,20 @@ _DOOR = "/root"
 
 
 def take(
-    source: str, *, below: str = "", read_only: bool = False, recursive: bool = False, executable: bool = True
+    source: str,
+    *,
+    below: str = "",
+    read_only: bool = False,
+    recursive: bool = False,
+    options: Iterable[str] = (),
 ) -> int:
     """A descriptor of what is mounted at a path of the machine, for place(). Raises OSError.
 
     below: a path in there, which is made if it is missing; links in it that lead out of there are refused.
-    recursive: what is mounted below is read-only, too.
+    recursive: what is mounted below is read-only, too. options: noexec, nodev, nosuid.
     """
     tree = _take_below(source, below) if below else syscalls.open_tree(source)
-    attributes = 0 if executable else MOUNT_ATTR_NOEXEC
+    attributes = sum(_OPTIONS[option] for option in set(options))
     if read_only:
         attributes |= MOUNT_ATTR_RDONLY
     if attributes:

@@ -68,10 +68,15 @@ class Directory:
 
 
 class WriteFile:
-    """Write a small file with exactly that mode, making its directory. group: who else may read it; or -1."""
+    """Write a small file with exactly that mode, making its directory.
 
-    def __init__(self, path: str, content: bytes, mode: int = 0o644, group: int = -1) -> None:
-        self.path, self.content, self.group = path, content, group
+    group: who else may read it; or -1. user: whose it is.
+    """
+
+    def __init__(
+        self, path: str, content: bytes, mode: int = 0o644, *, group: int = -1, user: int = 0
+    ) -> None:
+        self.path, self.content, self.group, self.user = path, content, group, user
         self.mode = mode if group < 0 else mode | 0o440
 
     def describe(self) -> str:
@@ -84,11 +89,26 @@ class WriteFile:
             done = 0
             while done < len(self.content):
                 done += os.write(fd, self.content[done:])
-            if self.group >= 0:
-                os.fchown(fd, -1, self.group)
+            if self.group >= 0 or self.user:
+                os.fchown(fd, self.user or -1, self.group)
             os.fchmod(fd, self.mode)
         finally:
             os.close(fd)
+
+
+class WriteFiles:
+    """Write the files of a volume, in a way that lets them be exchanged later; see filevolume."""
+
+    def __init__(self, path: str, files: list[tuple[str, bytes, int, int]], group: int) -> None:
+        self.path, self.files, self.group = path, files, group
+
+    def describe(self) -> str:
+        return f"write the files of {self.path}"
+
+    def execute(self) -> None:
+        from vmpod_agent.filevolume import FileVolume  # noqa: PLC0415 - it imports this module
+
+        FileVolume(self.path, self.group).write(self.files)
 
 
 class Hostname:

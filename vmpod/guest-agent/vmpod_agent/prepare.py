@@ -14,6 +14,7 @@ from vmpod_agent.operations import (
     Mount,
     Partition,
     WriteFile,
+    WriteFiles,
 )
 from vmpod_agent.syscalls import MS_NODEV, MS_NOSUID, MS_RDONLY
 
@@ -105,21 +106,25 @@ def volumes(document: BootDocument, secrets: Secrets) -> Iterator[Operation]:
 def _volume(volume: BootVolume, path: str, secrets: Secrets) -> Iterator[Operation]:
     if volume["kind"] == "disk":
         # Bound from the scratch disk when a container starts: see source().
-        yield Directory(source(volume), 0o777, volume["group"])
+        yield Directory(source(volume), volume["mode"], volume["group"])
     elif volume["kind"] == "memory":
         size = f",size={volume['size']}" if volume["size"] else ""
-        yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options=f"mode=1777{size}")
+        yield Mount(
+            "tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options=f"mode={volume['mode']:o}{size}"
+        )
         if volume["group"] >= 0:
-            yield Directory(path, 0o1777, volume["group"])
+            yield Directory(path, volume["mode"], volume["group"])
     elif volume["kind"] == "image":
         return  # it is mounted already: see disks()
     elif volume["kind"] == "share":
         yield Mount(volume["tag"], path, "9p", options=_SHARE_OPTIONS)
     else:
         yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options="mode=0755")
-        for file in volume["files"]:
-            content = binascii.a2b_base64(secrets.text(file["base64"]))
-            yield WriteFile(f"{path}/{file['path']}", content, file["mode"], volume["group"])
+        files = [
+            (file["path"], binascii.a2b_base64(secrets.text(file["base64"])), file["mode"], file["user"])
+            for file in volume["files"]
+        ]
+        yield WriteFiles(path, files, volume["group"])
 
 
 def source(volume: BootVolume) -> str:

@@ -58,6 +58,7 @@ _LATER = {
     messages.COPY: "copy",
     messages.FORWARD: "forward",
     messages.ATTACH: "attach",
+    messages.UPDATE: "update",
 }
 
 
