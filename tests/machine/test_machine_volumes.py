@@ -172,7 +172,8 @@ def test_a_sub_path_made_of_variables(vmpod: Vmpod, subject: str) -> None:
 
 
 def test_owners_and_modes(vmpod: Vmpod, subject: str) -> None:
-    look = "stat -L -c '%u %a %n' /owned/conf/a /owned/secret/k /owned/uid /opened /tighter; stat -L -c %u /secret/k"
+    files = "/owned/conf/a /owned/secret/k /owned/uid /opened /tighter"
+    look = f"stat -L -c '%u %a %n' {files}; stat -L -c %u /secret/k"
     assert sh(vmpod, subject, look) == [
         "1000 644 /owned/conf/a",
         "2000 644 /owned/secret/k",

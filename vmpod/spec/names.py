@@ -95,10 +95,12 @@ def relative_path(text: str) -> str | None:
 
 
 def file_path(text: str) -> str | None:
-    """A relative path that names a file."""
+    """A relative path that names a file; what begins with two dots is kept for the volume itself."""
     if text.rpartition("/")[2] in {"", "."}:
         return "must name a file"
-    return relative_path(text)
+    if fault := relative_path(text):
+        return fault
+    return "must not begin with '..'" if text.startswith("..") else None
 
 
 def _path(text: str) -> str | None:
