@@ -122,7 +122,10 @@ def qos_class(document: Mapping[str, Any]) -> str:
     """Guaranteed, Burstable or BestEffort. Source: Kubernetes, "Pod Quality of Service Classes"."""
     spec = document.get("spec") or {}
     every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    resources = [each.get("resources") or {} for each in every]
+    # What is said of the pod as a whole goes before what its containers say.
+    resources = (
+        [spec["resources"]] if spec.get("resources") else [each.get("resources") or {} for each in every]
+    )
     if not any(_stated(each, "limits") or _stated(each, "requests") for each in resources):
         return "BestEffort"
     return "Guaranteed" if all(map(_guaranteed, resources)) else "Burstable"

@@ -148,6 +148,29 @@ def test_what_run_exits_with(events: list[Any], code: int) -> None:
     assert exit_code(status(*events, alive=False)) == code
 
 
+def test_how_a_sidecar_ends_is_no_failure_of_the_pod() -> None:
+    kept = record(qemu=RUNS, sidecars=("i",))
+    done = [one("i", ended(143)), one("a", ended(0, "Completed")), one("b", ended(0, "Completed"))]
+    assert exit_code(status(*done, whole("Succeeded"), alive=False, kept=kept)) == 0
+    failed = [one("i", ended(137)), one("a", ended(3)), one("b", ended(0, "Completed"))]
+    assert exit_code(status(*failed, whole("Failed"), alive=False, kept=kept)) == 3
+
+
+def test_a_sidecar_that_runs_is_no_obstacle() -> None:
+    kept = record(qemu=RUNS, sidecars=("i",))
+    found = status(one("i", RUNNING), one("a", RUNNING), one("b", RUNNING), alive=True, kept=kept)
+    assert found.initialized
+    assert [each.ready for each in found.serving()] == [True, True, True]
+    unready = one("i", RUNNING) | {"started": False, "ready": False}
+    assert not status(unready, alive=True, kept=kept).initialized
+
+
+def test_why_a_pod_ended_is_what_it_said() -> None:
+    told = whole("Failed") | {"reason": "Evicted", "message": "too much"}
+    found = status(*UP, told, alive=False)
+    assert (found.phase, found.reason, found.message, found.told) == ("Failed", "Evicted", "too much", True)
+
+
 def test_a_failure_without_a_failed_container_is_ours() -> None:
     assert exit_code(status(one("i", ended(0)), one("a", ended(0)), one("b", ended(0)), alive=False)) == 125
 
