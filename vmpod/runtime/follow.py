@@ -146,8 +146,8 @@ def check_ready(entry: PodEntry, status: PodStatus) -> None:
 def exit_code(status: PodStatus) -> int:
     """What `run` exits with for a pod that has ended: the first failed container's code.
 
-    The first to have failed, by time; an init container's failure counts as well. How a sidecar ends does not:
-    it is told to when all others are done.
+    The first to have failed, by time; an init container's failure counts as well. How a sidecar ends does
+    not: it is told to when all others are done.
     """
     failed = [each for each in status.containers if each.exit_code and not each.sidecar]
     if not failed:
