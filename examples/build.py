@@ -73,6 +73,7 @@ class Recipe:
     run: tuple[str, ...]
     only: tuple[str, ...]
     drop: tuple[str, ...]
+    keep: tuple[str, ...]
     copies: Mapping[str, str]
     links: Mapping[str, str]
     config: Mapping[str, Any]
@@ -108,6 +109,7 @@ def recipes(path: Path) -> list[Recipe]:
             run=tuple(image.get("run", ())),
             only=tuple(image.get("only", ["*"])),
             drop=tuple(image.get("drop", ())),
+            keep=tuple(image.get("keep", ())),
             copies=image.get("copies", {}),
             links=applets | image.get("links", {}),
             config=image["config"],
@@ -214,7 +216,8 @@ def wanted(member: tarfile.TarInfo, recipe: Recipe) -> bool:
     def matches(patterns: Iterable[str]) -> bool:
         return any(fnmatchcase(member.name, pattern) for pattern in patterns)
 
-    return matches(recipe.only) and not matches((*DROPPED, *recipe.drop))
+    dropped = tuple(pattern for pattern in DROPPED if pattern not in recipe.keep)
+    return matches(recipe.only) and not matches((*dropped, *recipe.drop))
 
 
 def plain(path: str, size: int, mtime: int) -> tarfile.TarInfo:

@@ -44,6 +44,27 @@ def test_a_group_goes_with_those_that_it_made(tmp_path: Path, monkeypatch: pytes
     assert [each.name for each in tmp_path.glob("vmpod/*")] == ["c-1"]
 
 
+def test_who_joins_a_container_with_groups_of_its_own_goes_where_its_first_process_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entered: list[str] = []
+
+    def enter(group: str) -> None:
+        if group == "vmpod/c-0":
+            raise OSError(errno.EBUSY, "busy")
+        entered.append(group)
+
+    monkeypatch.setattr(cgroups, "enter", enter)
+    for where in ("", "vmpod/c-01/x"):
+        monkeypatch.setattr(cgroups, "_group_of", lambda _pid, where=where: where)
+        with pytest.raises(OSError, match="busy"):
+            cgroups.join("vmpod/c-0", 1)
+    monkeypatch.setattr(cgroups, "_group_of", lambda _pid: "vmpod/c-0/init.scope")
+    cgroups.join("vmpod/c-0", 1)
+    cgroups.join("vmpod/c-1", 1)
+    assert entered == ["vmpod/c-0/init.scope", "vmpod/c-1"]
+
+
 def answer(program: bytes, access: int, kind: int, major: int, minor: int) -> int:
     """What the kernel makes of the program: as bpf/instruction-set.rst says, as far as it goes here."""
     question = struct.pack("<III", access << 16 | kind, major, minor)

@@ -5,6 +5,7 @@ Sources: the kernel's cgroup-v2.rst; for shares and weights, the kubelet (1024 s
 
 from __future__ import annotations
 
+import errno
 import os
 
 from vmpod_agent import devices, layout, syscalls
@@ -65,6 +66,28 @@ def limits(*, memory: int, cpu: int, cpu_request: int) -> Iterator[tuple[str, st
 def enter(group: str) -> None:
     """Move this process there. Raises OSError."""
     _write(f"{layout.cgroup(group)}/cgroup.procs", "0")
+
+
+def join(group: str, pid: int) -> None:
+    """Move this process there, or to where that process is that was there first. Raises OSError.
+
+    A container that makes groups of its own, as an init system does, may not have processes beside them.
+    """
+    try:
+        enter(group)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        own = _group_of(pid)
+        if not own.startswith(f"{group}/"):
+            raise
+        enter(own)
+
+
+def _group_of(pid: int) -> str:
+    with open(f"/proc/{pid}/cgroup") as file:
+        # One line: cgroup v2 has one hierarchy.
+        return file.read().strip().removeprefix("0::/")
 
 
 def remove(group: str) -> None:

@@ -23,7 +23,7 @@ def start(pid: int, container: str, command: Command, streams: list[int]) -> Sta
     """
     pidfd = os.pidfd_open(pid)
     try:
-        process = Joining(pidfd, container, command, streams)
+        process = Joining(pidfd, pid, container, command, streams)
         return process.launch(lambda: syscalls.set_namespaces(pidfd, CLONE_NEWPID))
     finally:
         os.close(pidfd)
@@ -32,13 +32,14 @@ def start(pid: int, container: str, command: Command, streams: list[int]) -> Sta
 class Joining(Process):
     """A child that goes to where another process is already."""
 
-    def __init__(self, pidfd: int, container: str, command: Command, streams: list[int]) -> None:
+    def __init__(self, pidfd: int, pid: int, container: str, command: Command, streams: list[int]) -> None:
         super().__init__(command, streams)
         self._pidfd = pidfd
+        self._pid = pid
         self._container = container
 
     def entering(self) -> Iterator[str]:
         yield "enter the container's cgroup"
-        cgroups.enter(self._container)
+        cgroups.join(self._container, self._pid)
         yield "enter the container"
         syscalls.set_namespaces(self._pidfd, CLONE_NEWNS | CLONE_NEWCGROUP)
