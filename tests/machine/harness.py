@@ -173,9 +173,15 @@ class Vmpod:
         # A pod may have been the first of its size; what makes a template for the next takes its time.
         home = str(self.home)
         eventually(lambda: not any("vmpod-template" in line for _, line in processes(home)), "a template")
+        # Its sockets go when its process has gone.
+        with contextlib.suppress(CommandFailedError):
+            eventually(lambda: not self._sockets(), "sockets to go", timeout=5)
         found = [f"process {pid}: {line[:200]}" for pid, line in processes(str(self.home))]
         found += [str(path) for path in (self.home / "state/pods").glob("*")]
-        return found + [str(path) for path in (self.home / "run").glob("*/**/*") if path.is_socket()]
+        return found + self._sockets()
+
+    def _sockets(self) -> list[str]:
+        return [str(path) for path in (self.home / "run").glob("*/**/*") if path.is_socket()]
 
 
 class Running:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vmpod.spec.fields import differs, noted, refused, table, works
+from vmpod.spec.fields import differs, refused, table, works
 
 EMPTY: tuple[Any, ...] = ([], {})
 NO_APPARMOR = "the guest has no AppArmor profiles; the machine is the boundary, and seccompProfile works"
@@ -30,7 +30,7 @@ CONTAINER = table(
     works("stdin", text="`vmpod attach` writes to it"),
     works("stdinOnce", text="the standard input ends when the first `vmpod attach` does"),
     works("tty", text="`vmpod attach` gives it the size of its own terminal; Ctrl-P Ctrl-Q leaves it"),
-    noted("resizePolicy", why="a running pod's resources cannot be changed", absent=EMPTY),
+    works("resizePolicy", text="what `vmpod resize` does"),
 )
 
 CONTAINER_SECURITY = table(
@@ -58,6 +58,7 @@ CONTAINER_SECURITY = table(
     refused("windowsOptions", why="only Linux pods run"),
 )
 
+RESIZE_POLICY = table("resizePolicy", works("resourceName", "restartPolicy"))
 CAPABILITIES = table("capabilities", works("add", "drop"))
 SECCOMP = table("seccompProfile", works("type", "localhostProfile"))
 
@@ -163,6 +164,7 @@ TABLES = (
     CONTAINER,
     CONTAINER_SECURITY,
     CAPABILITIES,
+    RESIZE_POLICY,
     SECCOMP,
     PORT,
     ENV,

@@ -11,7 +11,7 @@ from vmpod.spec.model import Container, PodSecurity, Port, PullPolicy, RestartPo
 from vmpod.spec.probes import read_lifecycle, read_probe, read_rules
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
-from vmpod.spec.resources import read_resources
+from vmpod.spec.resources import read_resize_restarts, read_resources
 from vmpod.spec.security import read_security
 
 MOUNT_OPTIONS = ("noexec", "nodev", "nosuid")
@@ -61,6 +61,7 @@ def read_container(
         lifecycle=read_lifecycle(record, ports),
         restart_policy=policy,
         restart_policy_rules=read_rules(record, policy),
+        resize_restarts=read_resize_restarts(record),
         termination_message_path=record.text(
             "terminationMessagePath", names.mount_path, default="/dev/termination-log"
         ),

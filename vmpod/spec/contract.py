@@ -54,6 +54,7 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
             "startupProbe": c.PROBE,
             "lifecycle": c.LIFECYCLE,
             "restartPolicyRules": c.RESTART_RULE,
+            "resizePolicy": c.RESIZE_POLICY,
         },
     ),
     (c.CONTAINER_SECURITY, {"capabilities": c.CAPABILITIES, "seccompProfile": c.SECCOMP}),

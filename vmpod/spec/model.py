@@ -270,6 +270,8 @@ class Container:
     lifecycle: Lifecycle = Lifecycle()
     restart_policy: RestartPolicy | None = None
     restart_policy_rules: tuple[RestartRule, ...] = ()
+    resize_restarts: frozenset[str] = frozenset()
+    """Of 'cpu' and 'memory' those whose change needs a new run."""
     termination_message_path: str = "/dev/termination-log"
     termination_message_policy: str = "File"
 

@@ -73,6 +73,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _LIFE + "test_containers_that_are_not_well_are_started_again": "livenessProbe",
         _LIFE + "test_readiness_follows_what_the_server_says": "readinessProbe",
         "test_machine_attach.py::test_attach": "stdin stdinOnce",
+        "test_machine_resize.py::test_limits_of_a_container_that_runs": "resizePolicy",
         "test_machine_attach.py::test_a_terminal": "tty",
     },
     "securityContext of a container": {
@@ -83,6 +84,9 @@ PROOFS: dict[str, dict[str, str]] = {
         _RIGHTS + "test_capabilities": "allowPrivilegeEscalation capabilities",
         _RIGHTS + "test_proc_without_masks": "procMount",
         _RIGHTS + "test_filters_of_system_calls": "seccompProfile",
+    },
+    "resizePolicy": {
+        "test_machine_resize.py::test_limits_of_a_container_that_runs": "resourceName restartPolicy"
     },
     "capabilities": {_RIGHTS + "test_capabilities": "add drop"},
     "seccompProfile": {_RIGHTS + "test_filters_of_system_calls": "type localhostProfile"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vmpod.spec import quantity
-from vmpod.spec.containerfields import AMOUNTS, RESOURCES
+from vmpod.spec.containerfields import AMOUNTS, RESIZE_POLICY, RESOURCES
 from vmpod.spec.model import Resources
 from vmpod.spec.podfields import POD_AMOUNTS, POD_RESOURCES
 from vmpod.spec.reader import Place, Record
@@ -34,6 +34,19 @@ def read_pod_resources(spec: Record) -> Resources:
     cpu_request, cpu_limit = _pair(requests, limits, "cpu", read_cpu)
     memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
     return Resources(cpu_request, cpu_limit, memory_request, memory_limit)
+
+
+def read_resize_restarts(container: Record) -> frozenset[str]:
+    """The resources whose change starts a container again."""
+    found: dict[str, str] = {}
+    for entry in container.records("resizePolicy", RESIZE_POLICY):
+        entry.require("resourceName")
+        entry.require("restartPolicy")
+        name = entry.choice("resourceName", ("cpu", "memory"), "cpu")
+        if name in found:
+            entry.wrong("resourceName", f"{name} has a policy already")
+        found[name] = entry.choice("restartPolicy", ("NotRequired", "RestartContainer"), "NotRequired")
+    return frozenset(name for name, policy in found.items() if policy == "RestartContainer")
 
 
 def check_limits(place: Place, own: Resources, pod: Resources) -> None:

@@ -26,6 +26,7 @@ COPY = "copy"  # {container, path, into, name, owner}: a tar stream on STDOUT or
 FORWARD = "forward"  # {port}: RESPONSE when connected, DATA and EOF both ways, END
 ATTACH = "attach"  # {container, stdin}: RESPONSE, DATA both ways, END with the container's exit code
 UPDATE = "update"  # body on STDIN: JSON {volumes: [{name, files}]}, with values; RESPONSE {changed: names}
+RESIZE = "resize"  # {container, memory, cpu, cpu_request: as in the boot document, restart}: RESPONSE
 STOP = "stop"  # {grace: seconds or null}: RESPONSE at once; the machine powers off when all is stopped
 
 # Codes of an ERROR. A closed list: clients may decide by them.

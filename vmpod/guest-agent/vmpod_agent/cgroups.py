@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CONTROLLERS = "+cpu +io +memory +pids"
+_UNLIMITED = (("memory.max", "max"), ("cpu.max", "max 100000"), ("cpu.weight", "100"))
 _CPU_PERIOD = 100_000  # microseconds
 _MIN_CPU_QUOTA = 1000  # microseconds; the kernel refuses less
 
@@ -41,10 +42,24 @@ def create(group: str) -> None:
     os.mkdir(layout.cgroup(group))
 
 
-def limit(group: str, *, memory: int, cpu: int, cpu_request: int) -> None:
-    """Limit what a container's group may have; see limits(). Raises OSError."""
-    for file, value in limits(memory=memory, cpu=cpu, cpu_request=cpu_request):
+def limit(group: str, *, memory: int, cpu: int, cpu_request: int, all_of_them: bool = False) -> None:
+    """Limit what a container's group may have; see limits(). Raises OSError.
+
+    all_of_them: take back limits of before that there are to be no more.
+    """
+    files = dict(_UNLIMITED) if all_of_them else {}
+    files.update(limits(memory=memory, cpu=cpu, cpu_request=cpu_request))
+    for file, value in files.items():
         _write(f"{layout.cgroup(group)}/{file}", value)
+
+
+def memory_used(group: str) -> int:
+    """Bytes that the processes of a group have now, what can be given up at once left out. Raises OSError."""
+    with open(f"{layout.cgroup(group)}/memory.current") as file:
+        used = int(file.read())
+    with open(f"{layout.cgroup(group)}/memory.stat") as file:
+        found = dict(line.split() for line in file)
+    return used - int(found.get("inactive_file", "0"))
 
 
 def limits(*, memory: int, cpu: int, cpu_request: int) -> Iterator[tuple[str, str]]:

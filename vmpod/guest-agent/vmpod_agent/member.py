@@ -73,6 +73,8 @@ class Member:
         self._started_at = ""
         self._attempts = spec["first_run"]
         self._answers = False
+        self.again = False
+        """Whether the next run follows the present one whatever the policy says."""
         self._probers: list[Prober] = []
         self._hook: Attempt | None = None
         self._clear_end()
@@ -154,6 +156,7 @@ class Member:
         self._timer = None
         self._remember_end()
         self._attempts += 1
+        self.again = False
         self._clear_end()
         self._set_state({"waiting": {"reason": "ContainerCreating"}})
         self.run = Run(self.spec, self._attempts - 1, self._pod.volumes, self._pod.services)
@@ -313,6 +316,11 @@ class Member:
             self._hook = self._begin_hook(hook, self._pre_stop_over)
         else:
             self._ask_to_end()
+
+    def begin_again(self) -> None:
+        """Have the present run end, and another follow whatever the restart policy says."""
+        self.again = True
+        self.terminate(self._pod.grace)
 
     def turn(self) -> None:
         """It may be its turn to end now."""

@@ -136,7 +136,7 @@ class PodController:
             self._begin_anew()
         elif (rule := self._rule(member)) and rule["all"]:
             self._start_all_again(member)
-        elif rule or self._restarts(member):
+        elif rule or member.again or self._restarts(member):
             if not member.init or member.sidecar:
                 self._set(self.phase, False)
             member.restart_later()

@@ -59,6 +59,7 @@ _LATER = {
     messages.FORWARD: "forward",
     messages.ATTACH: "attach",
     messages.UPDATE: "update",
+    messages.RESIZE: "resize",
 }
 
 

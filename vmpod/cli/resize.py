@@ -1,0 +1,42 @@
+"""`vmpod resize`."""
+
+from __future__ import annotations
+
+import click
+
+from vmpod.cli.common import runtime
+from vmpod.cli.names import POD, container_option
+from vmpod.errors import UsageError
+
+
+@click.command("resize")
+@click.argument("pod", type=POD)
+@container_option
+@click.option("--limits", metavar="RESOURCE=AMOUNT,...", help="As cpu=500m,memory=256Mi.")
+@click.option("--requests", metavar="RESOURCE=AMOUNT,...", help="As --limits.")
+def command(pod: str, container: str, limits: str | None, requests: str | None) -> None:
+    """Give a container of a POD that runs other limits and requests, in place.
+
+    What is not named stays as it is. A container is started again if its resizePolicy asks for that. The
+    machine keeps the memory and processors that it has: a pod that needs more has to be run anew. Memory
+    cannot be limited to less than the container uses.
+    """
+    from vmpod.runtime.resize import resize  # noqa: PLC0415
+
+    amounts = {"--limits": _amounts("--limits", limits), "--requests": _amounts("--requests", requests)}
+    if not any(amounts.values()):
+        raise UsageError("say what is to change: --limits, --requests or both")
+    again = resize(runtime(), pod, container, limits=amounts["--limits"], requests=amounts["--requests"])
+    click.echo(f"pod/{pod} resized" + ", and its container is started again" * again)
+
+
+def _amounts(option: str, text: str | None) -> dict[str, str]:
+    found = {}
+    for each in (text or "").split(","):
+        name, equals, amount = each.partition("=")
+        if not each:
+            continue
+        if not equals or name not in ("cpu", "memory"):
+            raise UsageError(f"{option} {each}: must be cpu=AMOUNT or memory=AMOUNT")
+        found[name] = amount
+    return found

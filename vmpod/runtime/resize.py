@@ -1,0 +1,121 @@
+"""Gives a container of a pod that runs other resources, in place."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from vmpod.client.session import session
+from vmpod.errors import ConflictError, ManifestError, NotFoundError, UsageError
+from vmpod.plan import size
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.pausing import running
+from vmpod.spec.load import load
+from vmpod.spec.model import Container, Pod
+from vmpod.state.kubernetes import qos_class
+from vmpod.state.machine import load as load_machine
+from vmpod.state.store import PodEntry
+from vmpod.wire import messages
+
+Json = dict[str, Any]
+Amounts = Mapping[str, str]
+
+_GROUPS = ("initContainers", "containers")
+_TIMEOUT = 30.0  # seconds
+
+
+def resize(runtime: Runtime, name: str, container: str, *, limits: Amounts, requests: Amounts) -> bool:
+    """Set limits and requests of a container, '' for the pod's first; whether it is started again for that.
+
+    Amounts are quantities by resource; those that are not named stay as they are. What the container's
+    resizePolicy says is done. Raises UsageError, NotFoundError, ConflictError and as session().
+    """
+    entry = runtime.pods.find(name)
+    with runtime.pods.locked(entry.record.key):
+        entry = running(runtime, name)
+        wanted = container or entry.record.containers[0]
+        before = dict(entry.record.document)
+        after = _changed(before, wanted, limits, requests)
+        old, new = _of(_resources_only(before, entry), wanted), _of(_resources_only(after, entry), wanted)
+        _check_fits(entry, _resources_only(after, entry))
+        if qos_class(before) != qos_class(after):
+            raise ConflictError(
+                f"the pod's quality of service would change from {qos_class(before)} to {qos_class(after)}",
+                hint="Kubernetes does not allow that either; change the manifest, and run the pod anew",
+            )
+        restart = _restarts(old, new)
+        told = {
+            "container": wanted,
+            "memory": new.resources.memory_limit or 0,
+            "cpu": new.resources.cpu_limit or 0,
+            "cpu_request": new.resources.cpu_request or new.resources.cpu_limit or 0,
+            "restart": restart,
+        }
+        with session(entry.record.sockets) as found:
+            found.request(messages.RESIZE, told, timeout=_TIMEOUT)
+        runtime.pods.save(replace(entry, record=replace(entry.record, document=after)))
+    return restart
+
+
+def _changed(document: Json, container: str, limits: Amounts, requests: Amounts) -> Json:
+    """The pod's document with the container's new resources."""
+    changed = copy.deepcopy(document)
+    spec = changed.get("spec") or {}
+    for each in (each for group in _GROUPS for each in spec.get(group) or ()):
+        if each.get("name") == container:
+            resources = each.setdefault("resources", {})
+            for kind, amounts in (("limits", limits), ("requests", requests)):
+                if amounts:
+                    resources[kind] = dict(resources.get(kind) or {}) | dict(amounts)
+            return changed
+    raise NotFoundError(f"the pod has no container {container!r}")
+
+
+def _resources_only(document: Json, entry: PodEntry) -> Pod:
+    """The pod as far as sizes matter, checked as any manifest."""
+    spec = document.get("spec") or {}
+    kept = {"name", "resources", "restartPolicy", "resizePolicy"}
+    groups = {
+        group: [{"image": "-"} | {key: each[key] for key in kept & each.keys()} for each in spec[group]]
+        for group in _GROUPS
+        if spec.get(group)
+    }
+    small = {key: spec[key] for key in ("resources", "restartPolicy") if spec.get(key)} | groups
+    text = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": small})
+    try:
+        (pod,) = load(text, source=entry.record.key).pods
+    except ManifestError as error:
+        told = "\n".join(f"{each.path}: {each.message}" for each in error.problems)
+        raise UsageError(f"the pod {entry.record.key} cannot have these resources:\n{told}") from None
+    return pod
+
+
+def _of(pod: Pod, name: str) -> Container:
+    return next(each for each in pod.every_container if each.name == name)
+
+
+def _check_fits(entry: PodEntry, pod: Pod) -> None:
+    """A machine has the memory and the processors that it was started with."""
+    machine = load_machine(entry.directory)
+    for what, has, needs in (
+        ("bytes of memory", machine.memory, size.memory(pod)),
+        ("CPUs", machine.cpus, size.cpus(pod)),
+    ):
+        if needs > has:
+            raise ConflictError(
+                f"the pod would need a machine with {needs} {what}, and has one with {has}",
+                hint="change the manifest, and have the pod made anew by `vmpod apply --replace`",
+            )
+
+
+def _restarts(old: Container, new: Container) -> bool:
+    changed = {
+        "cpu": (old.resources.cpu_limit, old.resources.cpu_request)
+        != (new.resources.cpu_limit, new.resources.cpu_request),
+        "memory": (old.resources.memory_limit, old.resources.memory_request)
+        != (new.resources.memory_limit, new.resources.memory_request),
+    }
+    return any(changed[name] for name in new.resize_restarts)
