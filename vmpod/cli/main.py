@@ -23,7 +23,7 @@ FAILED = 125
 # that `vmpod --help` imports none of them.
 _COMMANDS = {
     "run": "Run the pods of a manifest, each in a machine of its own.",
-    "apply": "Start the pods of manifests that are not there yet, as they say.",
+    "apply": "Make pods what manifests say: start those that are not there.",
     "diff": "Show how manifests differ from the pods that are there.",
     "delete": "Stop and remove the pods of manifests.",
     "ps": "List pods.",

@@ -75,7 +75,9 @@ def test_a_large_layer_is_read_back(tmp_path: Path) -> None:
         assert [[str(name) for name in each.names] for each in found] == [["localhost/big:1"]]
 
 
-@pytest.mark.parametrize("example", ["hello", "nginx-php", "tomcat-war", "postgres-fork", "systemd"])
+@pytest.mark.parametrize(
+    "example", ["hello", "nginx-php", "tomcat-war", "postgres-fork", "systemd", "podman"]
+)
 def test_the_examples_use_the_images_that_they_make(example: str) -> None:
     made = {recipe.name for recipe in recipes(EXAMPLES / example / "images.toml")}
     path = EXAMPLES / example / "pod.yaml"
