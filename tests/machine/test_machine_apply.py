@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.machine import manifests
-from tests.machine.harness import Vmpod, eventually
+from tests.machine.harness import Vmpod, eventually, kill
 from tests.machine.manifests import config_map, container, mount, pod, secret
 from tests.machine.pods import Pods
 
@@ -97,3 +97,42 @@ def test_what_configmaps_and_secrets_say_reaches_a_pod_that_runs(
     assert vmpod("apply", "-f", str(path)).lines == ["pod/fed configured"], "a Secret alone"
     assert shown("/all/password") == ["three"]
     assert vmpod("logs", "fed").lines == []
+
+
+def test_replicas_are_machines(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
+    script = "hostname; trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"
+    template = {
+        "metadata": {"labels": {"app": "many"}},
+        "spec": {"containers": [container("main", script)], "terminationGracePeriodSeconds": 1},
+    }
+    path = tmp_path / "many.json"
+
+    def write(replicas: int) -> None:
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "many"}}, "template": template}
+        metadata = {"name": "many"}
+        document = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}
+        path.write_text(json.dumps(document))
+
+    for number in range(3):
+        pods.adopt(f"many-{number}")
+    write(2)
+    assert vmpod("apply", "-f", str(path)).lines == ["pod/many-0 created", "pod/many-1 created"]
+    assert [vmpod.exec(f"many-{n}", "hostname").text.strip() for n in range(2)] == ["many-0", "many-1"]
+    assert vmpod("ps", "-l", "app=many", "-q").lines == ["many-0", "many-1"]
+    write(3)
+    assert vmpod("apply", "-f", str(path)).lines[2:] == ["pod/many-2 created"]
+    # A machine that has died is started by the next apply.
+    kill(vmpod.qemu("many-0"))
+    assert vmpod("apply", "-f", str(path)).lines == [
+        "pod/many-0 replaced",
+        "pod/many-1 unchanged",
+        "pod/many-2 unchanged",
+    ]
+    write(1)
+    assert vmpod("apply", "-f", str(path)).lines == [
+        "pod/many-0 unchanged",
+        "pod/many-1 deleted",
+        "pod/many-2 deleted",
+    ]
+    write(0)
+    assert vmpod("delete", "-f", str(path)).lines == ["pod/many-0 deleted"]

@@ -61,6 +61,8 @@ def command(  # noqa: PLR0917 - click passes options by name
     """
     from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
+    from vmpod.runtime.changes import surplus  # noqa: PLC0415
+    from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
     from vmpod.runtime.start import Options  # noqa: PLC0415
     from vmpod.spec.load import load_all  # noqa: PLC0415
 
@@ -84,6 +86,12 @@ def command(  # noqa: PLR0917 - click passes options by name
                 except VmpodError as error:
                     show_error(error)
                     status = FAILED
+                    if pod.ordered:
+                        break  # those that come after it would wait for it
+            for key in surplus(found, manifest):
+                stop_pod(found, key)
+                remove_pod(found, key)
+                click.echo(f"pod/{key.removeprefix('default/')} deleted")
     except Interruption as interruption:
         return interruption.status
     return status
@@ -99,11 +107,15 @@ def _apply(
     from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod  # noqa: PLC0415
     from vmpod.runtime.start import start_pod  # noqa: PLC0415
+    from vmpod.spec.workloads import OWNER  # noqa: PLC0415
     from vmpod.state import timeline  # noqa: PLC0415
     from vmpod.stopwatch import Stopwatch  # noqa: PLC0415
 
     entry = existing(runtime, pod)
-    if entry is not None:
+    if entry is not None and OWNER in pod.annotations and not entry.alive():
+        # A workload wants its pods to run.
+        options = replace(options, replace=True)
+    elif entry is not None:
         lines = differences(entry, pod, manifest)
         if not options.replace and same_pod(entry, pod):
             return f"{name_of(entry)} {_configure(runtime, entry, pod, manifest, changed=bool(lines))}"

@@ -24,6 +24,7 @@ def command(
     files: tuple[str, ...], recursive: bool, grace: int | None, force: bool, ignore_not_found: bool
 ) -> int:
     """Stop the pods of manifests gracefully, and remove them and all that is kept of them."""
+    from vmpod.runtime.changes import surplus  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
     from vmpod.spec.load import load_all  # noqa: PLC0415
 
@@ -42,4 +43,5 @@ def command(
         click.echo(f"pod/{name.removeprefix('default/')} deleted")
 
     # The last one first, as what came later may need what came before.
-    return for_each([f"{pod.namespace}/{pod.name}" for pod in reversed(manifest.pods)], delete)
+    names = [f"{pod.namespace}/{pod.name}" for pod in reversed(manifest.pods)]
+    return for_each([*surplus(found, manifest), *names], delete)

@@ -10,6 +10,7 @@ from vmpod.plan.forward import pod_key
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import config_maps, config_names
 from vmpod.spec.model import Manifest, Pod
+from vmpod.spec.workloads import OWNER
 from vmpod.state.store import PodEntry
 
 Json = dict[str, Any]
@@ -18,6 +19,18 @@ Json = dict[str, Any]
 def existing(runtime: Runtime, pod: Pod) -> PodEntry | None:
     """The pod of that name, if there is one."""
     return runtime.pods.lookup(pod_key(pod.namespace, pod.name))
+
+
+def surplus(runtime: Runtime, manifest: Manifest) -> list[str]:
+    """Pods that a workload of the manifest has made, and would no longer make, as 'NAMESPACE/NAME'."""
+    wanted = {(pod.namespace, pod.name) for pod in manifest.pods}
+    found = []
+    for entry in runtime.pods.list(problems=[]):
+        record = entry.record
+        owner = ((record.document.get("metadata") or {}).get("annotations") or {}).get(OWNER)
+        if (record.namespace, owner) in manifest.owners and (record.namespace, record.name) not in wanted:
+            found.append(f"{record.namespace}/{record.name}")
+    return found
 
 
 def same_pod(entry: PodEntry, pod: Pod) -> bool:

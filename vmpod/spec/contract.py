@@ -12,18 +12,36 @@ from vmpod.errors import NotFoundError
 from vmpod.spec import containerfields as c
 from vmpod.spec import podfields as p
 from vmpod.spec import volumefields as v
+from vmpod.spec import workloadfields as w
 from vmpod.spec.fields import Field, Table
 from vmpod.spec.words import nearest
 
-KINDS: dict[str, Table] = {"Pod": p.POD, "ConfigMap": p.CONFIG_MAP, "Secret": p.SECRET, "List": p.LIST}
+KINDS: dict[str, Table] = {
+    "Pod": p.POD,
+    "ConfigMap": p.CONFIG_MAP,
+    "Secret": p.SECRET,
+    "Deployment": w.DEPLOYMENT,
+    "ReplicaSet": w.DEPLOYMENT,
+    "StatefulSet": w.STATEFUL_SET,
+    "DaemonSet": w.DAEMON_SET,
+    "List": p.LIST,
+}
 
-_SHORT = {"po": "Pod", "pods": "Pod", "cm": "ConfigMap", "configmaps": "ConfigMap", "secrets": "Secret"}
+_SHORT = {"deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet"}
+_SHORT |= {"po": "Pod", "pods": "Pod", "cm": "ConfigMap", "configmaps": "ConfigMap", "secrets": "Secret"}
 
 _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     (p.POD, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
     (p.CONFIG_MAP, {"metadata": p.METADATA}),
     (p.SECRET, {"metadata": p.METADATA}),
     (p.LIST, {"metadata": p.LIST_META}),
+    (w.DEPLOYMENT, {"metadata": p.METADATA, "spec": w.DEPLOYMENT_SPEC}),
+    (w.STATEFUL_SET, {"metadata": p.METADATA, "spec": w.STATEFUL_SET_SPEC}),
+    (w.DAEMON_SET, {"metadata": p.METADATA, "spec": w.DAEMON_SET_SPEC}),
+    (w.DEPLOYMENT_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
+    (w.STATEFUL_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR, "ordinals": w.ORDINALS}),
+    (w.DAEMON_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
+    (w.TEMPLATE, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
     (
         p.POD_SPEC,
         {

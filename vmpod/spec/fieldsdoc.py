@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from vmpod.spec import containerfields, podfields, volumefields
+from vmpod.spec import containerfields, podfields, volumefields, workloadfields
 from vmpod.spec.fields import Field, Table
 from vmpod.spec.proofs import PROOFS
 
@@ -13,6 +13,7 @@ TABLES = (
     *podfields.TABLES,
     *containerfields.TABLES,
     *volumefields.TABLES,
+    *workloadfields.TABLES,
     podfields.CONFIG_MAP,
     podfields.SECRET,
     podfields.LIST,

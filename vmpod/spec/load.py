@@ -9,7 +9,7 @@ from typing import TypeVar
 from vmpod.errors import ManifestError, Problem
 from vmpod.spec.data import read_config_map, read_secret
 from vmpod.spec.fields import Table
-from vmpod.spec.metadata import read_metadata
+from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata
 from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
 from vmpod.spec.pod import read_pod
 from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
@@ -18,11 +18,14 @@ from vmpod.spec.references import References
 from vmpod.spec.scalars import describe
 from vmpod.spec.tree import documents
 from vmpod.spec.words import nearest, shown
+from vmpod.spec.workloads import WORKLOADS, owner_of, read_workload
 
 _KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
+_KINDS |= {kind: tables[0] for kind, tables in WORKLOADS.items()}
+_OF_PODS = ("Pod", *WORKLOADS)
 
 # What somebody may well try, with what to do instead.
-_POD_MAKERS = ("Deployment", "DaemonSet", "StatefulSet", "ReplicaSet", "ReplicationController", "Job")
+_POD_MAKERS = ("ReplicationController", "Job", "CronJob")
 
 _Key = tuple[str, str]
 _Object = TypeVar("_Object", ConfigMap, Secret)
@@ -40,17 +43,21 @@ def load(text: str, *, source: str) -> Manifest:
 def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
     """As load(), for several files that are one manifest: pairs of a text and its source."""
     contexts: list[Context] = []
-    found: dict[str, list[Record]] = {"Pod": [], "ConfigMap": [], "Secret": []}
+    found: dict[str, list[Record]] = {"ConfigMap": [], "Secret": []}
+    making: list[tuple[str, Record]] = []
     for text, source in texts:
         contexts.append(context := Context(source))
         for node in documents(text, context):
             for kind, record in _unfold(Place(node, "", context)):
-                found[kind].append(record)
+                if kind in _OF_PODS:
+                    making.append((kind, record))
+                else:
+                    found[kind].append(record)
     config_maps = _objects(found["ConfigMap"], read_config_map)
     secrets = _objects(found["Secret"], read_secret)
-    pods = _pods(found["Pod"], config_maps, secrets)
+    pods = _pods(making, config_maps, secrets)
     problems = [problem for context in contexts for problem in context.in_order()]
-    if not found["Pod"] and not problems:
+    if not making and not problems:
         problems = [Problem(context.source, 0, "", "holds no Pod") for context in contexts[:1]]
     if problems:
         raise ManifestError(problems)
@@ -59,6 +66,7 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
         pods=pods,
         config_maps=_seen_from(namespaces, config_maps),
         secrets=_seen_from(namespaces, secrets),
+        owners=frozenset(owner_of(kind, record) for kind, record in making if kind in WORKLOADS),
     )
 
 
@@ -94,8 +102,9 @@ def _kind(place: Place) -> str:
     if kind not in _KINDS:
         fields["kind"].wrong(_unknown_kind(kind))
         return ""
-    if version != "v1":
-        fields["apiVersion"].wrong(f"must be v1 for a {kind}, not {shown(version)}")
+    wanted = "apps/v1" if kind in WORKLOADS else "v1"
+    if version != wanted:
+        fields["apiVersion"].wrong(f"must be {wanted} for a {kind}, not {shown(version)}")
     return kind
 
 
@@ -103,7 +112,7 @@ def _unknown_kind(kind: str) -> str:
     if kind in _POD_MAKERS:
         return f"{kind} is not supported: write the pod itself, as a document of kind Pod"
     near = nearest(kind, list(_KINDS))
-    return f"{shown(kind)} is not supported: only Pod, ConfigMap, Secret and List are{near}"
+    return f"{shown(kind)} is not supported: only {', '.join(_KINDS)} are{near}"
 
 
 def _objects(documents: list[Record], read: Callable[[Record, str], _Object]) -> dict[_Key, _Object]:
@@ -118,23 +127,34 @@ def _objects(documents: list[Record], read: Callable[[Record, str], _Object]) ->
 
 
 def _pods(
-    documents: list[Record],
+    documents: list[tuple[str, Record]],
     config_maps: Mapping[_Key, ConfigMap],
     secrets: Mapping[_Key, Secret],
 ) -> tuple[Pod, ...]:
     pods: list[Pod] = []
     names: set[str] = set()
-    for record in documents:
-        metadata = read_metadata(record)
-        _check_unique(record, f"{metadata.namespace}/{metadata.name}" if metadata.name else "", names)
-        own = {metadata.namespace}
+    for kind, record in documents:
+        place = record.place.child("metadata").child("namespace")
+        namespace = place.node.value if isinstance(place.node.value, str) else DEFAULT_NAMESPACE
+        own = {namespace}
         references = References(_seen_from(own, config_maps), _seen_from(own, secrets))
-        pod = read_pod(record, metadata, references)
+        made = _made(kind, record, references)
         context = record.place.context
+        # Said once, also for what makes several pods.
         notes, context.notes = tuple(context.notes), []
-        if pod:
+        for pod in made:
+            _check_unique(record, f"{pod.namespace}/{pod.name}" if pod.name else "", names)
             pods.append(replace(pod, notes=notes, source=context.source))
+            notes = ()
     return tuple(pods)
+
+
+def _made(kind: str, record: Record, references: References) -> list[Pod]:
+    """The pods that a document stands for."""
+    if kind in WORKLOADS:
+        return read_workload(record, kind, references)
+    pod = read_pod(record, read_metadata(record), references)
+    return [pod] if pod else []
 
 
 def _check_unique(record: Record, name: str, taken: set[str]) -> None:

@@ -39,6 +39,16 @@ def read_metadata(document: Record) -> Metadata:
     )
 
 
+def read_template_metadata(template: Record, owner: Metadata) -> Metadata:
+    """The metadata of a pod's template: labels and annotations, the rest being its owner's."""
+    record = template.record("metadata", METADATA)
+    if record is None:
+        return Metadata(owner.name, owner.namespace)
+    return Metadata(
+        owner.name, owner.namespace, _strings(record, "labels", names.label_value), _annotations(record)
+    )
+
+
 def _annotations(record: Record) -> dict[str, str]:
     annotations = _strings(record, "annotations", None)
     if sum(len(key) + len(value.encode()) for key, value in annotations.items()) > _MAX_ANNOTATIONS:

@@ -420,6 +420,8 @@ class Pod:
                 found.setdefault(volume.source.reference, volume.source.pull_policy)
         return found
 
+    ordered: bool = False
+    """Whether the pod that comes after it in the file waits until it is ready."""
     source: str = ""
     """The file that it stands in, as the user named it."""
     notes: tuple[str, ...] = ()
@@ -453,6 +455,8 @@ class Manifest:
     pods: tuple[Pod, ...]
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    owners: frozenset[tuple[str, str]] = frozenset()
+    """What makes pods, as its namespace and 'Deployment/NAME'."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ _PROBES = "../unit/agent/test_agent_life.py::"
 _OPTIONAL = "../unit/spec/test_spec_environment.py::test_optional_references_to_nothing_define_nothing"
 _FOREGROUND = "test_machine_foreground.py::"
 _WORK = "test_machine_containers.py::test_a_directory_to_work_in_is_made_and_little_memory_is_enough"
+_APPLY = "test_machine_apply.py::"
+_MAKES = "../unit/spec/test_spec_workloads.py::"
 _LOADS = "../unit/spec/test_spec_load.py::"
 
 PROOFS: dict[str, dict[str, str]] = {
@@ -216,6 +218,17 @@ PROOFS: dict[str, dict[str, str]] = {
     "spec of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "resources volumeMode"},
     "resources of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "requests limits"},
     "requests, limits of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "storage"},
+    "Deployment, ReplicaSet": {_APPLY + "test_replicas_are_machines": "apiVersion kind metadata spec"},
+    "StatefulSet": {_MAKES + "test_a_stateful_set": "apiVersion kind metadata spec"},
+    "DaemonSet": {_MAKES + "test_a_daemon_set_is_one_pod": "apiVersion kind metadata spec"},
+    "spec of Deployment, ReplicaSet": {_APPLY + "test_replicas_are_machines": "template replicas selector"},
+    "spec of StatefulSet": {
+        _MAKES + "test_a_stateful_set": "template serviceName replicas selector ordinals podManagementPolicy"
+    },
+    "spec of DaemonSet": {_MAKES + "test_a_daemon_set_is_one_pod": "template selector"},
+    "selector": {_MAKES + "test_what_makes_no_pods": "matchLabels"},
+    "template": {_APPLY + "test_replicas_are_machines": "metadata spec"},
+    "ordinals": {_MAKES + "test_a_stateful_set": "start"},
     "ConfigMap": {
         _RICH + "test_environment": "apiVersion kind metadata data",
         _LOADS + "test_config_map_and_secret": "binaryData",

@@ -184,7 +184,7 @@ def test_explain(vmpod: Vmpod) -> None:
     ("path", "told"),
     [
         ("pods.spec.contaners", "Pod.spec has no field 'contaners'; did you mean containers?"),
-        ("deployment", "there is no kind 'deployment' that vmpod reads"),
+        ("cronjob", "there is no kind 'cronjob' that vmpod reads"),
         ("pod.spec.containers.image.x", "Pod.spec.containers.image has no field 'x'"),
     ],
 )

@@ -1,0 +1,107 @@
+"""The kinds that make pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.spec.manifests import container, faults, read
+
+
+def workload(
+    kind: str, *, labels: dict[str, str] | None = None, pod: Any = None, **spec: Any
+) -> dict[str, Any]:
+    labels = {"app": "web"} if labels is None else labels
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container()]} | (pod or {})}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template} | spec,
+    }
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet"])
+def test_replicas(kind: str) -> None:
+    pods = read(workload(kind, replicas=2)).pods
+    assert [(each.namespace, each.name, each.hostname) for each in pods] == [
+        ("shop", "web-0", "web-0"),
+        ("shop", "web-1", "web-1"),
+    ]
+    assert pods[0].document["metadata"] == {
+        "name": "web-0",
+        "namespace": "shop",
+        "labels": {"app": "web"},
+        "annotations": {"vmpod/owner": f"{kind}/web"},
+    }
+    # What is written down can be read again as what it is.
+    assert read(dict(pods[1].document)).pods[0].name == "web-1"
+    assert [each.name for each in read(workload(kind)).pods] == ["web-0"]
+    none = read(workload(kind, replicas=0))
+    assert none.pods == ()
+    assert none.owners == {("shop", f"{kind}/web")}
+
+
+def test_a_stateful_set() -> None:
+    document = workload("StatefulSet", replicas=2, serviceName="db", ordinals={"start": 5})
+    pods = read(document).pods
+    assert [(each.name, each.hostname, each.fqdn, each.ordered) for each in pods] == [
+        ("web-5", "web-5", "web-5.db.shop.svc.cluster.local", True),
+        ("web-6", "web-6", "web-6.db.shop.svc.cluster.local", True),
+    ]
+    assert pods[1].labels == {
+        "app": "web",
+        "apps.kubernetes.io/pod-index": "6",
+        "statefulset.kubernetes.io/pod-name": "web-6",
+    }
+    again = read(dict(pods[1].document)).pods[0]
+    assert (again.fqdn, again.labels) == (pods[1].fqdn, pods[1].labels)
+    assert not read(workload("StatefulSet", podManagementPolicy="Parallel")).pods[0].ordered
+
+
+def test_a_daemon_set_is_one_pod() -> None:
+    (pod,) = read(workload("DaemonSet")).pods
+    assert (pod.name, pod.annotations) == ("web", {"vmpod/owner": "DaemonSet/web"})
+
+
+def test_what_has_no_effect_is_said_once() -> None:
+    pods = read(workload("Deployment", replicas=3, strategy={"type": "Recreate"})).pods
+    assert [len(each.notes) for each in pods] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (
+            workload("Deployment", labels={"app": "other"}),
+            "spec.selector.matchLabels['app']: the template",
+        ),
+        (workload("Deployment", selector=None), "spec.selector: is required"),
+        (workload("Deployment", replicas=-1), "spec.replicas: must be between 0 and 100"),
+        (workload("Deployment", template=None), "spec.template: is required"),
+        (
+            workload("Deployment", pod={"restartPolicy": "Never"}),
+            "spec.template.spec: the restartPolicy",
+        ),
+        (
+            workload("Deployment", pod={"containers": []}),
+            "spec.template.spec.containers: a pod needs",
+        ),
+        (workload("StatefulSet", volumeClaimTemplates=[{}]), "spec.volumeClaimTemplates: is not supported"),
+        (
+            workload("Deployment") | {"apiVersion": "v1"},
+            "apiVersion: must be apps/v1 for a Deployment",
+        ),
+        (workload("Deployment", serviceName="x"), "spec.serviceName: unknown field"),
+    ],
+)
+def test_what_makes_no_pods(document: dict[str, Any], told: str) -> None:
+    (fault,) = faults(document)
+    assert fault.startswith(told)
+
+
+def test_names_are_unique_among_all_that_is_made() -> None:
+    single = read(workload("Deployment")).pods[0].document
+    (fault,) = faults(workload("Deployment"), dict(single))
+    assert fault == "metadata.name: an earlier document is 'shop/web-0' already"

@@ -1,0 +1,61 @@
+"""The tables of the kinds that make pods."""
+
+from __future__ import annotations
+
+from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
+from vmpod.spec.podfields import EMPTY
+
+_TYPE = works("apiVersion", "kind", "metadata", "spec")
+_STATUS = silent("status", why="it says what was, not what is to be")
+_NOBODY = "nobody watches the pods once they are there"
+_AT_ONCE = "what has changed is made anew by `vmpod apply --replace`, all at once"
+_SELECTOR = works("selector", text="has to fit the template's labels, and does nothing else")
+_REPLICAS = differs(
+    "replicas", text="machines, called NAME-0, NAME-1, ...; `vmpod apply` removes what is beyond"
+)
+
+DEPLOYMENT = table("Deployment, ReplicaSet", _TYPE, _STATUS)
+STATEFUL_SET = table("StatefulSet", _TYPE, _STATUS)
+DAEMON_SET = table("DaemonSet", _TYPE, _STATUS)
+
+DEPLOYMENT_SPEC = table(
+    "spec of Deployment, ReplicaSet",
+    works("template"),
+    _REPLICAS,
+    _SELECTOR,
+    noted("strategy", why=_AT_ONCE, absent=EMPTY),
+    noted("minReadySeconds", "paused", "progressDeadlineSeconds", why=_NOBODY, absent=(0, False)),
+    noted("revisionHistoryLimit", why="no earlier versions are kept"),
+)
+STATEFUL_SET_SPEC = table(
+    "spec of StatefulSet",
+    works("template", "serviceName"),
+    _REPLICAS,
+    _SELECTOR,
+    works(
+        "podManagementPolicy",
+        text="`OrderedReady`: one that does not become ready holds up the next; `Parallel`",
+    ),
+    works("ordinals"),
+    noted("updateStrategy", why=_AT_ONCE, absent=EMPTY),
+    noted("minReadySeconds", why=_NOBODY, absent=(0,)),
+    noted("revisionHistoryLimit", why="no earlier versions are kept"),
+    refused("volumeClaimTemplates", why="vmpod keeps no volumes that outlive their pod yet", absent=EMPTY),
+    noted("persistentVolumeClaimRetentionPolicy", why="there are no claims", absent=EMPTY),
+)
+DAEMON_SET_SPEC = table(
+    "spec of DaemonSet",
+    differs("template", text="one pod, of the set's own name: there is one node"),
+    _SELECTOR,
+    noted("updateStrategy", why=_AT_ONCE, absent=EMPTY),
+    noted("minReadySeconds", why=_NOBODY, absent=(0,)),
+    noted("revisionHistoryLimit", why="no earlier versions are kept"),
+)
+SELECTOR = table(
+    "selector", works("matchLabels"), refused("matchExpressions", why="write matchLabels", absent=EMPTY)
+)
+TEMPLATE = table("template", works("metadata", "spec"))
+ORDINALS = table("ordinals", works("start"))
+
+TABLES: tuple[Table, ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, DEPLOYMENT_SPEC, STATEFUL_SET_SPEC)
+TABLES += (DAEMON_SET_SPEC, SELECTOR, TEMPLATE, ORDINALS)

@@ -1,0 +1,132 @@
+"""Deployments, ReplicaSets, StatefulSets and DaemonSets: the pods that they make on one node.
+
+They are made when they are applied, and nobody watches them afterwards: a pod's own restart policy starts its
+containers again, and a machine that has died is started by the next `vmpod apply`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from vmpod.spec import names
+from vmpod.spec.fields import Table
+from vmpod.spec.metadata import Metadata, read_metadata, read_template_metadata
+from vmpod.spec.model import Pod, RestartPolicy
+from vmpod.spec.naming import full_name
+from vmpod.spec.pod import read_pod
+from vmpod.spec.reader import Record
+from vmpod.spec.references import References
+from vmpod.spec.words import shown
+from vmpod.spec.workloadfields import (
+    DAEMON_SET,
+    DAEMON_SET_SPEC,
+    DEPLOYMENT,
+    DEPLOYMENT_SPEC,
+    ORDINALS,
+    SELECTOR,
+    STATEFUL_SET,
+    STATEFUL_SET_SPEC,
+    TEMPLATE,
+)
+
+WORKLOADS: dict[str, tuple[Table, Table]] = {
+    "Deployment": (DEPLOYMENT, DEPLOYMENT_SPEC),
+    "ReplicaSet": (DEPLOYMENT, DEPLOYMENT_SPEC),
+    "StatefulSet": (STATEFUL_SET, STATEFUL_SET_SPEC),
+    "DaemonSet": (DAEMON_SET, DAEMON_SET_SPEC),
+}
+
+OWNER = "vmpod/owner"
+"""The annotation of a pod that tells what made it, as 'Deployment/web'."""
+
+_MAX_REPLICAS = 100
+_INDEX, _NAME = "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name"
+
+
+def read_workload(document: Record, kind: str, references: References) -> list[Pod]:
+    """The pods that a workload makes; none if it makes no sense."""
+    metadata = read_metadata(document)
+    place = document.require("spec")
+    spec = place.record(WORKLOADS[kind][1]) if place else None
+    given = spec.require("template") if spec else None
+    template = given.record(TEMPLATE) if given else None
+    if spec is None or template is None:
+        return []
+    own = read_template_metadata(template, metadata)
+    _check_selector(spec, own)
+    pod = read_pod(template, own, references)
+    if pod is None:
+        return []
+    if pod.restart_policy is not RestartPolicy.ALWAYS:
+        template.wrong("spec", f"the restartPolicy in a {kind} must be Always")
+    return _pods(spec, pod, kind, metadata)
+
+
+def owner_of(kind: str, document: Record) -> tuple[str, str]:
+    """A workload's namespace, and how its pods call it."""
+    metadata = read_metadata(document)
+    return metadata.namespace, f"{kind}/{metadata.name}"
+
+
+def _check_selector(spec: Record, template: Metadata) -> None:
+    selector = spec.require("selector")
+    record = selector.record(SELECTOR) if selector else None
+    labels = record.get("matchLabels") if record else None
+    for key, place in labels.entries() if labels else ():
+        if template.labels.get(key) != place.text():
+            place.wrong(f"the template has no label {shown(key)} of this value")
+
+
+def _pods(spec: Record, pod: Pod, kind: str, metadata: Metadata) -> list[Pod]:
+    if kind == "DaemonSet":
+        return [_named(pod, metadata.name, kind, metadata.name)]
+    count = spec.integer("replicas", 0, _MAX_REPLICAS)
+    first = 0
+    if kind == "StatefulSet":
+        ordinals = spec.record("ordinals", ORDINALS)
+        first = (ordinals.integer("start", 0, 10_000) if ordinals else None) or 0
+        subdomain = spec.text("serviceName", names.dns_label)
+        policy = spec.choice("podManagementPolicy", ("OrderedReady", "Parallel"), "OrderedReady")
+        pod = replace(pod, ordered=policy == "OrderedReady")
+    found = []
+    for number in range(first, first + (1 if count is None else count)):
+        each = _named(pod, f"{metadata.name}-{number}", kind, metadata.name)
+        found.append(_member(each, number, subdomain) if kind == "StatefulSet" else each)
+    return found
+
+
+def _named(pod: Pod, name: str, kind: str, owner: str) -> Pod:
+    annotations = dict(pod.annotations) | {OWNER: f"{kind}/{owner}"}
+    hostname = names.default_hostname(name)
+    spec = dict(pod.document["spec"])
+    if "hostname" in spec:
+        hostname = pod.hostname
+    return replace(
+        pod,
+        name=name,
+        hostname=hostname,
+        annotations=annotations,
+        document=_document(pod, name, spec, pod.labels, annotations),
+    )
+
+
+def _member(pod: Pod, number: int, subdomain: str) -> Pod:
+    """One of a StatefulSet, whose name is its host's, in the domain of its service."""
+    labels = dict(pod.labels) | {_INDEX: str(number), _NAME: pod.name}
+    spec: dict[str, Any] = dict(pod.document["spec"]) | {"hostname": pod.name}
+    if subdomain:
+        spec["subdomain"] = subdomain
+    return replace(
+        pod,
+        labels=labels,
+        hostname=pod.name,
+        fqdn=full_name(pod.name, subdomain, pod.namespace),
+        document=_document(pod, pod.name, spec, labels, dict(pod.annotations)),
+    )
+
+
+def _document(pod: Pod, name: str, spec: Any, labels: Any, annotations: Any) -> dict[str, Any]:
+    """The pod as a document of its own."""
+    metadata = {"name": name, "namespace": pod.namespace, "labels": labels, "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
