@@ -179,10 +179,15 @@ class _Dial(_Child):
 
     def _begin(self) -> None:
         read_end, write_end = pipe()
-        pid = os.fork()
-        if pid == 0:
-            self._ask(write_end)  # does not return
-        os.close(write_end)
+        try:
+            pid = os.fork()
+            if pid == 0:
+                self._ask(write_end)  # does not return
+        except OSError:
+            os.close(read_end)
+            raise
+        finally:
+            os.close(write_end)
         self._watch(pid, read_end)
 
     def _ask(self, output: int) -> None:
