@@ -95,6 +95,7 @@ def _container(spec: Json, status: Json) -> Iterator[str]:
         if amounts := resources.get(title.lower()):
             yield f"    {title}:"
             yield from _fields(*amounts.items(), indent=6, width=10)
+    yield from _life(spec)
     yield from _environment(spec)
     yield from _block("Mounts", map(_mount, spec.get("volumeMounts") or ()))
 
@@ -104,7 +105,7 @@ def _state(title: str, state: Json) -> Iterator[str]:
         yield from _fields((title, name.capitalize()), indent=4)
         shown = {
             "Reason": detail.get("reason"),
-            "Message": detail.get("message"),
+            "Message": str(detail.get("message") or "").strip(),
             "Exit Code": detail.get("exitCode"),
             "Signal": detail.get("signal"),
             "Started": detail.get("startedAt"),
@@ -112,6 +113,38 @@ def _state(title: str, state: Json) -> Iterator[str]:
         }
         pairs = [(key, value) for key, value in shown.items() if value not in (None, "")]
         yield from _fields(*pairs, indent=6, width=14)
+
+
+def _life(spec: Json) -> Iterator[str]:
+    """Probes and hooks, in kubectl's words."""
+    probes = (("Liveness", "livenessProbe"), ("Readiness", "readinessProbe"), ("Startup", "startupProbe"))
+    pairs = [(title, _probe(spec[field])) for title, field in probes if spec.get(field)]
+    lifecycle = spec.get("lifecycle") or {}
+    hooks = (("Post Start", "postStart"), ("Pre Stop", "preStop"))
+    pairs += [(title, _action(lifecycle[field])) for title, field in hooks if lifecycle.get(field)]
+    yield from _fields(*pairs, indent=4)
+
+
+def _probe(probe: Json) -> str:
+    return (
+        f"{_action(probe)} delay={probe.get('initialDelaySeconds', 0)}s timeout={probe.get('timeoutSeconds') or 1}s "
+        f"period={probe.get('periodSeconds') or 10}s #success={probe.get('successThreshold') or 1} "
+        f"#failure={probe.get('failureThreshold') or 3}"
+    )
+
+
+def _action(handler: Json) -> str:
+    """What a probe or hook does, as kubectl shows it."""
+    if found := handler.get("exec"):
+        return f"exec [{' '.join(map(str, found.get('command') or ()))}]"
+    if found := handler.get("httpGet"):
+        scheme, path = str(found.get("scheme") or "HTTP").lower(), str(found.get("path") or "/")
+        return f"http-get {scheme}://{found.get('host', '')}:{found.get('port')}/{path.removeprefix('/')}"
+    if found := handler.get("tcpSocket"):
+        return f"tcp-socket {found.get('host', '')}:{found.get('port')}"
+    if found := handler.get("grpc"):
+        return f"grpc <pod>:{found.get('port')} {found.get('service') or ''}".rstrip()
+    return f"sleep {(handler.get('sleep') or {}).get('seconds')}s"
 
 
 def _environment(spec: Json) -> Iterator[str]:
@@ -137,12 +170,20 @@ def _value(variable: Json) -> str:
     for kind, title in (("secretKeyRef", "secret"), ("configMapKeyRef", "config map")):
         if reference := source.get(kind):
             return f"<set to the key {reference.get('key')!r} of {title} {reference.get('name')!r}>"
+    if reference := source.get("fieldRef"):
+        return f"({reference.get('fieldPath')})"
+    if reference := source.get("resourceFieldRef"):
+        return f"({reference.get('resource')} of {reference.get('containerName') or 'this container'})"
+    if reference := source.get("fileKeyRef"):
+        where = f"{reference.get('path')} of volume {reference.get('volumeName')}"
+        return f"<set to the key {reference.get('key')!r} of the file {where}>"
     return "<set by the pod itself>"
 
 
 def _mount(mount: Json) -> str:
     flags = ["ro" if mount.get("readOnly") else "rw"]
-    flags += [f'path="{mount["subPath"]}"'] if mount.get("subPath") else []
+    path = mount.get("subPath") or mount.get("subPathExpr")
+    flags += [f'path="{path}"'] if path else []
     return f"{mount.get('mountPath')} from {mount.get('name')} ({','.join(flags)})"
 
 

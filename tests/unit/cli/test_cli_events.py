@@ -132,6 +132,9 @@ def test_a_description(vmpod: Vmpod, pods: PodStore) -> None:
     env = [
         {"name": "PLAIN", "value": "text"},
         {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "keys", "key": "token"}}},
+        {"name": "ME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+        {"name": "FILE", "valueFrom": {"fileKeyRef": {"volumeName": "v", "path": "env", "key": "K"}}},
     ]
     spec = {
         "containers": [
@@ -143,6 +146,10 @@ def test_a_description(vmpod: Vmpod, pods: PodStore) -> None:
                 "ports": [{"containerPort": 80}],
                 "resources": {"limits": {"memory": "64Mi"}},
                 "volumeMounts": [{"name": "v", "mountPath": "/v", "readOnly": True}],
+                "livenessProbe": {"httpGet": {"port": 80, "path": "/ok"}, "periodSeconds": 5},
+                "readinessProbe": {"exec": {"command": ["test", "-e", "/up"]}, "failureThreshold": 1},
+                "startupProbe": {"grpc": {"port": 81, "service": "web"}, "initialDelaySeconds": 2},
+                "lifecycle": {"postStart": {"sleep": {"seconds": 3}}, "preStop": {"httpGet": {"port": "x"}}},
             }
         ],
         "volumes": [{"name": "v", "hostPath": {"path": "/srv"}}],
@@ -167,6 +174,14 @@ def test_a_description(vmpod: Vmpod, pods: PodStore) -> None:
         "    Restart Count:   2",
         "      PLAIN:  text",
         "      KEY:  <set to the key 'token' of secret 'keys'>",
+        "      ME:  (metadata.name)",
+        "      CPU:  (limits.cpu of this container)",
+        "      FILE:  <set to the key 'K' of the file env of volume v>",
+        "    Liveness:        http-get http://:80/ok delay=0s timeout=1s period=5s #success=1 #failure=3",
+        "    Readiness:       exec [test -e /up] delay=0s timeout=1s period=10s #success=1 #failure=1",
+        "    Startup:         grpc <pod>:81 web delay=2s timeout=1s period=10s #success=1 #failure=3",
+        "    Post Start:      sleep 3s",
+        "    Pre Stop:        http-get http://:x/",
         "      /v from v (ro)",
         "    Type:            hostPath",
         "  Accelerator:     tcg",
