@@ -127,7 +127,8 @@ def _life(spec: Json) -> Iterator[str]:
 
 def _probe(probe: Json) -> str:
     return (
-        f"{_action(probe)} delay={probe.get('initialDelaySeconds', 0)}s timeout={probe.get('timeoutSeconds') or 1}s "
+        f"{_action(probe)} delay={probe.get('initialDelaySeconds', 0)}s "
+        f"timeout={probe.get('timeoutSeconds') or 1}s "
         f"period={probe.get('periodSeconds') or 10}s #success={probe.get('successThreshold') or 1} "
         f"#failure={probe.get('failureThreshold') or 3}"
     )

@@ -36,6 +36,7 @@ from vmpod.runtime.preflight import check_memory
 from vmpod.runtime.remove import remove_locked
 from vmpod.runtime.waking import Waking
 from vmpod.spec.naming import full_name
+from vmpod.spec.workloads import OWNER
 from vmpod.state import record as records
 from vmpod.state.machine import load as load_machine
 from vmpod.state.machine import save as save_machine
@@ -301,6 +302,10 @@ def hostname(old: Record, name: str) -> str:
 def _renamed(runtime: Runtime, old: Record, name: str, forwards: tuple[Forward, ...]) -> Record:
     uid = str(uuid.uuid4())
     metadata = dict(old.document.get("metadata") or {}) | {"name": name}
+    if name != old.name:
+        # What made the pod has not made its copy, and must not take it for one too many.
+        told = metadata.get("annotations") or {}
+        metadata["annotations"] = {key: text for key, text in told.items() if key != OWNER}
     return replace(
         old,
         uid=uid,
