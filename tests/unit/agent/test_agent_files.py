@@ -65,6 +65,21 @@ def test_what_lies_on_the_disk_is_counted_once(tmp_path: Path) -> None:
     assert storage.used(str(tmp_path), 2**40) - one < 20_000
 
 
+def test_files_that_come_and_go_hide_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        (tmp_path / f"file{number}").write_bytes(bytes(10_000))
+    before = storage.used(str(tmp_path), 2**40)
+    listed = storage._entries
+
+    def and_one_goes(directory: str) -> list[os.DirEntry[str]]:
+        found = listed(directory)
+        (tmp_path / "file5").unlink(missing_ok=True)
+        return sorted(found, key=lambda each: each.name != "file5")
+
+    monkeypatch.setattr(storage, "_entries", and_one_goes)
+    assert before * 0.8 < storage.used(str(tmp_path), 2**40) < before
+
+
 class Services:
     def __init__(self, loop: Loop) -> None:
         self.loop = loop

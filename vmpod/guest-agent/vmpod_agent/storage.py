@@ -6,6 +6,7 @@ A child counts from time to time: it may take long, and what it reads is the con
 from __future__ import annotations
 
 import os
+import stat
 
 from vmpod_agent import launch, layout, prepare, syscalls
 from vmpod_agent.loop import READ
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     """(directory, bytes, what to say)."""
 
 _EVERY = 10.0  # seconds
+_BLOCK = 512  # bytes; what st_blocks counts, whatever the file system
 _GRACE = 1  # seconds, as the kubelet gives who has too much
 
 
@@ -99,16 +101,23 @@ def used(directory: str, enough: int) -> int:
     """Bytes on disk in a directory, or more than enough of them."""
     total, seen, waiting = 0, set(), [directory]
     while waiting and total <= enough:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    # Each file once, whatever its names.
-                    if status.st_ino not in seen:
-                        seen.add(status.st_ino)
-                        total += status.st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except OSError:
-            continue  # it has just gone
+        for entry in _entries(waiting.pop()):
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # it has just gone; the others have not
+            # Each file once, whatever its names.
+            if status.st_ino not in seen:
+                seen.add(status.st_ino)
+                total += status.st_blocks * _BLOCK
+            if stat.S_ISDIR(status.st_mode):
+                waiting.append(entry.path)
     return total
+
+
+def _entries(directory: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(directory) as found:
+            return list(found)
+    except OSError:
+        return []  # it has just gone
