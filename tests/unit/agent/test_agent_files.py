@@ -72,7 +72,7 @@ def test_files_that_come_and_go_hide_no_others(tmp_path: Path, monkeypatch: pyte
     listed = storage._entries
 
     def and_one_goes(directory: str) -> list[os.DirEntry[str]]:
-        found = listed(directory)
+        found = list(listed(directory))
         (tmp_path / "file5").unlink(missing_ok=True)
         return sorted(found, key=lambda each: each.name != "file5")
 

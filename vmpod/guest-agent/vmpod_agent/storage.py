@@ -14,7 +14,7 @@ from vmpod_agent.process import pipe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from vmpod_agent.container import Services
     from vmpod_agent.pod import PodController
@@ -106,18 +106,21 @@ def used(directory: str, enough: int) -> int:
                 status = entry.stat(follow_symlinks=False)
             except OSError:
                 continue  # it has just gone; the others have not
-            # Each file once, whatever its names.
-            if status.st_ino not in seen:
-                seen.add(status.st_ino)
-                total += status.st_blocks * _BLOCK
             if stat.S_ISDIR(status.st_mode):
                 waiting.append(entry.path)
+            elif status.st_nlink > 1:
+                # Each file once, whatever its names.
+                if status.st_ino in seen:
+                    continue
+                seen.add(status.st_ino)
+            total += status.st_blocks * _BLOCK
     return total
 
 
-def _entries(directory: str) -> list[os.DirEntry[str]]:
+def _entries(directory: str) -> Iterator[os.DirEntry[str]]:
+    """One by one: there may be millions."""
     try:
         with os.scandir(directory) as found:
-            return list(found)
+            yield from found
     except OSError:
-        return []  # it has just gone
+        pass  # it has just gone
