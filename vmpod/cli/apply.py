@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmpod.cli.common import accelerator_option, boot_timeout_option, connect_option, runtime, template_option
+from vmpod.cli.common import (
+    accelerator_option,
+    boot_timeout_option,
+    chosen_accelerator,
+    connect_option,
+    runtime,
+    template_option,
+)
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.moments import checked, seconds
@@ -59,7 +66,6 @@ def command(  # noqa: PLR0917 - click passes options by name
     shown. What has changed in ConfigMaps and Secrets reaches the volumes of a pod that runs, all files of a
     volume at once; variables keep their values.
     """
-    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
     from vmpod.runtime.changes import surplus  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
@@ -67,11 +73,9 @@ def command(  # noqa: PLR0917 - click passes options by name
     from vmpod.spec.load import load_all  # noqa: PLC0415
 
     manifest = load_all(texts(files, recursive=recursive))
-    choice = choose(accel)
-    if choice.reason and not quiet:
-        click.echo(f"vmpod: {choice.reason}", err=True)
+    accelerator = chosen_accelerator(accel, quiet=quiet)
     options = Options(
-        accelerator=choice.accelerator,
+        accelerator=accelerator,
         uri=check_uri(uri),
         replace=replace,
         boot_timeout=boot_timeout,

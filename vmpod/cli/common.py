@@ -11,6 +11,7 @@ from vmpod.errors import VmpodError
 from vmpod.paths import default_paths
 
 if TYPE_CHECKING:
+    from vmpod.plan.model import Accelerator
     from vmpod.runtime.context import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -71,6 +72,16 @@ def boot_timeout_option(command: F) -> F:
         help="Give up if the guest's agent has not answered after so long. [default: 60s with KVM, 240s "
         "without]",
     )(command)
+
+
+def chosen_accelerator(accel: str, *, quiet: bool) -> Accelerator:
+    """What --accel comes to; a choice that needs a reason is explained on stderr. Raises as choose()."""
+    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
+
+    choice = choose(accel)
+    if choice.reason and not quiet:
+        click.echo(f"vmpod: {choice.reason}", err=True)
+    return choice.accelerator
 
 
 def for_each(names: Iterable[str], action: Callable[[str], None]) -> int:

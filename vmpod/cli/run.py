@@ -9,7 +9,14 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli.common import accelerator_option, boot_timeout_option, connect_option, runtime, template_option
+from vmpod.cli.common import (
+    accelerator_option,
+    boot_timeout_option,
+    chosen_accelerator,
+    connect_option,
+    runtime,
+    template_option,
+)
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.manifest import read
@@ -19,7 +26,6 @@ from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
 from vmpod.cli.timings import show_timings, timings_option
 from vmpod.errors import MachineError, UsageError
-from vmpod.hypervisor.accelerator import choose
 from vmpod.hypervisor.open import check_uri
 from vmpod.plan.forward import pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
@@ -114,11 +120,9 @@ def command(  # noqa: PLR0917 - click passes options by name
     forwards = tuple(parse_publish(text) for text in publish)
     if forwards and len(manifest.pods) > 1:
         raise UsageError(f"--publish: {source} has {len(manifest.pods)} pods, and they cannot share a port")
-    choice = choose(accel)
-    if choice.reason and not quiet:
-        click.echo(f"vmpod: {choice.reason}", err=True)
+    accelerator = chosen_accelerator(accel, quiet=quiet)
     options = Options(
-        accelerator=choice.accelerator,
+        accelerator=accelerator,
         uri=check_uri(uri),
         publish=forwards,
         replace=replace,

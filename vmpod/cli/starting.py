@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vmpod.cli.common import accelerator_option, boot_timeout_option, for_each, runtime, template_option
+from vmpod.cli.common import (
+    accelerator_option,
+    boot_timeout_option,
+    chosen_accelerator,
+    for_each,
+    runtime,
+    template_option,
+)
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.moments import checked, seconds
 from vmpod.cli.progress import progress
@@ -54,21 +61,18 @@ def start_each(
     names: Sequence[str], start: Start, *, accel: str, timeout: float | None, quiet: bool, timings: bool
 ) -> int:
     """Start every pod and wait until it is ready. Returns the exit status."""
-    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
     from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
     from vmpod.state import timeline  # noqa: PLC0415
     from vmpod.stopwatch import Stopwatch, process_start  # noqa: PLC0415
 
-    choice = choose(accel)
-    if choice.reason and not quiet:
-        click.echo(f"vmpod: {choice.reason}", err=True)
+    accelerator = chosen_accelerator(accel, quiet=quiet)
     found = runtime()
 
     def action(name: str) -> None:
         shown = progress(quiet=quiet)
         # The first one's start began with the command.
         watch = Stopwatch(shown, begin=process_start() if name == names[0] else None)
-        entry = start(found, name, choice.accelerator, watch)
+        entry = start(found, name, accelerator, watch)
         timeline.save(entry.directory, watch.begin, watch.steps)
         with shown.phase("Starting the containers"):
             wait_ready(found, entry, timeout=timeout)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
@@ -71,7 +71,7 @@ def command_problems(pod: Pod, request: Request, source: str) -> list[Problem]:
     """Containers that neither the manifest nor the image gives a command."""
     return [
         Problem(source, 0, f"{path}.command", f"the image {container.image} has none either")
-        for path, container in placed(pod)
+        for path, container in pod.placed()
         if (found := request.images.get(container.image)) and not any(_words(container, found.config))
     ]
 
@@ -80,7 +80,7 @@ def user_problems(pod: Pod, request: Request, source: str) -> list[Problem]:
     """Containers that must not run as root, and would, or nobody can tell."""
     return [
         Problem(source, 0, f"{path}.securityContext.runAsNonRoot", fault)
-        for path, container in placed(pod)
+        for path, container in pod.placed()
         if container.security.run_as_non_root and (fault := _root_fault(container, request))
     ]
 
@@ -95,13 +95,6 @@ def _root_fault(container: Container, request: Request) -> str | None:
     if not user.isdecimal():
         return f"the image's user {user!r} has no number, so nobody knows if it is root; give it a runAsUser"
     return None
-
-
-def placed(pod: Pod) -> Iterator[tuple[str, Container]]:
-    """Every container with its field path."""
-    for group, containers in (("initContainers", pod.init_containers), ("containers", pod.containers)):
-        for index, container in enumerate(containers):
-            yield f"spec.{group}[{index}]", container
 
 
 def _words(container: Container, config: ImageConfig) -> tuple[tuple[str, ...], tuple[str, ...]]:

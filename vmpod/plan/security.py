@@ -42,20 +42,19 @@ def bounding(container: Container) -> int:
 
 def profiles(pod: Pod) -> set[str]:
     """The paths of the seccomp profiles that a pod's containers name."""
-    named = {each.security.seccomp_profile for each in (*pod.init_containers, *pod.containers)}
+    named = {each.security.seccomp_profile for each in pod.every_container}
     return {each.removeprefix(_LOCAL) for each in named if each.startswith(_LOCAL)}
 
 
 def profile_problems(pod: Pod, request: Request, source: str) -> list[Problem]:
     """Seccomp profiles that are not there, or cannot be understood."""
     found = []
-    for group, containers in (("initContainers", pod.init_containers), ("containers", pod.containers)):
-        for index, container in enumerate(containers):
-            try:
-                _filter(container, request)
-            except ValueError as error:
-                path = f"spec.{group}[{index}].securityContext.seccompProfile"
-                found.append(Problem(source, 0, path, f"the profile {error}"))
+    for path, container in pod.placed():
+        try:
+            _filter(container, request)
+        except ValueError as error:
+            field = f"{path}.securityContext.seccompProfile"
+            found.append(Problem(source, 0, field, f"the profile {error}"))
     return found
 
 

@@ -92,7 +92,7 @@ def _fault(source: HostPath, kinds: Mapping[str, str]) -> str | None:
 def _read_only(volume: Volume, pod: Pod) -> bool:
     mounts = [
         mount
-        for container in (*pod.init_containers, *pod.containers)
+        for container in pod.every_container
         for mount in container.volume_mounts
         if mount.name == volume.name
     ]

@@ -319,12 +319,11 @@ def addresses(planned: Planned) -> tuple[str, ...]:
 
 def image_ids(pod: Pod, planned: Planned) -> dict[str, str]:
     """By container, the digest of its image."""
-    containers = (*pod.init_containers, *pod.containers)
     numbers = [*planned.plan.boot["init_containers"], *planned.plan.boot["containers"]]
     images = planned.plan.images
     return {
         container.name: images[spec["image"]].digest or ""
-        for container, spec in zip(containers, numbers, strict=True)
+        for container, spec in zip(pod.every_container, numbers, strict=True)
     }
 
 

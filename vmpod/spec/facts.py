@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vmpod.spec import names, quantity
-from vmpod.spec.model import Container, Pod, ResourceRef, Resources
+from vmpod.spec.model import Pod, ResourceRef, Resources
 
 _ONE_KEY = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 FIXED = ("metadata.name", "metadata.namespace", "metadata.uid")
@@ -97,12 +97,11 @@ def _quoted(value: str) -> str:
 
 def facts_of(pod: Pod, fields: Mapping[str, str], machine: Mapping[str, int]) -> Facts:
     """The facts of a pod. fields: what is known of it beside its manifest."""
-    every: tuple[Container, ...] = (*pod.init_containers, *pod.containers)
     return Facts(
         {"metadata.name": pod.name, "metadata.namespace": pod.namespace, "spec.serviceAccountName": "default"}
         | dict(fields),
         pod.labels,
         pod.annotations,
-        {container.name: container.resources for container in every},
+        {container.name: container.resources for container in pod.every_container},
         machine,
     )

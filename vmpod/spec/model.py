@@ -6,7 +6,7 @@ by the parser; see `fields.py` for what is said about each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -409,6 +409,12 @@ class Pod:
     def every_container(self) -> tuple[Container, ...]:
         """Init containers, and then containers."""
         return self.init_containers + self.containers
+
+    def placed(self) -> Iterator[tuple[str, Container]]:
+        """Every container with its field path."""
+        for group, containers in (("initContainers", self.init_containers), ("containers", self.containers)):
+            for index, container in enumerate(containers):
+                yield f"spec.{group}[{index}]", container
 
     def images(self) -> dict[str, PullPolicy]:
         """Every image that the pod needs, by the name that it gives, and when its registry is asked."""

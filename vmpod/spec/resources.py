@@ -6,34 +6,34 @@ from collections.abc import Callable
 
 from vmpod.spec import quantity
 from vmpod.spec.containerfields import AMOUNTS, RESIZE_POLICY, RESOURCES
+from vmpod.spec.fields import Table
 from vmpod.spec.model import Resources
 from vmpod.spec.podfields import POD_AMOUNTS, POD_RESOURCES
 from vmpod.spec.reader import Place, Record
 
 
 def read_resources(container: Record) -> Resources:
-    """The resources of a container; a limit without a request is the request as well, as the API has it."""
-    record = container.record("resources", RESOURCES)
-    if record is None:
-        return Resources()
-    requests = record.record("requests", AMOUNTS)
-    limits = record.record("limits", AMOUNTS)
-    cpu_request, cpu_limit = _pair(requests, limits, "cpu", read_cpu)
-    memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
-    storage_request, storage_limit = _pair(requests, limits, "ephemeral-storage", read_bytes)
-    return Resources(cpu_request, cpu_limit, memory_request, memory_limit, storage_request, storage_limit)
+    """The resources of a container."""
+    return _resources(container, RESOURCES, AMOUNTS)
 
 
 def read_pod_resources(spec: Record) -> Resources:
     """The resources of the pod as a whole."""
-    record = spec.record("resources", POD_RESOURCES)
+    return _resources(spec, POD_RESOURCES, POD_AMOUNTS)
+
+
+def _resources(holder: Record, resources: Table, amounts: Table) -> Resources:
+    """A limit without a request is the request as well, as the API has it."""
+    record = holder.record("resources", resources)
     if record is None:
         return Resources()
-    requests = record.record("requests", POD_AMOUNTS)
-    limits = record.record("limits", POD_AMOUNTS)
+    requests = record.record("requests", amounts)
+    limits = record.record("limits", amounts)
+    # What a table does not have has been refused, and reads as not given.
     cpu_request, cpu_limit = _pair(requests, limits, "cpu", read_cpu)
     memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
-    return Resources(cpu_request, cpu_limit, memory_request, memory_limit)
+    storage_request, storage_limit = _pair(requests, limits, "ephemeral-storage", read_bytes)
+    return Resources(cpu_request, cpu_limit, memory_request, memory_limit, storage_request, storage_limit)
 
 
 def read_resize_restarts(container: Record) -> frozenset[str]:

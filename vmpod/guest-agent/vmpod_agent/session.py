@@ -60,6 +60,33 @@ class StreamHandler:
         """The client is gone."""
 
 
+class Collector(StreamHandler):
+    """Collects the body of a request, which may be larger than a frame.
+
+    limit: bytes; too_long: what to say of more.
+    """
+
+    def __init__(self, stream: Stream, limit: int, too_long: str) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._too_long = too_long
+        self._body = bytearray()
+
+    def data(self, data: bytes) -> None:
+        self._body += data
+        self._stream.consumed(len(data))
+        if len(self._body) > self._limit:
+            self._body.clear()
+            self._stream.fail(messages.BAD_REQUEST, self._too_long)
+
+    def eof(self) -> None:
+        self.collected(bytes(self._body))
+
+    def collected(self, body: bytes) -> None:
+        """The body is complete."""
+        raise NotImplementedError
+
+
 class Stream:
     """One request, and what goes to and fro until it is answered.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from vmpod.wire import boot, messages
 from vmpod_agent.identity import Identity
-from vmpod_agent.session import RequestError, StreamHandler
+from vmpod_agent.session import Collector, RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from vmpod_agent.methods import Agent
-    from vmpod_agent.session import Stream
+    from vmpod_agent.session import Stream, StreamHandler
 
     Json = dict[str, Any]
 
@@ -25,25 +25,17 @@ def serve(agent: Agent, stream: Stream, message: Json) -> StreamHandler:
     return Adopt(agent, stream, Identity(message))
 
 
-class Adopt(StreamHandler):
+class Adopt(Collector):
     """Collects the boot document."""
 
     def __init__(self, agent: Agent, stream: Stream, identity: Identity) -> None:
+        super().__init__(stream, _MAX_DOCUMENT, f"a boot document of more than {_MAX_DOCUMENT} bytes")
         self._agent = agent
-        self._stream = stream
         self._identity = identity
-        self._body = bytearray()
 
-    def data(self, data: bytes) -> None:
-        self._body += data
-        self._stream.consumed(len(data))
-        if len(self._body) > _MAX_DOCUMENT:
-            self._body.clear()
-            self._stream.fail(messages.BAD_REQUEST, f"a boot document of more than {_MAX_DOCUMENT} bytes")
-
-    def eof(self) -> None:
+    def collected(self, body: bytes) -> None:
         try:
-            document = boot.check(messages.parse(bytes(self._body)))
+            document = boot.check(messages.parse(body))
         except messages.MessageError as error:
             self._stream.fail(messages.BAD_REQUEST, f"boot document: {error}")
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vmpod.wire import frames, messages
-from vmpod_agent.session import RequestError, StreamHandler
+from vmpod_agent.session import Collector, RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from vmpod.wire.events import Event
     from vmpod_agent.methods import Agent
-    from vmpod_agent.session import Stream
+    from vmpod_agent.session import Stream, StreamHandler
 
     Json = dict[str, Any]
 
@@ -52,24 +52,16 @@ def stop(agent: Agent, stream: Stream, message: Json) -> None:
     agent.stop(None if grace < 0 else grace)
 
 
-class Start(StreamHandler):
-    """Collects the secrets, which may be larger than a frame, and starts the pod with them."""
+class Start(Collector):
+    """Collects the secrets, and starts the pod with them."""
 
     def __init__(self, agent: Agent, stream: Stream) -> None:
+        super().__init__(stream, _MAX_SECRETS, f"more than {_MAX_SECRETS} bytes of secrets")
         self._agent = agent
-        self._stream = stream
-        self._body = bytearray()
 
-    def data(self, data: bytes) -> None:
-        self._body += data
-        self._stream.consumed(len(data))
-        if len(self._body) > _MAX_SECRETS:
-            self._body.clear()
-            self._stream.fail(messages.BAD_REQUEST, f"more than {_MAX_SECRETS} bytes of secrets")
-
-    def eof(self) -> None:
+    def collected(self, body: bytes) -> None:
         try:
-            message = messages.parse(bytes(self._body))
+            message = messages.parse(body)
             secrets = {name: messages.get(message, name, str) for name in message}
         except messages.MessageError as error:
             self._stream.fail(messages.BAD_REQUEST, f"secrets: {error}")

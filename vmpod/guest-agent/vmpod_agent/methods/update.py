@@ -7,7 +7,7 @@ import binascii
 from vmpod.wire import messages
 from vmpod_agent import prepare
 from vmpod_agent.filevolume import FileVolume
-from vmpod_agent.session import RequestError, StreamHandler
+from vmpod_agent.session import Collector, RequestError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from vmpod.wire.boot import BootVolume
     from vmpod_agent.methods import Agent
-    from vmpod_agent.session import Stream
+    from vmpod_agent.session import Stream, StreamHandler
 
     Json = dict[str, Any]
 
@@ -29,24 +29,16 @@ def serve(agent: Agent, stream: Stream, _message: Json) -> StreamHandler:
     return Update(agent.pod.volumes, stream)
 
 
-class Update(StreamHandler):
+class Update(Collector):
     """Collects the volumes."""
 
     def __init__(self, volumes: dict[str, BootVolume], stream: Stream) -> None:
+        super().__init__(stream, _MAX_BODY, f"more than {_MAX_BODY} bytes of files")
         self._volumes = volumes
-        self._stream = stream
-        self._body = bytearray()
 
-    def data(self, data: bytes) -> None:
-        self._body += data
-        self._stream.consumed(len(data))
-        if len(self._body) > _MAX_BODY:
-            self._body.clear()
-            self._stream.fail(messages.BAD_REQUEST, f"more than {_MAX_BODY} bytes of files")
-
-    def eof(self) -> None:
+    def collected(self, body: bytes) -> None:
         try:
-            changed = self._write(messages.get_list(messages.parse(bytes(self._body)), "volumes", dict))
+            changed = self._write(messages.get_list(messages.parse(body), "volumes", dict))
         except (messages.MessageError, ValueError) as error:
             self._stream.fail(messages.BAD_REQUEST, f"files: {error}")
         except OSError as error:
