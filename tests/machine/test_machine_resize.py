@@ -16,21 +16,23 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
         {"resourceName": "cpu", "restartPolicy": "NotRequired"},
         {"resourceName": "memory", "restartPolicy": "RestartContainer"},
     ]
-    name = pods.start(
-        pod(
-            "resized",
-            container("kept", IDLE, resources=limits),
-            container("again", IDLE, resources={"limits": {"memory": "32Mi"}}, resizePolicy=policy),
-            restartPolicy="Always",
-        )
+    document = pod(
+        "resized",
+        container("kept", IDLE, resources=limits),
+        container("again", IDLE, resources={"limits": {"memory": "32Mi"}}, resizePolicy=policy),
+        restartPolicy="Always",
     )
+    document["metadata"]["annotations"] = {"vmpod/machine-memory": "600Mi", "vmpod/machine-cpus": "3"}
+    name = pods.start(document)
 
     def limited(container_name: str) -> list[str]:
         look = "cd /sys/fs/cgroup; cat memory.max cpu.max"
         return vmpod("exec", name, "-c", container_name, "--", "sh", "-c", look).lines
 
     assert limited("kept") == [str(64 * 2**20), "50000 100000"]
-    for memory, cpu in ((80, 900), (24, 250)):
+    assert vmpod("exec", name, "-c", "kept", "--", "nproc").lines == ["3"]
+    # Far more than the machine would have without the annotations, and down to less than at first.
+    for memory, cpu in ((400, 2500), (80, 900), (24, 250)):
         amounts = f"memory={memory}Mi,cpu={cpu}m"
         requests = "memory=16Mi,cpu=50m"
         done = vmpod("resize", name, "-c", "kept", "--limits", amounts, "--requests", requests)

@@ -111,7 +111,7 @@ def _apply(
     from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod  # noqa: PLC0415
     from vmpod.runtime.start import start_pod  # noqa: PLC0415
-    from vmpod.spec.workloads import OWNER  # noqa: PLC0415
+    from vmpod.spec.machine import OWNER  # noqa: PLC0415
     from vmpod.state import timeline  # noqa: PLC0415
     from vmpod.stopwatch import Stopwatch  # noqa: PLC0415
 

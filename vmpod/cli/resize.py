@@ -18,8 +18,9 @@ def command(pod: str, container: str, limits: str | None, requests: str | None) 
     """Give a container of a POD that runs other limits and requests, in place.
 
     What is not named stays as it is. A container is started again if its resizePolicy asks for that. The
-    machine keeps the memory and processors that it has: a pod that needs more has to be run anew. Memory
-    cannot be limited to less than the container uses.
+    machine keeps the memory and processors that it has, which the annotations vmpod/machine-memory and
+    vmpod/machine-cpus of the pod can make more than it needs at first. Memory cannot be limited to less than
+    the container uses.
     """
     from vmpod.runtime.resize import resize  # noqa: PLC0415
 

@@ -158,7 +158,7 @@ def _layout(images: list[Image | None]) -> list[BootImage]:
 
 
 def _notes(pod: Pod, request: Request) -> tuple[str, ...]:
-    cpus = size.cpus(pod)
+    cpus = size.asked_cpus(pod)
     if cpus > request.host.cpus:
         return (f"the pod asks for {cpus} CPUs, and the host has {request.host.cpus}",)
     return ()

@@ -15,6 +15,9 @@ UNSTATED_MEMORY = 384 * MIB
 """For all containers together that state neither a limit nor a request."""
 
 _LEAST = 256 * MIB
+_FEW_CPUS = 4
+MAX_CPUS = 255
+"""As many as an x86 machine has without an IOMMU."""
 _STEPS = 4
 """Sizes of machines between one power of two and the next."""
 
@@ -23,8 +26,9 @@ SCRATCH_SIZE = 64 * 1024 * MIB
 
 
 def memory(pod: Pod) -> int:
-    """Bytes of memory: what the pod is limited to, or enough for every limit at once."""
-    return memory_class((pod.resources.memory_limit or _peak(pod, _memory)) + GUEST_MEMORY)
+    """Bytes of memory: the pod's own limit, or enough for every limit at once; more if it asks for that."""
+    needed = (pod.resources.memory_limit or _peak(pod, _memory)) + GUEST_MEMORY
+    return memory_class(max(needed, pod.machine.memory))
 
 
 def memory_class(needed: int) -> int:
@@ -41,8 +45,27 @@ def memory_class(needed: int) -> int:
 
 
 def cpus(pod: Pod) -> int:
-    """Virtual CPUs: what the pod, or its containers together, may use, rounded up, at least one."""
-    return max(1, -(-(pod.resources.cpu_limit or _peak(pod, _cpu)) // 1000))
+    """Virtual CPUs: what the pod, or its containers together, may use, rounded up to what machines have."""
+    return cpu_class(asked_cpus(pod))
+
+
+def asked_cpus(pod: Pod) -> int:
+    """Processors that the pod asks for, at least one."""
+    needed = -(-(pod.resources.cpu_limit or _peak(pod, _cpu)) // 1000)
+    return max(1, needed, pod.machine.cpus)
+
+
+def cpu_class(needed: int) -> int:
+    """The next larger number of processors that machines have: two between a power of two and the next.
+
+    As with memory, there is a frozen machine for most pods then; a processor that nobody uses costs next to
+    nothing.
+    """
+    if needed <= _FEW_CPUS:
+        return needed
+    grain = (1 << (needed - 1).bit_length()) // 4
+    rounded = -(-needed // grain) * grain
+    return rounded if needed > MAX_CPUS else min(rounded, MAX_CPUS)
 
 
 def _peak(pod: Pod, total: Callable[[Iterable[Resources]], int]) -> int:

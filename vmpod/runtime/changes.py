@@ -9,8 +9,8 @@ from typing import Any
 from vmpod.plan.forward import pod_key
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import config_maps, config_names
+from vmpod.spec.machine import OWNER
 from vmpod.spec.model import Manifest, Pod
-from vmpod.spec.workloads import OWNER
 from vmpod.state.store import PodEntry
 
 Json = dict[str, Any]

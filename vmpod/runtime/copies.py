@@ -35,8 +35,8 @@ from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_memory
 from vmpod.runtime.remove import remove_locked
 from vmpod.runtime.waking import Waking
+from vmpod.spec.machine import OWNER
 from vmpod.spec.naming import full_name
-from vmpod.spec.workloads import OWNER
 from vmpod.state import record as records
 from vmpod.state.machine import load as load_machine
 from vmpod.state.machine import save as save_machine

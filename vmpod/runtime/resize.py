@@ -14,6 +14,7 @@ from vmpod.plan import size
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.pausing import running
 from vmpod.spec.load import load
+from vmpod.spec.machine import CPUS, MEMORY
 from vmpod.spec.model import Container, Pod
 from vmpod.state.kubernetes import qos_class
 from vmpod.state.machine import load as load_machine
@@ -102,12 +103,12 @@ def _check_fits(entry: PodEntry, pod: Pod) -> None:
     machine = load_machine(entry.directory)
     for what, has, needs in (
         ("bytes of memory", machine.memory, size.memory(pod)),
-        ("CPUs", machine.cpus, size.cpus(pod)),
+        ("CPUs", machine.cpus, size.asked_cpus(pod)),
     ):
         if needs > has:
             raise ConflictError(
                 f"the pod would need a machine with {needs} {what}, and has one with {has}",
-                hint="change the manifest, and have the pod made anew by `vmpod apply --replace`",
+                hint=f'run the pod anew with an annotation that leaves room, as {MEMORY}: 4Gi or {CPUS}: "4"',
             )
 
 

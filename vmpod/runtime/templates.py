@@ -19,7 +19,7 @@ from vmpod.guestimage.model import GuestImage
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.log import logger
 from vmpod.plan.model import Accelerator, Disks, Frozen, Machine, Share
-from vmpod.plan.size import memory_class
+from vmpod.plan.size import cpu_class, memory_class
 from vmpod.plan.template import empty_share, template_of
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
@@ -56,7 +56,7 @@ def bare_machine(  # noqa: PLR0917 - a size is three numbers
     shares: int,
     progress: Progress = SILENT,
 ) -> Machine:
-    """A machine of that size, with nothing of a pod's. memory: bytes, rounded up to a size of templates."""
+    """A machine of that size, with nothing of a pod's. Bytes and CPUs are rounded up as those of pods."""
     return _bare(runtime.guests.ensure(progress), accelerator, memory, cpus, shares)
 
 
@@ -67,7 +67,7 @@ def _bare(guest: GuestImage, accelerator: Accelerator, memory: int, cpus: int, s
         uuid="",
         accelerator=accelerator,
         memory=memory_class(memory),
-        cpus=cpus,
+        cpus=cpu_class(cpus),
         kernel=guest.kernel,
         initrd=guest.initrd,
         command_line=guest.command_line[accelerator],

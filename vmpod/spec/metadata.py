@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from vmpod.spec import names
+from vmpod.spec.machine import read_machine
+from vmpod.spec.model import MachineSize
 from vmpod.spec.podfields import METADATA
-from vmpod.spec.reader import Record, Rule
+from vmpod.spec.reader import Place, Record, Rule
 
 DEFAULT_NAMESPACE = "default"
 
@@ -23,6 +25,7 @@ class Metadata:
     namespace: str = DEFAULT_NAMESPACE
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    machine: MachineSize = field(default_factory=MachineSize)
 
 
 def read_metadata(document: Record) -> Metadata:
@@ -34,8 +37,9 @@ def read_metadata(document: Record) -> Metadata:
     return Metadata(
         name=record.text("name", names.dns_subdomain, required=True),
         namespace=record.text("namespace", names.dns_label, default=DEFAULT_NAMESPACE),
-        labels=_strings(record, "labels", names.label_value),
+        labels=_texts(_entries(record, "labels"), names.label_value),
         annotations=_annotations(record),
+        machine=read_machine(_entries(record, "annotations")),
     )
 
 
@@ -45,21 +49,29 @@ def read_template_metadata(template: Record, owner: Metadata) -> Metadata:
     if record is None:
         return Metadata(owner.name, owner.namespace)
     return Metadata(
-        owner.name, owner.namespace, _strings(record, "labels", names.label_value), _annotations(record)
+        name=owner.name,
+        namespace=owner.namespace,
+        labels=_texts(_entries(record, "labels"), names.label_value),
+        annotations=_annotations(record),
+        machine=read_machine(_entries(record, "annotations")),
     )
 
 
 def _annotations(record: Record) -> dict[str, str]:
-    annotations = _strings(record, "annotations", None)
+    annotations = _texts(_entries(record, "annotations"))
     if sum(len(key) + len(value.encode()) for key, value in annotations.items()) > _MAX_ANNOTATIONS:
         record.wrong("annotations", f"must be at most {_MAX_ANNOTATIONS // 1024} KiB in all")
     return annotations
 
 
-def _strings(record: Record, name: str, rule: Rule | None) -> dict[str, str]:
+def _entries(record: Record, name: str) -> dict[str, Place]:
     place = record.get(name)
+    return dict(place.entries()) if place else {}
+
+
+def _texts(entries: Mapping[str, Place], rule: Rule | None = None) -> dict[str, str]:
     found = {}
-    for key, value in place.entries() if place else ():
+    for key, value in entries.items():
         if fault := names.qualified_name(key):
             value.wrong(f"the key {fault}")
         # The API takes null for an empty string here.

@@ -381,6 +381,14 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class MachineSize:
+    """What the machine has at least, whatever its pod needs: bytes, and processors; 0 asks for nothing."""
+
+    memory: int = 0
+    cpus: int = 0
+
+
+@dataclass(frozen=True)
 class Pod:
     """One Pod document. `document` is the manifest as read (JSON-like), for `get -o yaml`."""
 
@@ -403,6 +411,7 @@ class Pod:
     host_network: bool = False
     security: PodSecurity = PodSecurity()
     resources: Resources = Resources()
+    machine: MachineSize = MachineSize()
     document: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -64,6 +64,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         host_network=host_network,
         security=security,
         resources=resources,
+        machine=metadata.machine,
         document=document.place.node.plain(),
     )
 

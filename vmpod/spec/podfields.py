@@ -34,7 +34,11 @@ LIST_META = table(
 
 METADATA = table(
     "metadata",
-    works("name", "labels", "annotations"),
+    works("name", "labels"),
+    works(
+        "annotations",
+        text="`vmpod/machine-memory` and `vmpod/machine-cpus` make the machine larger than the pod needs",
+    ),
     works("namespace", text="a part of the pod's name; `default` if not given"),
     refused("generateName", why="a pod needs a name that later commands can use; write metadata.name"),
     noted("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", why=BY_SERVER),

@@ -11,8 +11,9 @@ from typing import Any
 
 from vmpod.spec import names
 from vmpod.spec.fields import Table
+from vmpod.spec.machine import OWNER
 from vmpod.spec.metadata import Metadata, read_metadata, read_template_metadata
-from vmpod.spec.model import Pod, RestartPolicy
+from vmpod.spec.model import MachineSize, Pod, RestartPolicy
 from vmpod.spec.naming import full_name
 from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
@@ -37,9 +38,6 @@ WORKLOADS: dict[str, tuple[Table, Table]] = {
     "DaemonSet": (DAEMON_SET, DAEMON_SET_SPEC),
 }
 
-OWNER = "vmpod/owner"
-"""The annotation of a pod that tells what made it, as 'Deployment/web'."""
-
 _MAX_REPLICAS = 100
 _INDEX, _NAME = "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name"
 
@@ -53,6 +51,9 @@ def read_workload(document: Record, kind: str, references: References) -> list[P
     template = given.record(TEMPLATE) if given else None
     if spec is None or template is None:
         return []
+    if metadata.machine != MachineSize():
+        place = document.place.child("metadata").child("annotations")
+        place.wrong("a machine is a pod's: what it needs belongs into spec.template.metadata.annotations")
     own = read_template_metadata(template, metadata)
     _check_selector(spec, own)
     pod = read_pod(template, own, references)

@@ -66,6 +66,23 @@ def test_cpus(containers: list[dict[str, Any]], inits: list[dict[str, Any]], cpu
     assert size.cpus(made(containers, inits)) == cpus
 
 
+def test_numbers_of_cpus_are_few() -> None:
+    classes = sorted({size.cpu_class(each) for each in range(1, 256)})
+    assert classes == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 255]
+    assert all(each <= size.cpu_class(each) <= 1.5 * each for each in range(1, 256))
+
+
+def test_a_pod_may_ask_for_a_larger_machine() -> None:
+    def sizes(memory: str, cpus: str) -> tuple[int, int]:
+        document = pod(container(**resources("400Mi", "2500m")))
+        document["metadata"]["annotations"] = {"vmpod/machine-memory": memory, "vmpod/machine-cpus": cpus}
+        found = read_pod(document)
+        return size.memory(found) // MIB, size.cpus(found)
+
+    assert sizes("2Gi", "5") == (2048, 6)
+    assert sizes("300Mi", "1") == (640, 3)
+
+
 def made(containers: list[dict[str, Any]], inits: list[dict[str, Any]]) -> Any:
     return read_pod(
         pod(

@@ -11,7 +11,7 @@ from vmpod.paths import Paths
 from vmpod.runtime.changes import surplus
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.copies import _renamed
-from vmpod.spec.workloads import OWNER
+from vmpod.spec.machine import OWNER
 
 
 def deployment(replicas: int) -> dict[str, Any]:

@@ -447,6 +447,26 @@ def test_other_documents(document: dict[str, Any], expected: str) -> None:
     assert "hush" not in found
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("machine-memory", "much", "'much' must be a quantity"),
+        ("machine-memory", "0", "must be a size such as 4Gi"),
+        ("machine-memory", "5Ti", "must be a size such as 4Gi, and at most 4Ti"),
+        ("machine-memory", 4, "must be a string, not a number"),
+        ("machine-cpus", "0", "must be a whole number from 1 to 255"),
+        ("machine-cpus", "256", "must be a whole number from 1 to 255"),
+        ("machine-cpus", "1.5", "must be a whole number from 1 to 255"),
+        ("machine-cpus", 2, "must be a string, not a number"),
+        ("memory", "1Gi", "vmpod has no such annotation; it knows vmpod/machine-memory and"),
+    ],
+)
+def test_what_is_asked_of_the_machine(name: str, value: object, expected: str) -> None:
+    metadata = {"name": "p", "annotations": {f"vmpod/{name}": value}}
+    (fault,) = faults(pod() | {"metadata": metadata})
+    assert fault.startswith(f"metadata.annotations['vmpod/{name}']: {expected}")
+
+
 def test_references_stay_in_the_namespace() -> None:
     elsewhere = config_map() | {"metadata": {"name": "m", "namespace": "elsewhere"}}
     found = only(pod(container(envFrom=[{"configMapRef": {"name": "m"}}])), elsewhere)

@@ -77,6 +77,11 @@ def test_what_has_no_effect_is_said_once() -> None:
             workload("Deployment", labels={"app": "other"}),
             "spec.selector.matchLabels['app']: the template",
         ),
+        (
+            workload("Deployment")
+            | {"metadata": {"name": "web", "annotations": {"vmpod/machine-cpus": "2"}}},
+            "metadata.annotations: a machine is a pod's",
+        ),
         (workload("Deployment", selector=None), "spec.selector: is required"),
         (workload("Deployment", replicas=-1), "spec.replicas: must be between 0 and 100"),
         (workload("Deployment", template=None), "spec.template: is required"),
