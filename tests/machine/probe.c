@@ -3,11 +3,15 @@
  *   probe udp-echo PORT       answer every datagram with itself
  *   probe shm-put KEY TEXT    leave a text in a new segment
  *   probe shm-get KEY         print it
+ *   probe huge SIZE [FILE]    use so many MiB of huge pages, of that file
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <fcntl.h>
 #include <arpa/inet.h>
+#include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 
@@ -45,6 +49,24 @@ static int shared_memory(int key, const char *text)
     return 0;
 }
 
+static int huge_pages(size_t size, const char *path)
+{
+    int file = path ? open(path, O_CREAT | O_RDWR, 0600) : -1;
+    if (path && (file < 0 || ftruncate(file, size) < 0)) {
+        perror(path);
+        return 1;
+    }
+    int flags = path ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB;
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, file, 0);
+    if (memory == MAP_FAILED) {
+        perror("huge pages");
+        return 1;
+    }
+    memset(memory, 1, size);
+    puts("done");
+    return 0;
+}
+
 int main(int count, char **words)
 {
     if (count == 3 && !strcmp(words[1], "udp-echo"))
@@ -53,5 +75,7 @@ int main(int count, char **words)
         return shared_memory(atoi(words[2]), words[3]);
     if (count == 3 && !strcmp(words[1], "shm-get"))
         return shared_memory(atoi(words[2]), NULL);
+    if ((count == 3 || count == 4) && !strcmp(words[1], "huge"))
+        return huge_pages((size_t)atoi(words[2]) << 20, words[3]);
     return 2;
 }

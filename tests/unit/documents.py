@@ -20,6 +20,7 @@ def boot_container(**fields: Any) -> dict[str, Any]:
         "cpu": 0,
         "cpu_request": 0,
         "storage": 0,
+        "huge_pages": -1,
         "stop_signal": "SIGTERM",
         "stdin": False,
         "stdin_once": False,
@@ -66,5 +67,6 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "processes": "own",
         "memory": 0,
         "cpu": 0,
+        "huge_pages": 0,
         "sysctls": [],
     } | fields

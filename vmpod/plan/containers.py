@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.oci.model import ImageConfig
+from vmpod.plan import size
 from vmpod.plan.host import Request
 from vmpod.plan.life import life
 from vmpod.plan.security import security
@@ -41,16 +42,7 @@ def boot_container(
         "image": image,
         "argv": _argv(container, config, variables, secrets),
         "env": _env(container, config, variables, pod, secrets),
-        "env_files": [
-            {
-                "name": name,
-                "volume": ref.volume_name,
-                "path": ref.path,
-                "key": ref.key,
-                "optional": ref.optional,
-            }
-            for name, ref in from_files(container)
-        ],
+        "env_files": _env_files(container),
         "cwd": container.working_dir or config.working_dir or "/",
         "user": user_of(container, config),
         "mounts": _mounts(container, variables),
@@ -58,6 +50,8 @@ def boot_container(
         "cpu": resources.cpu_limit or 0,
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
         "storage": resources.storage_limit or 0,
+        # Where the pod has none, the machine's groups do not count them.
+        "huge_pages": (resources.huge_pages or 0) if size.huge_pages(pod) else -1,
         "stop_signal": container.lifecycle.stop_signal or config.stop_signal or "SIGTERM",
         "stdin": container.stdin,
         "stdin_once": container.stdin_once,

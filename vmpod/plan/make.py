@@ -119,6 +119,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         "processes": "machine" if pod.host_pid else "shared" if pod.share_process_namespace else "own",
         "memory": pod.resources.memory_limit or 0,
         "cpu": pod.resources.cpu_limit or 0,
+        "huge_pages": size.huge_pages(pod),
         "sysctls": [list(each) for each in pod.security.sysctls],
     }
 
@@ -136,7 +137,7 @@ def facts_for(pod: Pod, uid: str, host: Host) -> Facts:
     }
     machine = {
         "cpu": 1000 * size.cpus(pod),
-        "memory": size.memory(pod) - size.GUEST_MEMORY,
+        "memory": size.memory(pod) - size.huge_pages(pod) - size.GUEST_MEMORY,
         "ephemeral-storage": size.SCRATCH_SIZE,
     }
     return facts_of(pod, fields, machine)

@@ -27,8 +27,13 @@ SCRATCH_SIZE = 64 * 1024 * MIB
 
 def memory(pod: Pod) -> int:
     """Bytes of memory: the pod's own limit, or enough for every limit at once; more if it asks for that."""
-    needed = (pod.resources.memory_limit or _peak(pod, _memory)) + GUEST_MEMORY
+    needed = (pod.resources.memory_limit or _peak(pod, _memory)) + huge_pages(pod) + GUEST_MEMORY
     return memory_class(max(needed, pod.machine.memory))
+
+
+def huge_pages(pod: Pod) -> int:
+    """Bytes of memory that the machine sets aside as huge pages."""
+    return _peak(pod, lambda resources: sum(each.huge_pages or 0 for each in resources))
 
 
 def memory_class(needed: int) -> int:

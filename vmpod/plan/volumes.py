@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 _Owner = ConfigMapVolume | SecretVolume | DownwardVolume | ProjectedVolume
 Number = Callable[[str], int]
 _DEFAULT_MODE = 0o777
+_MEDIA: Mapping[str, Literal["disk", "memory", "huge"]] = {
+    "": "disk",
+    "Memory": "memory",
+    "HugePages": "huge",
+}
 
 
 def boot_volumes(
@@ -125,8 +130,7 @@ class _Maker:
             "files": [],
         }
         if isinstance(source, EmptyDir):
-            kind: Literal["memory", "disk"] = "memory" if source.medium == "Memory" else "disk"
-            found |= {"kind": kind, "size": source.size_limit or 0}
+            found |= {"kind": _MEDIA[source.medium], "size": source.size_limit or 0}
             found["mode"] = _DEFAULT_MODE if source.mode is None else source.mode
         elif isinstance(source, HostPath):
             found |= {"kind": "share", "tag": tag}

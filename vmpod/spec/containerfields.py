@@ -97,8 +97,12 @@ AMOUNTS = table(
         "ephemeral-storage",
         text="what is written outside of volumes; beyond its limit the pod is Evicted",
     ),
-    refused("hugepages-2Mi", "hugepages-1Gi", why="the guest has no huge pages"),
-    unknown="unknown resource: a machine has cpu, memory and ephemeral-storage",
+    works(
+        "hugepages-2Mi",
+        text="set aside when the machine starts, which is as much larger; the host need not have any",
+    ),
+    refused("hugepages-1Gi", why="the guest has huge pages of 2 MiB alone; ask for hugepages-2Mi"),
+    unknown="unknown resource: a machine has cpu, memory, ephemeral-storage and hugepages-2Mi",
 )
 
 MOUNT = table(

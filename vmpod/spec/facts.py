@@ -24,7 +24,7 @@ VARIABLES = (
     "status.podIPs",
 )
 
-_AMOUNTS = ("cpu", "memory", "ephemeral-storage")
+_AMOUNTS = ("cpu", "memory", "ephemeral-storage", "hugepages-2Mi")
 RESOURCES = tuple(f"{kind}.{name}" for kind in ("limits", "requests") for name in _AMOUNTS)
 _CPU_DIVISORS = ("0", "1", "1m")
 _BYTE_DIVISORS = ("0", "1", *(f"1{unit}" for unit in ("k", "M", "G", "T", "P", "E")))

@@ -115,13 +115,15 @@ class Resources:
     memory_limit: int | None = None
     storage_request: int | None = None
     storage_limit: int | None = None
+    huge_pages: int | None = None
 
     def amount(self, kind: str, name: str) -> int | None:
-        """By the API's names: 'limits' or 'requests', and 'cpu', 'memory' or 'ephemeral-storage'."""
+        """By the API's names: 'limits' or 'requests', and 'cpu', 'memory', ..."""
         found = {
             "cpu": (self.cpu_request, self.cpu_limit),
             "memory": (self.memory_request, self.memory_limit),
             "ephemeral-storage": (self.storage_request, self.storage_limit),
+            "hugepages-2Mi": (self.huge_pages, self.huge_pages),
         }[name]
         return found[kind == "limits"]
 
@@ -283,7 +285,7 @@ class Container:
 
 @dataclass(frozen=True)
 class EmptyDir:
-    """An empty directory that lives as long as the pod; `medium` is '' (disk) or 'Memory'."""
+    """An empty directory that lives as long as the pod; `medium` is '' (disk), 'Memory' or 'HugePages'."""
 
     medium: str = ""
     size_limit: int | None = None

@@ -8,12 +8,12 @@ from vmpod.spec.containers import read_container
 from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped, sub_path_fault
 from vmpod.spec.facts import VARIABLES, Facts
 from vmpod.spec.metadata import Metadata
-from vmpod.spec.model import Container, Pod, PodSecurity, Port, Resources, RestartPolicy, Volume
+from vmpod.spec.model import Container, EmptyDir, Pod, PodSecurity, Port, Resources, RestartPolicy, Volume
 from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
 from vmpod.spec.podfields import OS, POD_SPEC
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
-from vmpod.spec.resources import check_limits, read_pod_resources
+from vmpod.spec.resources import HUGE_PAGES, check_limits, read_pod_resources
 from vmpod.spec.security import MAX_ID, read_pod_security
 from vmpod.spec.volumes import read_volume
 
@@ -43,6 +43,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         host_network=host_network,
     )
     _check_os(spec, [*init_containers, *containers])
+    _check_huge_pages(spec, volumes, [*init_containers, *containers])
     grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
     policies = tuple(policy.value for policy in RestartPolicy)
     return Pod(
@@ -145,6 +146,15 @@ def _check_volume_names(place: Place, container: Container, volumes: frozenset[s
         if entry.file_key_ref and entry.file_key_ref.volume_name not in volumes:
             source = place.child("env").child(index).child("valueFrom").child("fileKeyRef")
             source.child("volumeName").wrong(f"the pod has no volume {entry.file_key_ref.volume_name!r}")
+
+
+def _check_huge_pages(spec: Record, volumes: tuple[Volume, ...], containers: list[Container]) -> None:
+    if any(container.resources.huge_pages for container in containers):
+        return
+    for index, volume in enumerate(volumes):
+        if isinstance(volume.source, EmptyDir) and volume.source.medium == "HugePages":
+            place = spec.place.child("volumes").child(index).child("emptyDir").child("medium")
+            place.wrong(f"no container asks for huge pages: one has to have a limit of {HUGE_PAGES}")
 
 
 def _check_os(spec: Record, containers: list[Container]) -> None:

@@ -139,7 +139,7 @@ POD_RESOURCES = table(
 POD_AMOUNTS = table(
     "requests, limits of a pod",
     works("cpu", "memory"),
-    refused("hugepages-2Mi", "hugepages-1Gi", why="the guest has no huge pages"),
+    refused("hugepages-2Mi", "hugepages-1Gi", why="they are set aside for containers: ask for them there"),
     unknown="unknown resource: a pod has cpu and memory",
 )
 HOST_ALIAS = table("hostAliases", works("ip", "hostnames"))

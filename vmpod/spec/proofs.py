@@ -117,6 +117,7 @@ PROOFS: dict[str, dict[str, str]] = {
     "requests, limits": {
         _RICH + "test_limits_are_in_the_cgroup": "cpu memory",
         _VOLUMES + "test_who_writes_too_much_is_evicted": "ephemeral-storage",
+        "test_machine_hugepages.py::test_huge_pages_of_a_pod": "hugepages-2Mi",
     },
     "volumeMounts": {
         _RICH + "test_config_and_secret_volumes": "name mountPath",

@@ -11,6 +11,10 @@ from vmpod.spec.model import Resources
 from vmpod.spec.podfields import POD_AMOUNTS, POD_RESOURCES
 from vmpod.spec.reader import Place, Record
 
+HUGE_PAGES = "hugepages-2Mi"
+HUGE_PAGE = 2 * 1024 * 1024
+"""Bytes."""
+
 
 def read_resources(container: Record) -> Resources:
     """The resources of a container."""
@@ -33,7 +37,15 @@ def _resources(holder: Record, resources: Table, amounts: Table) -> Resources:
     cpu_request, cpu_limit = _pair(requests, limits, "cpu", read_cpu)
     memory_request, memory_limit = _pair(requests, limits, "memory", read_bytes)
     storage_request, storage_limit = _pair(requests, limits, "ephemeral-storage", read_bytes)
-    return Resources(cpu_request, cpu_limit, memory_request, memory_limit, storage_request, storage_limit)
+    return Resources(
+        cpu_request,
+        cpu_limit,
+        memory_request,
+        memory_limit,
+        storage_request,
+        storage_limit,
+        _huge_pages(requests, limits),
+    )
 
 
 def read_resize_restarts(container: Record) -> frozenset[str]:
@@ -67,6 +79,21 @@ def _pair(
         requests.wrong(name, "must not be more than the limit")
     # A limit of zero is none, for the kubelet as for the kernel.
     return limit if request is None else request, limit or None
+
+
+def _huge_pages(requests: Record | None, limits: Record | None) -> int | None:
+    """They cannot be overcommitted: what is asked for is what there is."""
+    request, limit = _pair(requests, limits, HUGE_PAGES, read_bytes)
+    record = limits if limits and limits.get(HUGE_PAGES) else requests
+    if record is None or not request:
+        return None
+    if request != limit:
+        record.wrong(HUGE_PAGES, "the limit and the request must be the same")
+    elif request % HUGE_PAGE:
+        record.wrong(HUGE_PAGES, "must be whole pages, a multiple of 2Mi")
+    elif not any(each and each.get(name) for each in (requests, limits) for name in ("cpu", "memory")):
+        record.wrong(HUGE_PAGES, "a container that asks for huge pages must ask for cpu or memory, too")
+    return request
 
 
 def _amount(record: Record | None, name: str, read: Callable[[Place], int | None]) -> int | None:

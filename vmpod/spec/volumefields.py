@@ -26,7 +26,7 @@ VOLUME = table(
 
 EMPTY_DIR = table(
     "emptyDir",
-    works("medium", text="'' (a disk) or `Memory`; huge pages are refused"),
+    works("medium", text="'' (a disk), `Memory`, or `HugePages` (of 2 MiB) that a container asks for"),
     works("mode", text="0777 if not given"),
     works("sizeLimit", text="in memory there is no more; a pod that has more on disk is Evicted"),
 )

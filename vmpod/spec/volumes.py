@@ -82,7 +82,7 @@ def _empty_dir(volume: Record, _references: References) -> VolumeSource:
     record = volume.record("emptyDir", EMPTY_DIR)
     if record is None:
         return EmptyDir()
-    medium = record.choice("medium", ("", "Memory"), "")
+    medium = record.choice("medium", ("", "Memory", "HugePages", "HugePages-2Mi"), "").partition("-")[0]
     size = record.get("sizeLimit")
     # The API: zero is no limit.
     limit = (read_bytes(size) if size else None) or None

@@ -57,7 +57,8 @@ if TYPE_CHECKING:
         base64: Value
 
     class BootVolume(TypedDict):
-        """kind: disk (on the scratch disk), memory (tmpfs), share (9p, by tag), files (read-only), image.
+        """kind: disk (on the scratch disk), memory (tmpfs), huge (hugetlbfs), share (9p, by tag), files
+        (read-only), image.
 
         size: bytes that a tmpfs can hold, 0 for half of the memory, or a directory on disk may, 0 for all.
         mode: of a directory on disk or in memory. image: index into the document's images, -1 for none.
@@ -65,7 +66,7 @@ if TYPE_CHECKING:
         """
 
         name: str
-        kind: Literal["disk", "memory", "share", "files", "image"]
+        kind: Literal["disk", "memory", "huge", "share", "files", "image"]
         size: int
         mode: int
         group: int
@@ -168,8 +169,9 @@ if TYPE_CHECKING:
 
         first_run: how often it has run before. image: index into the document's images.
 
-        memory and storage in bytes, cpu in 1/1000 core, 0 for no limit. user: 'name', 'uid', 'name:group' or
-        'uid:gid', looked up in the image; '' for root.
+        memory and storage in bytes, cpu in 1/1000 core, 0 for no limit. huge_pages: bytes of them that it
+        may use, -1 where the pod has none. user: 'name', 'uid', 'name:group' or 'uid:gid', looked up in the
+        image; '' for root.
         """
 
         name: str
@@ -185,6 +187,7 @@ if TYPE_CHECKING:
         cpu: int
         cpu_request: int
         storage: int
+        huge_pages: int
         stop_signal: str
         stdin: bool
         stdin_once: bool
@@ -200,7 +203,7 @@ if TYPE_CHECKING:
 
         deadline: seconds that the pod may take, 0 for any time. processes: whether each container sees its
         own alone, those of all containers, or those of the machine. sysctls: [name, value] pairs.
-        memory, cpu: of all containers together, as of one. An init
+        memory, cpu: of all containers together, as of one. huge_pages: bytes to be set aside. An init
         container whose own restart policy is Always runs beside all that comes after it.
         """
 
@@ -218,6 +221,7 @@ if TYPE_CHECKING:
         processes: Literal["own", "shared", "machine"]
         memory: int
         cpu: int
+        huge_pages: int
         sysctls: list[list[str]]
 
     Shape = type | dict[str, "Shape"] | list["Shape"] | tuple["Shape", ...]
@@ -266,6 +270,7 @@ _CONTAINER: Shape = {
     "cpu": int,
     "cpu_request": int,
     "storage": int,
+    "huge_pages": int,
     "stop_signal": str,
     "stdin": bool,
     "stdin_once": bool,
@@ -320,6 +325,7 @@ _DOCUMENT: Shape = {
     "processes": str,
     "memory": int,
     "cpu": int,
+    "huge_pages": int,
     "sysctls": [[str]],
 }
 

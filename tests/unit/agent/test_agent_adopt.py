@@ -26,6 +26,7 @@ DOCUMENT: dict[str, Any] = {
     "processes": "own",
     "memory": 0,
     "cpu": 0,
+    "huge_pages": 0,
     "sysctls": [],
 }
 IDENTITY = {"time": 5, "seed": "ab" * 64, "mac": "525400010203"}

@@ -103,7 +103,11 @@ SPEC: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"volumes": [{"name": "v", "emptyDir": {"medium": "HugePages"}}]},
-        "spec.volumes[0].emptyDir.medium: must be '' or Memory",
+        "spec.volumes[0].emptyDir.medium: no container asks for huge pages",
+    ),
+    (
+        {"volumes": [{"name": "v", "emptyDir": {"medium": "HugePages-1Gi"}}]},
+        "spec.volumes[0].emptyDir.medium: must be '', Memory, HugePages or HugePages-2Mi",
     ),
     (
         {"volumes": [{"name": "v", "emptyDir": {"sizeLimit": "-1"}}]},
@@ -354,12 +358,28 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ({"resources": {"limits": {"memory": "512m"}}}, "resources.limits.memory: '512m' is a part of a byte"),
     ({"resources": {"limits": {"memory": True}}}, "resources.limits.memory: must be a quantity such as"),
     (
+        {"resources": {"limits": {"hugepages-1Gi": "1Gi"}}},
+        "resources.limits.hugepages-1Gi: is not supported: the guest has huge pages of 2 MiB alone",
+    ),
+    (
         {"resources": {"limits": {"hugepages-2Mi": "4Mi"}}},
-        "resources.limits.hugepages-2Mi: is not supported: the guest has no huge pages",
+        "resources.limits.hugepages-2Mi: a container that asks for huge pages must ask for cpu or memory",
+    ),
+    (
+        {"resources": {"limits": {"hugepages-2Mi": "3Mi", "cpu": 1}}},
+        "resources.limits.hugepages-2Mi: must be whole pages, a multiple of 2Mi",
+    ),
+    (
+        {"resources": {"requests": {"hugepages-2Mi": "4Mi", "cpu": 1}}},
+        "resources.requests.hugepages-2Mi: the limit and the request must be the same",
+    ),
+    (
+        {"resources": {"requests": {"hugepages-2Mi": "2Mi"}, "limits": {"hugepages-2Mi": "4Mi", "cpu": 1}}},
+        "resources.limits.hugepages-2Mi: the limit and the request must be the same",
     ),
     (
         {"resources": {"limits": {"memroy": "1Gi"}}},
-        "resources.limits.memroy: unknown resource: a machine has cpu, memory and ephemeral-storage; did",
+        "resources.limits.memroy: unknown resource: a machine has cpu, memory, ephemeral-storage and",
     ),
 ]
 

@@ -36,6 +36,19 @@ def prepare(above: str) -> None:
         syscalls.filter_devices(directory, devices.program())
 
 
+def count_huge_pages() -> None:
+    """Let the groups of containers have limits of huge pages. Raises OSError."""
+    for each in (layout.CONFINED, layout.PRIVILEGED):
+        prepare(each)
+        for directory in (layout.CGROUPS, layout.cgroup(each)):
+            _write(f"{directory}/cgroup.subtree_control", "+hugetlb")
+
+
+def limit_huge_pages(group: str, size: int) -> None:
+    """Limit the bytes of huge pages that a container may use; see count_huge_pages(). Raises OSError."""
+    _write(f"{layout.cgroup(group)}/hugetlb.2MB.max", str(size))
+
+
 def create(group: str) -> None:
     """Make a container's group. Raises OSError."""
     prepare(group.partition("/")[0])

@@ -290,6 +290,8 @@ class Run:
     def _limit(self, group: str) -> None:
         spec = self.spec
         cgroups.limit(group, memory=spec["memory"], cpu=spec["cpu"], cpu_request=spec["cpu_request"])
+        if spec["huge_pages"] >= 0:
+            cgroups.limit_huge_pages(group, spec["huge_pages"])
 
     def _binds(self) -> list[Bind]:
         binds = []

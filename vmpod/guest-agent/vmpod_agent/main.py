@@ -107,6 +107,8 @@ class Agent:
             for above in (layout.CONFINED, layout.PRIVILEGED):
                 cgroups.prepare(above)
                 cgroups.limit(above, memory=document["memory"], cpu=document["cpu"], cpu_request=0)
+        if document["huge_pages"]:
+            cgroups.count_huge_pages()
 
     def _choose_processes(self, document: BootDocument) -> None:
         """Whose processes containers see. Raises OSError."""

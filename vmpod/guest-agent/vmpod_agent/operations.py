@@ -6,6 +6,7 @@ failed by its description.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from vmpod_agent import network, syscalls
@@ -109,6 +110,27 @@ class WriteFiles:
         from vmpod_agent.filevolume import FileVolume  # noqa: PLC0415 - it imports this module
 
         FileVolume(self.path, self.group).write(self.files)
+
+
+class HugePages:
+    """Set memory aside as huge pages, of 2 MiB, which is what an x86 kernel has by default."""
+
+    _SIZE = 2 << 20
+    _FILE = "/proc/sys/vm/nr_hugepages"
+
+    def __init__(self, size: int) -> None:
+        self.count = size // self._SIZE
+
+    def describe(self) -> str:
+        return f"set {self.count} huge pages aside"
+
+    def execute(self) -> None:
+        with open(self._FILE, "w") as file:
+            file.write(str(self.count))
+        # The kernel takes what it can get, and says nothing.
+        with open(self._FILE) as file:
+            if (there := int(file.read())) < self.count:
+                raise OSError(errno.ENOMEM, f"there is unbroken memory for {there} alone")
 
 
 class Hostname:

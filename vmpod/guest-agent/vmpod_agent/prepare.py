@@ -8,6 +8,7 @@ from vmpod_agent import layout, network
 from vmpod_agent.operations import (
     Directory,
     Hostname,
+    HugePages,
     Interface,
     Interface6,
     KernelSetting,
@@ -51,6 +52,9 @@ def machine(document: BootDocument) -> Iterator[Operation]:
     else:
         yield WriteFile(f"{layout.ETC}/resolv.conf", b"")
     yield from names(document)
+    if document["huge_pages"]:
+        # Before anything else takes memory, and breaks it into small pieces.
+        yield HugePages(document["huge_pages"])
     for name, value in document["sysctls"]:
         yield KernelSetting(f"/proc/sys/{name.replace('.', '/')}", value)
     yield from disks(document)
@@ -107,11 +111,10 @@ def _volume(volume: BootVolume, path: str, secrets: Secrets) -> Iterator[Operati
     if volume["kind"] == "disk":
         # Bound from the scratch disk when a container starts: see source().
         yield Directory(source(volume), volume["mode"], volume["group"])
-    elif volume["kind"] == "memory":
+    elif volume["kind"] in ("memory", "huge"):
+        kind = "tmpfs" if volume["kind"] == "memory" else "hugetlbfs"
         size = f",size={volume['size']}" if volume["size"] else ""
-        yield Mount(
-            "tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options=f"mode={volume['mode']:o}{size}"
-        )
+        yield Mount(kind, path, kind, flags=MS_NOSUID | MS_NODEV, options=f"mode={volume['mode']:o}{size}")
         if volume["group"] >= 0:
             yield Directory(path, volume["mode"], volume["group"])
     elif volume["kind"] == "image":
