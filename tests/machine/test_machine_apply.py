@@ -12,16 +12,17 @@ from tests.machine.pods import Pods
 
 
 def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
-    script = "echo $COLOUR; trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"
+    script = "echo $COLOUR $0; trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"
     env = [{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "paint", "key": "colour"}}}]
     manifest = tmp_path / "pod.yaml"
-    manifest.write_text(json.dumps(pod("painted", container("main", script, env=env))))
+    painted = container("main", script, args=["($(COLOUR))"], env=env)
+    manifest.write_text(json.dumps(pod("painted", painted, restartPolicy="Always")))
     paint = tmp_path / "paint.yaml"
     paint.write_text(json.dumps(config_map("paint", {"colour": "red"})))
     pods.adopt("painted")
 
     assert vmpod("apply", "-f", str(tmp_path)).lines == ["pod/painted created"]
-    eventually(lambda: vmpod("logs", "painted").lines == ["red"], "its first word")
+    eventually(lambda: vmpod("logs", "painted").lines == ["red (red)"], "its first word")
     uid = vmpod.record("painted")["uid"]
     assert vmpod("apply", "-f", str(tmp_path)).lines == ["pod/painted unchanged"]
 
@@ -30,7 +31,12 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     assert {"-  colour: red", "+  colour: blue"} < set(done.lines)
     done = vmpod("apply", "-f", str(tmp_path))
     assert done.lines == ["pod/painted configured"]
-    assert "its variables keep their values until it is made anew" in done.errors
+    assert "variables have changed, which main of painted will see when started again" in done.errors
+    assert vmpod("apply", "-f", str(tmp_path)).lines == ["pod/painted unchanged"]
+    # What runs keeps what it has; the next run has the new.
+    assert vmpod.exec("painted", "sh", "-c", "echo $COLOUR").lines == ["red"]
+    vmpod("kill", "painted", "-c", "main")
+    eventually(lambda: vmpod("logs", "painted").lines == ["blue (blue)"], "its first word")
     manifest.write_text(manifest.read_text().replace("60", "61"))
     done = vmpod("apply", "-f", str(tmp_path), status=125)
     assert "+    - echo $COLOUR" in done.errors
@@ -38,7 +44,7 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     assert vmpod.record("painted")["uid"] == uid
 
     assert vmpod("apply", "--replace", "-f", str(tmp_path)).lines == ["pod/painted replaced"]
-    eventually(lambda: vmpod("logs", "painted").lines == ["blue"], "its first word")
+    eventually(lambda: vmpod("logs", "painted").lines == ["blue (blue)"], "its first word")
     assert vmpod.record("painted")["uid"] != uid
     assert vmpod("diff", "-f", str(tmp_path)).lines == []
 

@@ -64,7 +64,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     Several files are one manifest: a pod may use a ConfigMap of another file. A pod that is there already, as
     the manifest says, is left as it is; for one that differs --replace is needed, and the difference is
     shown. What has changed in ConfigMaps and Secrets reaches the volumes of a pod that runs, all files of a
-    volume at once; variables keep their values.
+    volume at once, and the variables of containers when they are started again.
     """
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
     from vmpod.runtime.changes import surplus  # noqa: PLC0415
@@ -156,8 +156,9 @@ def _configure(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest, 
     """Bring what ConfigMaps and Secrets say to a pod that is as its manifest says; what was done."""
     from vmpod.runtime.update import update  # noqa: PLC0415
 
-    volumes = update(runtime, entry, pod, manifest)
-    if changed and not volumes and entry.alive():
-        told = f"a ConfigMap of {pod.name} has changed; its variables keep their values until it is made anew"
-        click.echo(f"{pod.source}: {told} (--replace)", err=True)
-    return "configured" if changed or volumes else "unchanged"
+    found = update(runtime, entry, pod, manifest)
+    if found.containers:
+        names = ", ".join(found.containers)
+        told = f"variables have changed, which {names} of {pod.name} will see when started again"
+        click.echo(f"{pod.source}: {told} (vmpod restart {name_of(entry)})", err=True)
+    return "configured" if changed or found.volumes or found.containers else "unchanged"

@@ -40,8 +40,8 @@ def boot_container(
         "name": container.name,
         "first_run": request.runs.get(container.name, 0),
         "image": image,
-        "argv": _argv(container, config, variables, secrets),
-        "env": _env(container, config, variables, pod, secrets),
+        "argv": argv(container, config, variables, secrets),
+        "env": env(container, config, variables, pod, secrets),
         "env_files": _env_files(container),
         "cwd": container.working_dir or config.working_dir or "/",
         "user": user_of(container, config),
@@ -103,12 +103,13 @@ def _words(container: Container, config: ImageConfig) -> tuple[tuple[str, ...], 
     return config.entrypoint + config.cmd, ()
 
 
-def _argv(
+def argv(
     container: Container,
     config: ImageConfig,
     variables: Sequence[ResolvedVar],
     secrets: MutableMapping[str, str],
 ) -> list[Value]:
+    """The command line of a container; the values of Secrets are added to `secrets`."""
     images, own = _words(container, config)
     # Only what the manifest says is expanded: the image's own words are taken as they are.
     words = [(word, False) for word in images] + expand_words(own, variables)
@@ -118,19 +119,20 @@ def _argv(
     ]
 
 
-def _env(
+def env(
     container: Container,
     config: ImageConfig,
     variables: Iterable[ResolvedVar],
     pod: Pod,
     secrets: MutableMapping[str, str],
 ) -> list[list[Value]]:
-    env: dict[str, Value] = {"HOSTNAME": pod.hostname or pod.name}
-    env |= dict(config.env)
+    """Its variables; the values of Secrets are added to `secrets`."""
+    found: dict[str, Value] = {"HOSTNAME": pod.hostname or pod.name}
+    found |= dict(config.env)
     for variable in variables:
         name = f"env/{container.name}/{variable.name}"
-        env[variable.name] = _value(variable.value, variable.sensitive, name, secrets)
-    return [[name, value] for name, value in env.items()]
+        found[variable.name] = _value(variable.value, variable.sensitive, name, secrets)
+    return [[name, value] for name, value in found.items()]
 
 
 def _env_files(container: Container) -> list[EnvFile]:

@@ -3,49 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from vmpod.client.session import session
+from vmpod.oci.model import ImageConfig
+from vmpod.plan import containers
 from vmpod.plan.make import facts_for
 from vmpod.plan.volumes import boot_volumes
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import config_maps
 from vmpod.runtime.facts import host_facts
-from vmpod.spec.model import Manifest, Pod
+from vmpod.spec.environment import resolve_env
+from vmpod.spec.facts import Facts
+from vmpod.spec.model import Container, Manifest, Pod
 from vmpod.state.store import PodEntry
 from vmpod.wire import messages
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import Value
+
+    Json = dict[str, Any]
 
 _TIMEOUT = 60.0  # seconds
 
 
-def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> list[str]:
-    """Bring the pod's volumes of files up to date; the names of those that changed in its machine.
+@dataclass(frozen=True)
+class Updated:
+    """What has changed in the machine: volumes at once, variables when their containers are started again."""
 
-    Variables keep the values that they have, until the pod is started again. Raises VmpodError.
-    """
-    host = host_facts(entry.record.accelerator, manifest)
+    volumes: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+
+
+def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> Updated:
+    """Bring the pod's volumes of files and the variables of its containers up to date. Raises VmpodError."""
+    facts = facts_for(pod, entry.record.uid, host_facts(entry.record.accelerator, manifest))
+    told = {
+        "volumes": _volumes(pod, manifest, facts),
+        "containers": [
+            _variables(each, pod, manifest, facts, image)
+            for each in pod.every_container
+            if (image := _image_config(runtime, entry, each))
+        ],
+    }
+    updated = Updated()
+    if entry.alive():
+        with session(entry.record.sockets) as found:
+            answer = found.request(messages.UPDATE, {}, body=messages.dump(told), timeout=_TIMEOUT)
+        updated = Updated(
+            tuple(messages.get_list(answer, "volumes", str)),
+            tuple(messages.get_list(answer, "containers", str)),
+        )
+    config = config_maps(manifest, pod.namespace)
+    if config != entry.record.config:
+        runtime.pods.save(replace(entry, record=replace(entry.record, config=config)))
+    return updated
+
+
+def _volumes(pod: Pod, manifest: Manifest, facts: Facts) -> list[Json]:
     secrets: dict[str, str] = {}
-    facts = facts_for(pod, entry.record.uid, host)
     # Which image a volume shows is decided once.
     volumes = boot_volumes(pod, manifest, secrets, facts=facts, number=lambda _name: -1)
-    told = [
-        {"name": each["name"], "files": [_with_values(dict(file), secrets) for file in each["files"]]}
+    return [
+        {
+            "name": each["name"],
+            "files": [file | {"base64": _text(file["base64"], secrets)} for file in each["files"]],
+        }
         for each in volumes
         if each["kind"] == "files"
     ]
-    changed: list[str] = []
-    if told and entry.alive():
-        with session(entry.record.sockets) as found:
-            body = messages.dump({"volumes": told})
-            answer = found.request(messages.UPDATE, {}, body=body, timeout=_TIMEOUT)
-            changed = messages.get_list(answer, "changed", str)
-    runtime.pods.save(
-        replace(entry, record=replace(entry.record, config=config_maps(manifest, pod.namespace)))
-    )
-    return changed
 
 
-def _with_values(file: dict[str, Any], secrets: Mapping[str, str]) -> dict[str, Any]:
-    content = file["base64"]
-    return file if isinstance(content, str) else file | {"base64": secrets[content["secret"]]}
+def _variables(container: Container, pod: Pod, manifest: Manifest, facts: Facts, config: ImageConfig) -> Json:
+    """The command line goes with them, as `$(NAME)` in it stands for a variable."""
+    secrets: dict[str, str] = {}
+    variables = resolve_env(container, manifest, facts)
+    argv = containers.argv(container, config, variables, secrets)
+    env = containers.env(container, config, variables, pod, secrets)
+    return {
+        "name": container.name,
+        "argv": [_text(word, secrets) for word in argv],
+        "env": [[_text(word, secrets) for word in pair] for pair in env],
+    }
+
+
+def _image_config(runtime: Runtime, entry: PodEntry, container: Container) -> ImageConfig | None:
+    """Of the image that the container runs, whatever has its name by now."""
+    image = runtime.images.find(entry.record.image_ids.get(container.name, ""))
+    return image.config if image else None
+
+
+def _text(value: Value, secrets: Mapping[str, str]) -> str:
+    return value if isinstance(value, str) else secrets[value["secret"]]

@@ -1,4 +1,8 @@
-"""`update`, the files of volumes on stdin: what ConfigMaps and Secrets say now reaches a pod that runs."""
+"""`update`: what ConfigMaps and Secrets say now reaches a pod that runs.
+
+On stdin are the files of volumes, which are exchanged at once, and variables and command lines of containers,
+which are those of their next run.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from vmpod.wire.boot import BootVolume
     from vmpod_agent.methods import Agent
+    from vmpod_agent.pod import PodController
+    from vmpod_agent.secrets import Secrets
     from vmpod_agent.session import Stream, StreamHandler
 
     Json = dict[str, Any]
@@ -23,36 +28,62 @@ _MAX_BODY = 16 * 1024 * 1024
 
 
 def serve(agent: Agent, stream: Stream, _message: Json) -> StreamHandler:
-    """Collect the files, and put them in place of those that are there."""
+    """Collect what is told, and put it in place of what is there."""
     if agent.pod is None:
         raise RequestError(messages.NOT_RUNNING, "the pod has not been started")
-    return Update(agent.pod.volumes, stream)
+    return Update(agent.pod, agent.services.secrets, stream)
 
 
 class Update(Collector):
-    """Collects the volumes."""
+    """Collects the files and variables."""
 
-    def __init__(self, volumes: dict[str, BootVolume], stream: Stream) -> None:
+    def __init__(self, pod: PodController, secrets: Secrets, stream: Stream) -> None:
         super().__init__(stream, _MAX_BODY, f"more than {_MAX_BODY} bytes of files")
-        self._volumes = volumes
+        self._pod = pod
+        self._secrets = secrets
 
     def collected(self, body: bytes) -> None:
         try:
-            changed = self._write(messages.get_list(messages.parse(body), "volumes", dict))
+            told = messages.parse(body)
+            # First, as it can only be refused: nothing is half done then.
+            containers = [self._checked(each) for each in messages.get_list(told, "containers", dict)]
+            volumes = self._write(messages.get_list(told, "volumes", dict))
         except (messages.MessageError, ValueError) as error:
             self._stream.fail(messages.BAD_REQUEST, f"files: {error}")
         except OSError as error:
             self._stream.fail(messages.FAILED, str(error))
         else:
-            self._stream.respond({"changed": changed})
+            changed = [name for name, argv, env in containers if self._change(name, argv, env)]
+            self._stream.respond({"volumes": volumes, "containers": changed})
             self._stream.finish()
+
+    def _checked(self, told: Json) -> tuple[str, list[str], list[list[str]]]:
+        name = messages.get(told, "name", str)
+        if self._pod.find(name) is None:
+            raise messages.MessageError(f"the pod has no container {name!r}")
+        env = messages.get_list(told, "env", list)
+        if not all(len(pair) == 2 and all(isinstance(word, str) for word in pair) for pair in env):
+            raise messages.MessageError("a variable is a name and a value")
+        return name, messages.get_list(told, "argv", str), env
+
+    def _change(self, name: str, argv: list[str], env: list[list[str]]) -> bool:
+        """Whether that is anything new."""
+        member, text = self._pod.find(name), self._secrets.text
+        assert member
+        had = member.spec
+        words, pairs = [text(word) for word in had["argv"]], [[*map(text, pair)] for pair in had["env"]]
+        if (words, pairs) == (argv, env):
+            return False
+        # Not in place: the present run keeps what it has, and so does what is executed in it.
+        member.spec = had | {"argv": list(argv), "env": [list(pair) for pair in env]}
+        return True
 
     def _write(self, told: list[Json]) -> list[str]:
         """The names of the volumes that have changed."""
         changed = []
         for each in told:
             name = messages.get(each, "name", str)
-            volume = self._volumes.get(name)
+            volume = self._pod.volumes.get(name)
             if volume is None or volume["kind"] != "files":
                 raise messages.MessageError(f"the pod has no volume of files {name!r}")
             files = [_file(file) for file in messages.get_list(each, "files", dict)]
