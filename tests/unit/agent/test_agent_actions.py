@@ -50,6 +50,8 @@ def script(text: str) -> dict[str, Any]:
         ("true", (True, "")),
         ("echo fine", (True, "fine")),
         ("echo out; echo err >&2; exit 3", (False, "out\nerr")),
+        ("exit 3", (False, "exited with status 3")),
+        ("kill -9 $$", (False, "killed by signal 9")),
         ("head -c 20000 /dev/zero | tr '\\0' x; exit 1", (False, "x" * 10240)),
         # A child that keeps the output open is not waited for.
         ("sleep 60 & echo gone", (True, "gone")),

@@ -135,7 +135,8 @@ class _Child(Attempt):
         self._judge(status)
 
     def _judge(self, status: ExitStatus) -> None:
-        self._end(status.code == 0, self._said.decode(errors="replace").strip())
+        said = self._said.decode(errors="replace").strip()
+        self._end(status.code == 0, said or _fate(status))
 
     def _kill(self) -> None:
         if self._pid:
@@ -143,6 +144,13 @@ class _Child(Attempt):
                 os.killpg(self._pid, signal.SIGKILL)
             except ProcessLookupError:
                 os.kill(self._pid, signal.SIGKILL)  # it was forked just now, and does not lead a group yet
+
+
+def _fate(status: ExitStatus) -> str:
+    """What is to be said of a process that failed and said nothing."""
+    if status.signal:
+        return f"killed by signal {status.signal}"
+    return f"exited with status {status.code}" if status.code else ""
 
 
 class _Exec(_Child):
