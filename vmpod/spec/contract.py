@@ -41,6 +41,7 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     (w.DEPLOYMENT_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
     (w.STATEFUL_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR, "ordinals": w.ORDINALS}),
     (w.DAEMON_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
+    (w.SELECTOR, {"matchExpressions": w.EXPRESSION}),
     (w.TEMPLATE, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
     (
         p.POD_SPEC,

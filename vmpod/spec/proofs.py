@@ -227,7 +227,11 @@ PROOFS: dict[str, dict[str, str]] = {
         _MAKES + "test_a_stateful_set": "template serviceName replicas selector ordinals podManagementPolicy"
     },
     "spec of DaemonSet": {_MAKES + "test_a_daemon_set_is_one_pod": "template selector"},
-    "selector": {_MAKES + "test_what_makes_no_pods": "matchLabels"},
+    "selector": {
+        _MAKES + "test_what_makes_no_pods": "matchLabels",
+        _MAKES + "test_selectors_with_expressions": "matchExpressions",
+    },
+    "matchExpressions": {_MAKES + "test_expressions_that_do_not_fit": "key operator values"},
     "template": {_APPLY + "test_replicas_are_machines": "metadata spec"},
     "ordinals": {_MAKES + "test_a_stateful_set": "start"},
     "ConfigMap": {

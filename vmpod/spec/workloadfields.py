@@ -51,11 +51,10 @@ DAEMON_SET_SPEC = table(
     noted("minReadySeconds", why=_NOBODY, absent=(0,)),
     noted("revisionHistoryLimit", why="no earlier versions are kept"),
 )
-SELECTOR = table(
-    "selector", works("matchLabels"), refused("matchExpressions", why="write matchLabels", absent=EMPTY)
-)
+SELECTOR = table("selector", works("matchLabels", "matchExpressions"))
+EXPRESSION = table("matchExpressions", works("key", "operator", "values"))
 TEMPLATE = table("template", works("metadata", "spec"))
 ORDINALS = table("ordinals", works("start"))
 
 TABLES: tuple[Table, ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, DEPLOYMENT_SPEC, STATEFUL_SET_SPEC)
-TABLES += (DAEMON_SET_SPEC, SELECTOR, TEMPLATE, ORDINALS)
+TABLES += (DAEMON_SET_SPEC, SELECTOR, EXPRESSION, TEMPLATE, ORDINALS)

@@ -18,14 +18,13 @@ from vmpod.spec.naming import full_name
 from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
 from vmpod.spec.references import References
-from vmpod.spec.words import shown
+from vmpod.spec.selectors import check_selector
 from vmpod.spec.workloadfields import (
     DAEMON_SET,
     DAEMON_SET_SPEC,
     DEPLOYMENT,
     DEPLOYMENT_SPEC,
     ORDINALS,
-    SELECTOR,
     STATEFUL_SET,
     STATEFUL_SET_SPEC,
     TEMPLATE,
@@ -55,7 +54,7 @@ def read_workload(document: Record, kind: str, references: References) -> list[P
         place = document.place.child("metadata").child("annotations")
         place.wrong("a machine is a pod's: what it needs belongs into spec.template.metadata.annotations")
     own = read_template_metadata(template, metadata)
-    _check_selector(spec, own)
+    check_selector(spec, own.labels)
     pod = read_pod(template, own, references)
     if pod is None:
         return []
@@ -68,15 +67,6 @@ def owner_of(kind: str, document: Record) -> tuple[str, str]:
     """A workload's namespace, and how its pods call it."""
     metadata = read_metadata(document)
     return metadata.namespace, f"{kind}/{metadata.name}"
-
-
-def _check_selector(spec: Record, template: Metadata) -> None:
-    selector = spec.require("selector")
-    record = selector.record(SELECTOR) if selector else None
-    labels = record.get("matchLabels") if record else None
-    for key, place in labels.entries() if labels else ():
-        if template.labels.get(key) != place.text():
-            place.wrong(f"the template has no label {shown(key)} of this value")
 
 
 def _pods(spec: Record, pod: Pod, kind: str, metadata: Metadata) -> list[Pod]:

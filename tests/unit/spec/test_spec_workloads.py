@@ -83,6 +83,7 @@ def test_what_has_no_effect_is_said_once() -> None:
             "metadata.annotations: a machine is a pod's",
         ),
         (workload("Deployment", selector=None), "spec.selector: is required"),
+        (workload("Deployment", selector={}), "spec.selector: must not be empty"),
         (workload("Deployment", replicas=-1), "spec.replicas: must be between 0 and 100"),
         (workload("Deployment", template=None), "spec.template: is required"),
         (
@@ -110,3 +111,41 @@ def test_names_are_unique_among_all_that_is_made() -> None:
     single = read(workload("Deployment")).pods[0].document
     (fault,) = faults(workload("Deployment"), dict(single))
     assert fault == "metadata.name: an earlier document is 'shop/web-0' already"
+
+
+def expressed(operator: str, *values: str, key: str = "app") -> dict[str, Any]:
+    expression = {"key": key, "operator": operator} | ({"values": list(values)} if values else {})
+    return workload("Deployment", selector={"matchExpressions": [expression]})
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        expressed("In", "api", "web"),
+        expressed("NotIn", "api"),
+        expressed("NotIn", "api", key="tier"),
+        expressed("Exists"),
+        expressed("DoesNotExist", key="tier"),
+    ],
+)
+def test_selectors_with_expressions(document: dict[str, Any]) -> None:
+    assert [each.name for each in read(document).pods] == ["web-0"]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (expressed("In", "api"), ": the template's labels do not fit: app In api"),
+        (expressed("In", "web", key="tier"), ": the template's labels do not fit: tier In web"),
+        (expressed("NotIn", "api", "web"), ": the template's labels do not fit: app NotIn api, web"),
+        (expressed("Exists", key="tier"), ": the template's labels do not fit: tier Exists"),
+        (expressed("DoesNotExist"), ": the template's labels do not fit: app DoesNotExist"),
+        (expressed("In"), ".values: is required for the operator In"),
+        (expressed("Exists", "web"), ".values: must not be given for the operator Exists"),
+        (expressed("Is", "web"), ".operator: must be In, NotIn, Exists or DoesNotExist"),
+        (expressed("In", "a b"), ".values[0]: 'a b' must be at most 63"),
+        (expressed("In", "web", key="/"), ".key: '/' has a prefix"),
+    ],
+)
+def test_expressions_that_do_not_fit(document: dict[str, Any], told: str) -> None:
+    assert faults(document)[0].startswith(f"spec.selector.matchExpressions[0]{told}")
