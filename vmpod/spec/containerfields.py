@@ -56,6 +56,11 @@ CONTAINER_SECURITY = table(
     refused("appArmorProfile", why=NO_APPARMOR, absent=UNCONFINED),
     refused("seLinuxOptions", why=NO_SELINUX, absent=({},)),
     refused("windowsOptions", why="only Linux pods run"),
+    refused(
+        "cgroupOptions",
+        why="a container reads its cgroup, and only a privileged one writes to it",
+        absent=({"mountMode": "ReadOnly"}, {}),
+    ),
 )
 
 RESIZE_POLICY = table("resizePolicy", works("resourceName", "restartPolicy"))

@@ -10,6 +10,7 @@ from vmpod.spec.machine import read_machine
 from vmpod.spec.model import MachineSize
 from vmpod.spec.podfields import METADATA
 from vmpod.spec.reader import Place, Record, Rule
+from vmpod.spec.security import check_annotations
 
 DEFAULT_NAMESPACE = "default"
 
@@ -58,7 +59,9 @@ def read_template_metadata(template: Record, owner: Metadata) -> Metadata:
 
 
 def _annotations(record: Record) -> dict[str, str]:
-    annotations = _texts(_entries(record, "annotations"))
+    entries = _entries(record, "annotations")
+    check_annotations(entries)
+    annotations = _texts(entries)
     if sum(len(key) + len(value.encode()) for key, value in annotations.items()) > _MAX_ANNOTATIONS:
         record.wrong("annotations", f"must be at most {_MAX_ANNOTATIONS // 1024} KiB in all")
     return annotations

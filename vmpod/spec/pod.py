@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from vmpod.spec.containers import read_container
@@ -13,13 +14,15 @@ from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
 from vmpod.spec.podfields import OS, POD_SPEC
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
-from vmpod.spec.resources import HUGE_PAGES, check_limits, read_pod_resources
+from vmpod.spec.resources import HUGE_PAGES, check_limits, check_requests, read_pod_resources
 from vmpod.spec.security import MAX_ID, read_pod_security
 from vmpod.spec.volumes import read_volume
 
 _DEFAULT_GRACE = 30
 # Far more than a machine has room for; it bounds the work that a hostile manifest can ask for.
 _MAX_CONTAINERS = 100
+# Labels that every node has.
+_OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _ANY_ADDRESS = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - compared with, not bound
 
 
@@ -42,6 +45,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         resources=resources,
         host_network=host_network,
     )
+    check_requests(spec, resources, init_containers=init_containers, containers=containers)
     _check_os(spec, [*init_containers, *containers])
     _check_huge_pages(spec, volumes, [*init_containers, *containers])
     grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
@@ -158,12 +162,23 @@ def _check_huge_pages(spec: Record, volumes: tuple[Volume, ...], containers: lis
 
 
 def _check_os(spec: Record, containers: list[Container]) -> None:
+    _check_selector(spec.place)
     record = spec.record("os", OS)
     if record and record.text("name", required=True) not in ("", "linux"):
         record.wrong("name", "must be linux: only Linux pods run")
     # Names of signals mean something for an operating system; the API wants it named.
     if record is None and any(container.lifecycle.stop_signal for container in containers):
         spec.wrong("os", "must be given where a container has a stopSignal; write `os: {name: linux}`")
+
+
+def _check_selector(spec: Place) -> None:
+    """Refuse a pod that only a node of another operating system could run."""
+    selector = spec.child("nodeSelector")
+    if selector.node is spec.node or not isinstance(selector.node.value, Mapping):
+        return
+    for key, place in selector.entries():
+        if key in _OS_LABELS and place.node.value not in ("linux", None):
+            place.wrong("must be linux: only Linux pods run")
 
 
 def _check_unique(place: Place, name: str, taken: set[str], what: str) -> None:

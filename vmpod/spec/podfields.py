@@ -140,6 +140,7 @@ POD_AMOUNTS = table(
     "requests, limits of a pod",
     works("cpu", "memory"),
     refused("hugepages-2Mi", "hugepages-1Gi", why="they are set aside for containers: ask for them there"),
+    refused("pids", why="processes are not counted; memory bounds how many there can be"),
     unknown="unknown resource: a pod has cpu and memory",
 )
 HOST_ALIAS = table("hostAliases", works("ip", "hostnames"))

@@ -1,4 +1,4 @@
-"""Do the ConfigMaps and Secrets that a pod names stand in the same file?"""
+"""Do the ConfigMaps and Secrets that a pod names stand in the same manifest?"""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class References:
         if name and not optional and self.find(kind, name) is None:
             known = self.config_maps if kind == "ConfigMap" else self.secrets
             near = nearest(name, known)
-            record.wrong(field, f"no {kind} {shown(name)} in this file, in the pod's namespace{near}")
+            record.wrong(field, f"no {kind} {shown(name)} in this manifest, in the pod's namespace{near}")
 
     def check_variable(self, record: Record, kind: str, ref: KeyRef) -> None:
         """Report a key that is not there and not optional, or that cannot be an environment variable."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from vmpod.spec import quantity
 from vmpod.spec.containerfields import AMOUNTS, RESIZE_POLICY, RESOURCES
 from vmpod.spec.fields import Table
-from vmpod.spec.model import Resources
+from vmpod.spec.model import Container, Resources, RestartPolicy
 from vmpod.spec.podfields import POD_AMOUNTS, POD_RESOURCES
 from vmpod.spec.reader import Place, Record
 
@@ -68,6 +68,31 @@ def check_limits(place: Place, own: Resources, pod: Resources) -> None:
         if mine and whole and mine > whole:
             limit = place.child("resources").child("limits").child(name)
             limit.wrong("must not be more than the pod's own limit")
+
+
+def check_requests(
+    spec: Record, pod: Resources, *, init_containers: Iterable[Container], containers: Iterable[Container]
+) -> None:
+    """Report what a pod requests for itself if its containers request more together."""
+    given = spec.get("resources")
+    running = [each.resources for each in containers]
+    starting = [(each.resources, each.restart_policy is RestartPolicy.ALWAYS) for each in init_containers]
+    for name, whole in (("cpu", pod.cpu_request), ("memory", pod.memory_request)):
+        request = f"{name}_request"
+        init = [(getattr(each, request) or 0, stays) for each, stays in starting]
+        most = _most(init, sum(getattr(each, request) or 0 for each in running))
+        if given and whole is not None and whole < most:
+            place = given.child("requests").child(name)
+            place.wrong("must not be less than what the containers request together")
+
+
+def _most(init: Iterable[tuple[int, bool]], running: int) -> int:
+    """The most that is requested at once: sidecars stay, other init containers run one after the other."""
+    most = staying = 0
+    for amount, stays in init:
+        most = max(most, staying + amount)
+        staying += amount * stays
+    return max(most, staying + running)
 
 
 def _pair(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from vmpod.spec import names
-from vmpod.spec.containerfields import CAPABILITIES, CONTAINER_SECURITY, SECCOMP
+from vmpod.spec.containerfields import CAPABILITIES, CONTAINER_SECURITY, NO_APPARMOR, SECCOMP
 from vmpod.spec.model import PodSecurity, Security
 from vmpod.spec.podfields import POD_SECURITY, SYSCTL
 from vmpod.spec.reader import Place, Record
@@ -19,6 +20,17 @@ MAX_ID = 2**31 - 1
 _MAX_SYSCTLS = 200
 _SYSCTL = re.compile(r"[a-z0-9]([-_a-z0-9]*[a-z0-9])?([./][a-z0-9]([-_a-z0-9]*[a-z0-9])?)*")
 _PROFILES = ("RuntimeDefault", "Localhost", "Unconfined")
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+
+def check_annotations(annotations: Mapping[str, Place]) -> None:
+    """Refuse what stands for the field appArmorProfile; the API server still takes it for the field.
+
+    The annotations for seccomp mean nothing since Kubernetes 1.27.
+    """
+    for key, place in annotations.items():
+        if key.startswith(_APPARMOR) and place.node.value not in ("unconfined", "", None):
+            place.wrong(f"is not supported: {NO_APPARMOR}")
 
 
 def read_pod_security(spec: Record) -> PodSecurity:

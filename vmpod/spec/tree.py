@@ -121,16 +121,20 @@ def _events(text: str, report: Report) -> Iterator[yaml.Event]:
             # libyaml's newer releases have a limit of their own, and look ahead until they meet it.
             raise report.fatal(line, _TOO_DEEP) from None
         said = ", ".join(part for part in (error.context, error.problem) if part)
-        raise report.fatal(line, f"is not YAML: {said}{_tab_hint(text, line)}") from None
+        raise report.fatal(line, f"is not YAML: {said}{_hint(text, line, said)}") from None
     # The parser in pure Python lets chr() speak where an escape names no character.
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise report.fatal(0, f"is not YAML: {error}") from None
 
 
-def _tab_hint(text: str, line: int) -> str:
+def _hint(text: str, line: int, said: str) -> str:
     lines = text.split("\n")
     here = lines[line - 1] if 0 < line <= len(lines) else ""
-    return " (indent with spaces, not tabs)" if re.match(r" *\t", here) else ""
+    if re.match(r" *\t", here):
+        return " (indent with spaces, not tabs)"
+    # kubectl's parser lets it pass; YAML never had it.
+    quote = "unknown escape character" in said and "\\'" in here
+    return " (a ' needs no backslash between double quotes)" if quote else ""
 
 
 class _Builder:

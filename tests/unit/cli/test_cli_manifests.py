@@ -218,7 +218,7 @@ def test_a_directory_is_one_manifest(vmpod: Vmpod, tmp_path: Path) -> None:
     ]
     assert "other.yml: valid (other)" in vmpod("validate", "-R", directory).out
     done = vmpod("validate", directory / "2-pod.yaml")
-    assert (done.status, "no ConfigMap 'm' in this file" in done.out) == (125, True)
+    assert (done.status, "no ConfigMap 'm' in this manifest" in done.out) == (125, True)
     (tmp_path / "empty").mkdir()
     assert "holds no file whose name ends in .yaml, .yml, .json" in vmpod("validate", tmp_path / "empty").err
 

@@ -73,6 +73,18 @@ SPEC: list[tuple[dict[str, Any], str]] = [
     ({"dnsPolicy": "none"}, "spec.dnsPolicy: must be Default, ClusterFirst, ClusterFirstWithHostNet or None"),
     ({"os": {"name": "windows"}}, "spec.os.name: must be linux: only Linux pods run"),
     (
+        {"nodeSelector": {"disk": "ssd", "kubernetes.io/os": "windows"}},
+        "spec.nodeSelector['kubernetes.io/os']: must be linux: only Linux pods run",
+    ),
+    ({"resources": {"limits": {"pids": 100}}}, "spec.resources.limits.pids: is not supported: processes"),
+    (
+        {
+            "resources": {"limits": {"memory": "1Gi"}},
+            "containers": [container(resources={"limits": {"memory": "2Gi"}, "requests": {"memory": "1Gi"}})],
+        },
+        "spec.containers[0].resources.limits.memory: must not be more than the pod's own limit",
+    ),
+    (
         {"containers": [container(lifecycle={"stopSignal": "SIGUSR1"})]},
         "spec.os: must be given where a container has a stopSignal",
     ),
@@ -135,7 +147,7 @@ SPEC: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"volumes": [{"name": "v", "secret": {"secretName": "t"}}]},
-        "spec.volumes[0].secret.secretName: no Secret 't' in this file",
+        "spec.volumes[0].secret.secretName: no Secret 't' in this manifest",
     ),
     (
         {
@@ -301,7 +313,7 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"envFrom": [{"configMapRef": {"name": "mm"}}]},
-        "envFrom[0].configMapRef.name: no ConfigMap 'mm' in this file, in the pod's namespace; did you",
+        "envFrom[0].configMapRef.name: no ConfigMap 'mm' in this manifest, in the pod's namespace; did you",
     ),
     (
         {"envFrom": [{"prefix": "=", "configMapRef": {"name": "m"}}]},
@@ -376,6 +388,10 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     (
         {"resources": {"requests": {"hugepages-2Mi": "2Mi"}, "limits": {"hugepages-2Mi": "4Mi", "cpu": 1}}},
         "resources.limits.hugepages-2Mi: the limit and the request must be the same",
+    ),
+    (
+        {"securityContext": {"cgroupOptions": {"mountMode": "ReadWrite"}}},
+        "securityContext.cgroupOptions: is not supported: a container reads its cgroup",
     ),
     (
         {"resources": {"limits": {"memroy": "1Gi"}}},
@@ -487,10 +503,50 @@ def test_what_is_asked_of_the_machine(name: str, value: object, expected: str) -
     assert fault.startswith(f"metadata.annotations['vmpod/{name}']: {expected}")
 
 
+def test_profiles_in_annotations_are_refused_as_the_fields_are() -> None:
+    def annotated(value: object) -> dict[str, Any]:
+        key = "container.apparmor.security.beta.kubernetes.io/c"
+        return pod() | {"metadata": {"name": "p", "annotations": {key: value}}}
+
+    assert "is not supported: the guest has no AppArmor profiles" in only(annotated("localhost/tight"))
+    assert only(annotated("runtime/default")).startswith("metadata.annotations['container.apparmor.")
+    assert faults(annotated("unconfined")) == faults(annotated(None)) == []
+
+
+REQUESTS = [
+    # What the pod requests, what its init containers do (s: a sidecar), what its containers do; is it enough?
+    ("200m", [], ["100m", "100m"], True),
+    ("200m", [], ["100m", "101m"], False),
+    ("200m", ["200m", "200m"], ["150m"], True),
+    ("200m", ["201m"], ["10m"], False),
+    ("200m", ["s50m"], ["150m"], True),
+    ("200m", ["s50m"], ["151m"], False),
+    ("200m", ["150m", "s60m"], ["10m"], True),
+    ("200m", ["s60m", "150m"], ["10m"], False),
+    (None, [], ["100m"], True),
+]
+
+
+@pytest.mark.parametrize(("whole", "init", "running", "enough"), REQUESTS)
+def test_a_pod_requests_what_its_containers_do(
+    whole: str | None, init: list[str], running: list[str], enough: bool
+) -> None:
+    def requesting(number: int, amount: str) -> dict[str, Any]:
+        sidecar = {"restartPolicy": "Always"} if amount.startswith("s") else {}
+        resources = {"requests": {"cpu": amount.removeprefix("s")}}
+        return container(name=f"c{number}", resources=resources, **sidecar)
+
+    found = [requesting(number, amount) for number, amount in enumerate([*init, *running])]
+    resources = {"requests": {"cpu": whole}} if whole else {}
+    document = pod(*found[len(init) :], initContainers=found[: len(init)], resources=resources)
+    told = "spec.resources.requests.cpu: must not be less than what the containers request together"
+    assert faults(document) == ([] if enough else [told])
+
+
 def test_references_stay_in_the_namespace() -> None:
     elsewhere = config_map() | {"metadata": {"name": "m", "namespace": "elsewhere"}}
     found = only(pod(container(envFrom=[{"configMapRef": {"name": "m"}}])), elsewhere)
-    assert "no ConfigMap 'm' in this file, in the pod's namespace" in found
+    assert "no ConfigMap 'm' in this manifest, in the pod's namespace" in found
 
 
 def test_names_are_unique() -> None:

@@ -52,6 +52,7 @@ API: list[tuple[Table, str]] = [
         """
         capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot
         readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile
+        cgroupOptions
         """,
     ),
     (
@@ -92,12 +93,14 @@ def test_every_field_of_the_api_is_known(table: Table, names: str) -> None:
 CORE = "io.k8s.api.core.v1."
 GONE = {"workloadRef"}
 """Fields of versions before the newest."""
+COMING = {"cgroupOptions"}
+"""Fields of a version after the newest that has schemas."""
 
 
 def unknown(kind: str, table: Table, path: str, seen: set[tuple[str, str]]) -> Iterator[str]:
     """Paths of fields that the API has and we do not know, or the other way round."""
     properties = definitions()[kind].get("properties", {})
-    for name in sorted(set(properties) ^ set(table.names) - GONE):
+    for name in sorted(set(properties) ^ set(table.names) - GONE - COMING):
         yield f"{path}.{name}"
     for name in set(properties) & set(table.names):
         inner, of = inside(table, name), type_of(properties[name])

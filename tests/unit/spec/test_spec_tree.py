@@ -89,6 +89,8 @@ def test_lines_are_those_of_the_keys() -> None:
         ("a: &x 1\n---\nb: *x", "x.yaml:3:"),
         ("a: b\n\tc: d", "x.yaml:2: is not YAML: "),
         ("a: b\n\tc: d", "(indent with spaces, not tabs)"),
+        ('b: 1\na: "it\\\'s"', "x.yaml:2: is not YAML: "),
+        ('a: "it\\\'s"', "(a ' needs no backslash between double quotes)"),
         ("a: [", "is not YAML"),
         ("a: 1\nb: \x07", "x.yaml:2: YAML does not allow the character U+0007"),
         ("a: \ud800", "YAML does not allow the character U+D800"),
