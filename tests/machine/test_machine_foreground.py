@@ -153,9 +153,10 @@ def test_out_of_memory(vmpod: Vmpod, pods: Pods) -> None:
     assert (last["exitCode"], last["reason"]) == (137, "OOMKilled")
 
 
-def test_out_of_memory_is_the_pods_exit_status(pods: Pods) -> None:
-    """137, as for every process that SIGKILL ended."""
-    greedy = container("greedy", "tail -c 100m /dev/zero", resources={"limits": {"memory": "24Mi"}})
+@pytest.mark.parametrize("script", ["tail -c 100m /dev/zero", "dd if=/dev/zero of=/dev/null bs=1G count=1"])
+def test_out_of_memory_is_the_pods_exit_status(pods: Pods, script: str) -> None:
+    """137, as for every process that SIGKILL ended, also if it asks at once for more than the machine has."""
+    greedy = container("greedy", script, resources={"limits": {"memory": "24Mi"}})
     pods.run(pod("oom-once", greedy), status=137)
 
 

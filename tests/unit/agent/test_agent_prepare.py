@@ -38,6 +38,7 @@ def described(operations: Any) -> list[str]:
 def test_what_every_machine_needs() -> None:
     assert described(prepare.bare()) == [
         "configure lo with 127.0.0.1/8",
+        "set /proc/sys/vm/overcommit_memory to 1",
         "set /sys/block/vde/queue/write_cache to write through",
     ]
 

@@ -34,6 +34,9 @@ _SHARE_OPTIONS = "trans=virtio,version=9p2000.L,msize=131072,cache=none,access=c
 def bare() -> Iterator[Operation]:
     """What every machine needs, whatever its pod."""
     yield Interface("lo", "127.0.0.1", 8, "")
+    # As a kubelet has it: cgroups limit what is used. By default the kernel would refuse what is asked for at
+    # once and is more than the machine has, which is little.
+    yield KernelSetting("/proc/sys/vm/overcommit_memory", "1")
     # Nothing is gained by asking the host to flush its own cache: it outlives us.
     yield KernelSetting(
         f"/sys/block/{layout.JOURNAL_DISK.rpartition('/')[2]}/queue/write_cache", "write through"
