@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 from vmpod.spec import containerfields, podfields, volumefields, workloadfields
+from vmpod.spec.clusterkinds import CLUSTER_KINDS
 from vmpod.spec.fields import Field, Table
 from vmpod.spec.proofs import PROOFS
 
@@ -35,13 +36,13 @@ The last column names a test that would fail if the field did not do what it sho
 
 def markdown() -> str:
     """The whole document."""
-    return _HEAD + "".join(_section(table) for table in TABLES)
+    return _HEAD + "".join(_section(table) for table in TABLES) + _section(CLUSTER_KINDS, column="kind")
 
 
-def _section(table: Table) -> str:
+def _section(table: Table, *, column: str = "field") -> str:
     proofs = proofs_of(table.title)
     rows = "".join(_row(field, proofs.get(field.name, "")) for field in table.fields)
-    return f"\n## {table.title}\n\n| field | | | proven by |\n|---|---|---|---|\n{rows}"
+    return f"\n## {table.title}\n\n| {column} | | | proven by |\n|---|---|---|---|\n{rows}"
 
 
 def proofs_of(title: str) -> dict[str, str]:

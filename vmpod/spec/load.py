@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from vmpod.errors import ManifestError, Problem
+from vmpod.spec.clusterkinds import pass_over
 from vmpod.spec.data import read_config_map, read_secret
 from vmpod.spec.fields import Table
 from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata
@@ -58,12 +59,14 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
     pods = _pods(making, config_maps, secrets)
     problems = [problem for context in contexts for problem in context.in_order()]
     if not making and not problems:
-        problems = [Problem(context.source, 0, "", "holds no Pod") for context in contexts[:1]]
+        beside = any(found.values())
+        told = "holds no Pod" + ", only what pods use: give it together with their manifest" * beside
+        problems = [Problem(context.source, 0, "", told) for context in contexts[:1]]
     if problems:
         raise ManifestError(problems)
     namespaces = {pod.namespace for pod in pods}
     return Manifest(
-        pods=pods,
+        pods=_with_notes(pods, contexts),
         config_maps=_seen_from(namespaces, config_maps),
         secrets=_seen_from(namespaces, secrets),
         owners=frozenset(owner_of(kind, record) for kind, record in making if kind in WORKLOADS),
@@ -100,7 +103,8 @@ def _kind(place: Place) -> str:
     if not kind or not version:
         return ""
     if kind not in _KINDS:
-        fields["kind"].wrong(_unknown_kind(kind))
+        if not pass_over(place, kind, version):
+            fields["kind"].wrong(_unknown_kind(kind))
         return ""
     wanted = "apps/v1" if kind in WORKLOADS else "v1"
     if version != wanted:
@@ -147,6 +151,12 @@ def _pods(
             pods.append(replace(pod, notes=notes, source=context.source))
             notes = ()
     return tuple(pods)
+
+
+def _with_notes(pods: tuple[Pod, ...], contexts: list[Context]) -> tuple[Pod, ...]:
+    """Give what was noted in files that have no pod to the first pod."""
+    left = tuple(f"{note} ({context.source})" for context in contexts for note in context.notes)
+    return (replace(pods[0], notes=pods[0].notes + left), *pods[1:]) if pods else ()
 
 
 def _made(kind: str, record: Record, references: References) -> list[Pod]:

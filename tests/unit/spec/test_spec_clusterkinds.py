@@ -1,0 +1,79 @@
+"""Documents that only mean something to a cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.spec.manifests import config_map, faults, pod, read, read_pod
+from vmpod.errors import ManifestError
+from vmpod.spec.load import load_all
+
+
+def document(kind: str, version: str = "v1", **fields: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": "web"}} | fields
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (document("Service", spec={"ports": [{"port": 80}]}), "the Service 'web' has no effect: pods are"),
+        (document("Namespace"), "the Namespace 'web' has no effect: a namespace"),
+        (document("Role", "rbac.authorization.k8s.io/v1"), "the Role 'web' has no effect: there is no API"),
+        (
+            document("PodDisruptionBudget", "policy/v1"),
+            "the PodDisruptionBudget 'web' has no effect: nothing",
+        ),
+        (document("ServiceAccount", metadata=None), "the ServiceAccount has no effect: there is"),
+        (document("ServiceAccount", metadata={"name": 5}), "the ServiceAccount has no effect: there is"),
+    ],
+)
+def test_what_is_passed_over_is_said(other: dict[str, Any], told: str) -> None:
+    (note,) = read_pod(other, pod()).notes
+    assert note.startswith(told)
+    (note,) = read_pod({"apiVersion": "v1", "kind": "List", "items": [pod(), other]}).notes
+    assert note.startswith(told)
+
+
+def test_it_is_said_once_and_of_its_file() -> None:
+    texts = [
+        ('{"apiVersion": "v1", "kind": "Namespace"}', "first.yaml"),
+        (f"{pod()}", "pods.yaml"),
+        (f"{pod() | {'metadata': {'name': 'q'}}}", "more.yaml"),
+        ('{"apiVersion": "v1", "kind": "Service"}', "last.yaml"),
+    ]
+    found = load_all(texts).pods
+    assert [[note.rpartition(" ")[2] for note in each.notes] for each in found] == [
+        ["(first.yaml)", "(last.yaml)"],
+        [],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (
+            document("NetworkPolicy", "networking.k8s.io/v1"),
+            "kind: NetworkPolicy is not supported: nothing would",
+        ),
+        (document("LimitRange"), "kind: LimitRange is not supported: write what"),
+        (
+            document("ReplicationController"),
+            "kind: ReplicationController is not supported: write a ReplicaSet",
+        ),
+        # Kinds of other groups have the same names.
+        (document("Service", "serving.knative.dev/v1"), "kind: 'Service' is not supported: only Pod"),
+        (document("Role", "v1"), "kind: 'Role' is not supported: only Pod"),
+    ],
+)
+def test_what_would_change_the_pods_is_refused(other: dict[str, Any], told: str) -> None:
+    (fault,) = faults(other, pod())
+    assert fault.startswith(told)
+
+
+def test_pods_are_needed_all_the_same() -> None:
+    with pytest.raises(ManifestError, match=r"holds no Pod$"):
+        read(document("Service"))
+    with pytest.raises(ManifestError, match="holds no Pod, only what pods use"):
+        read(config_map(), document("Service"))
