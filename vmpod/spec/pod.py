@@ -9,7 +9,18 @@ from vmpod.spec.containers import read_container
 from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped, sub_path_fault
 from vmpod.spec.facts import VARIABLES, Facts
 from vmpod.spec.metadata import Metadata
-from vmpod.spec.model import Container, EmptyDir, Pod, PodSecurity, Port, Resources, RestartPolicy, Volume
+from vmpod.spec.model import (
+    Container,
+    EmptyDir,
+    Lifecycle,
+    Pod,
+    PodSecurity,
+    Port,
+    Resources,
+    RestartPolicy,
+    SleepAction,
+    Volume,
+)
 from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
 from vmpod.spec.podfields import OS, POD_SPEC
 from vmpod.spec.reader import Place, Record
@@ -36,6 +47,8 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
     resources = read_pod_resources(spec)
     host_network = spec.boolean("hostNetwork")
     volumes = _volumes(spec, references)
+    grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
+    grace = _DEFAULT_GRACE if grace is None else grace
     init_containers, containers = _containers(
         spec,
         references,
@@ -44,11 +57,11 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         _likely(metadata),
         resources=resources,
         host_network=host_network,
+        grace=grace,
     )
     check_requests(spec, resources, init_containers=init_containers, containers=containers)
     _check_os(spec, [*init_containers, *containers])
     _check_huge_pages(spec, volumes, [*init_containers, *containers])
-    grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
     policies = tuple(policy.value for policy in RestartPolicy)
     return Pod(
         name=metadata.name,
@@ -59,7 +72,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         containers=tuple(containers),
         volumes=volumes,
         restart_policy=RestartPolicy(spec.choice("restartPolicy", policies, RestartPolicy.ALWAYS.value)),
-        termination_grace_period_seconds=_DEFAULT_GRACE if grace is None else grace,
+        termination_grace_period_seconds=grace,
         active_deadline_seconds=spec.integer("activeDeadlineSeconds", 1, MAX_ID),
         **asdict(read_naming(spec, metadata)),
         host_aliases=read_host_aliases(spec),
@@ -95,6 +108,7 @@ def _containers(
     *,
     resources: Resources,
     host_network: bool,
+    grace: int,
 ) -> tuple[list[Container], list[Container]]:
     taken: set[str] = set()
     bound: dict[tuple[str, int], set[str]] = {}
@@ -119,6 +133,7 @@ def _containers(
             _check_environment(place, container, references, facts)
             _check_volume_names(place, container, volumes)
             check_limits(place, container.resources, resources)
+            _check_sleeps(place, container.lifecycle, grace)
             containers.append(container)
     given = spec.get("containers")
     if given is None or given.node.value == ():
@@ -143,6 +158,14 @@ def _likely(metadata: Metadata) -> Facts:
     }
     fields |= dict.fromkeys(VARIABLES, "x")
     return Facts(fields, metadata.labels, metadata.annotations)
+
+
+def _check_sleeps(place: Place, lifecycle: Lifecycle, grace: int) -> None:
+    """A hook must not sleep for longer than the pod has time to end."""
+    for field, hook in (("postStart", lifecycle.post_start), ("preStop", lifecycle.pre_stop)):
+        if isinstance(hook, SleepAction) and hook.seconds > grace:
+            seconds = place.child("lifecycle").child(field).child("sleep").child("seconds")
+            seconds.wrong(f"must be at most {grace}, the pod's terminationGracePeriodSeconds")
 
 
 def _check_volume_names(place: Place, container: Container, volumes: frozenset[str]) -> None:

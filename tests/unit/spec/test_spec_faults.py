@@ -73,6 +73,10 @@ SPEC: list[tuple[dict[str, Any], str]] = [
     ({"dnsPolicy": "none"}, "spec.dnsPolicy: must be Default, ClusterFirst, ClusterFirstWithHostNet or None"),
     ({"os": {"name": "windows"}}, "spec.os.name: must be linux: only Linux pods run"),
     (
+        {"containers": [container(lifecycle={"preStop": {"sleep": {"seconds": 31}}})]},
+        "spec.containers[0].lifecycle.preStop.sleep.seconds: must be at most 30, the pod's termination",
+    ),
+    (
         {"nodeSelector": {"disk": "ssd", "kubernetes.io/os": "windows"}},
         "spec.nodeSelector['kubernetes.io/os']: must be linux: only Linux pods run",
     ),
