@@ -35,12 +35,13 @@ def read_metadata(document: Record) -> Metadata:
     record = place.record(METADATA) if place else None
     if record is None:
         return Metadata()
+    annotations = _entries(record, "annotations")
     return Metadata(
         name=record.text("name", names.dns_subdomain, required=True),
         namespace=record.text("namespace", names.dns_label, default=DEFAULT_NAMESPACE),
         labels=_texts(_entries(record, "labels"), names.label_value),
-        annotations=_annotations(record),
-        machine=read_machine(_entries(record, "annotations")),
+        annotations=_annotations(record, annotations),
+        machine=read_machine(annotations),
     )
 
 
@@ -49,17 +50,17 @@ def read_template_metadata(template: Record, owner: Metadata) -> Metadata:
     record = template.record("metadata", METADATA)
     if record is None:
         return Metadata(owner.name, owner.namespace)
+    annotations = _entries(record, "annotations")
     return Metadata(
         name=owner.name,
         namespace=owner.namespace,
         labels=_texts(_entries(record, "labels"), names.label_value),
-        annotations=_annotations(record),
-        machine=read_machine(_entries(record, "annotations")),
+        annotations=_annotations(record, annotations),
+        machine=read_machine(annotations),
     )
 
 
-def _annotations(record: Record) -> dict[str, str]:
-    entries = _entries(record, "annotations")
+def _annotations(record: Record, entries: Mapping[str, Place]) -> dict[str, str]:
     check_annotations(entries)
     annotations = _texts(entries)
     if sum(len(key) + len(value.encode()) for key, value in annotations.items()) > _MAX_ANNOTATIONS:

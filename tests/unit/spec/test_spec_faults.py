@@ -458,6 +458,10 @@ OBJECTS: list[tuple[dict[str, Any], str]] = [
     ),
     (config_map() | {"metadata": {}}, "metadata.name: is required"),
     (
+        config_map() | {"metadata": {"name": "p", "annotations": ["a"]}},
+        "metadata.annotations: must be a mapping, not a list",
+    ),
+    (
         config_map() | {"metadata": {"name": "p", "namespace": "a.b"}},
         "metadata.namespace: 'a.b' must be at most 63",
     ),
