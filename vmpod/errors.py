@@ -202,6 +202,14 @@ def from_system(error: OSError) -> VmpodError:
     return SystemCallError(str(error), hint="`vmpod --debug ...` tells where it comes from")
 
 
+DOCTOR = "`vmpod doctor`"
+
+
+def mending(check: str, *mend: str) -> str:
+    """A hint: what mends something that the host lacks, and the check of `vmpod doctor` that tells more."""
+    return "\n".join([*mend, f"{DOCTOR} makes this check, '{check}', and all others"])
+
+
 def disk_full(message: str) -> DiskFullError:
     """The error for a host without space."""
     return DiskFullError(

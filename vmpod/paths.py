@@ -50,6 +50,16 @@ class Paths:
         return self.data / "seccomp"
 
     @property
+    def libvirt_cache(self) -> Path:
+        """What libvirt has learned about QEMU, for all of its embedded drivers."""
+        return self.data / "libvirt-cache"
+
+    @property
+    def verdict(self) -> Path:
+        """Whether KVM runs guests here, as it was last tried."""
+        return self.data / "kvm.json"
+
+    @property
     def pods(self) -> Path:
         """One directory a pod, named by the pod's key."""
         return self.state / "pods"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal as signals  # run's own word is for what ends a command
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import BinaryIO
 
 from vmpod.errors import CommandError, HostError, MissingProgramError, disk_full
 from vmpod.log import logger
+from vmpod.packages import install
 
 Argument = str | os.PathLike[str]
 
@@ -32,17 +34,6 @@ _PASSED = {
 # What a program says for ENOSPC and EDQUOT in the C locale.
 _FULL = ("No space left on device", "Disk quota exceeded")
 
-# The package that holds a command, where its name does not say so.
-_PACKAGES = {
-    "mkfs.ext4": "e2fsprogs",
-    "qemu-system-x86_64": "qemu-system-x86",
-    "sqfs2tar": "squashfs-tools-ng",
-    "sqfstar": "squashfs-tools",
-    "mksquashfs": "squashfs-tools",
-    "newuidmap": "uidmap",
-    "setpriv": "util-linux",
-}
-
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for a host command: the few variables that matter, C messages, and extra."""
@@ -54,11 +45,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def missing(program: str) -> HostError:
     """The error for a program that is not installed."""
-    package = _PACKAGES.get(program, program)
-    return MissingProgramError(
-        f"the program {program!r} is not installed",
-        hint=f"install it (on Debian: apt-get install {package})",
-    )
+    return MissingProgramError(f"the program {program!r} is not installed", hint="\n".join(install(program)))
 
 
 # We may die before setpriv has asked for the signal: the shell, which comes after, then has another parent.
@@ -74,6 +61,11 @@ def _dying_with_us(
     found = [*namespace, program, *words[1:]]
     setpriv = _which("setpriv", env)
     return [setpriv, "--pdeathsig", signal, "--", "/bin/sh", "-c", _IF_PARENT, str(os.getpid()), *found]
+
+
+def which(program: str) -> str:
+    """Where a program is, as host commands find it. Raises MissingProgramError."""
+    return _which(program, environment())
 
 
 def _which(program: str, env: Mapping[str, str]) -> str:
@@ -97,28 +89,39 @@ def run(
 ) -> bytes:
     """Run a host command to its end and return what it wrote to stdout.
 
-    timeout: seconds, or None to wait for ever.
+    timeout: seconds, or None to wait for ever; then the command is killed, and what it has started with it.
     Raises HostError if the program is missing, CommandError if it fails or takes too long.
     """
     words = [os.fspath(word) for word in argv]
     logger.debug("run: %s", shlex.join(words))
     variables = environment(env)
-    try:
-        done = subprocess.run(
-            _dying_with_us(words, variables),
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            env=variables,
-            cwd=cwd,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CommandError(f"{shlex.join(words)}: no end after {timeout:g} seconds") from None
-    if done.returncode != 0:
-        raise failed(words, done.returncode, done.stderr)
-    return done.stdout
+    with subprocess.Popen(
+        _dying_with_us(words, variables),
+        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        cwd=cwd,
+        process_group=None if timeout is None else 0,
+    ) as process:
+        try:
+            out, said = process.communicate(input, timeout)
+        except subprocess.TimeoutExpired:
+            _end(process, family=True)
+            raise CommandError(f"{shlex.join(words)}: no end after {timeout:g} seconds") from None
+        except BaseException:
+            _end(process, family=timeout is not None)
+            raise
+    if process.returncode != 0:
+        raise failed(words, process.returncode, said)
+    return out
+
+
+def _end(process: subprocess.Popen[bytes], *, family: bool) -> None:
+    """Kill a command. family: it leads a group of processes, and what it has started goes with it."""
+    if family and process.poll() is None:
+        os.killpg(process.pid, signals.SIGKILL)
+    process.kill()
 
 
 def popen(

@@ -10,7 +10,6 @@ import yaml
 
 from tests.machine.harness import Vmpod
 from tests.machine.manifests import container, pod, secret, text
-from vmpod.hypervisor.accelerator import kvm_fault
 
 
 def test_unknown_field(vmpod: Vmpod, tmp_path: Path) -> None:
@@ -78,16 +77,3 @@ def test_plan_touches_nothing(vmpod: Vmpod, tmp_path: Path) -> None:
     assert "<name>vmpod-planned</name>" in domain
     assert "much-too-secret" not in elsewhere("plan", "-o", "json", str(manifest)).text
     assert list(tmp_path.iterdir()) == [manifest]
-
-
-def test_kvm_that_cannot_run_guests(vmpod: Vmpod) -> None:
-    """An explicit wish fails with the reason, and does not hang."""
-    if kvm_fault(Path("/dev/kvm"), Path("/proc/cpuinfo")) is None:
-        pytest.skip("KVM runs guests here")
-    done = vmpod("run", "--accel", "kvm", "-", input=text(pod("no", container("m", "true"))), status=125)
-    assert "KVM cannot be used: " in done.errors
-    assert vmpod.leftovers() == []
-    told = Vmpod(vmpod.home, environment={"VMPOD_ACCEL": ""})(
-        "plan", "-", input=text(pod("p", container("m", "true")))
-    )
-    assert "accelerator: tcg" in told.text

@@ -63,7 +63,7 @@ def user(vmpod: Vmpod) -> Iterator[User]:
             found = _user(pwd.getpwuid(os.geteuid()).pw_name, home, Vmpod(home))
         else:
             _add_user("vmpodtest", home)
-            found = _user("vmpodtest", home, _readable(top))
+            found = _user("vmpodtest", home, readable(top))
         try:
             _give_images(found, vmpod, top)
             yield found
@@ -89,7 +89,7 @@ def _add_user(name: str, home: Path) -> None:
     assert f"{name}:" in Path("/etc/subuid").read_text()
 
 
-def _readable(top: Path) -> Vmpod:
+def readable(top: Path) -> Vmpod:
     """The command from a copy that everybody can read: root's own may be out of reach."""
     checkout = top / "checkout"
     for name in ("vmpod", "images"):

@@ -22,6 +22,7 @@ LAYERS: list[set[str]] = [
     {"__main__"},
     {"cli"},
     {"runtime"},
+    {"doctor"},
     {"template"},
     {"client", "hypervisor", "oci", "guestimage", "state"},
     {"plan"},
@@ -30,7 +31,7 @@ LAYERS: list[set[str]] = [
     {"tar"},
     {"stopwatch"},
     {"lock", "process", "files", "run", "paths", "progress", "removable", "text"},
-    {"errors", "log"},
+    {"errors", "log", "packages"},
     {"__init__"},
 ]
 

@@ -75,13 +75,31 @@ def boot_timeout_option(command: F) -> F:
 
 
 def chosen_accelerator(accel: str, *, quiet: bool) -> Accelerator:
-    """What --accel comes to; a choice that needs a reason is explained on stderr. Raises as choose()."""
-    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
+    """What --accel comes to, for a start; a choice that needs a reason is explained on stderr.
 
-    choice = choose(accel)
+    KVM that looks well is tried once, which builds the guest image if there is none; see doctor/trial.py.
+    Raises as choose(), and VmpodError if the guest image cannot be built.
+    """
+    from vmpod.cli.progress import progress  # noqa: PLC0415
+    from vmpod.doctor.trial import Trial  # noqa: PLC0415
+    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
+    from vmpod.hypervisor.verdict import Verdicts  # noqa: PLC0415
+
+    found, shown = runtime(), progress(quiet=quiet)
+    trial = Trial(Verdicts(found.paths.verdict), lambda: found.guests.ensure(shown), progress=shown)
+    choice = choose(accel, trial)
     if choice.reason and not quiet:
         click.echo(f"vmpod: {choice.reason}", err=True)
     return choice.accelerator
+
+
+def likely_accelerator(accel: str) -> Accelerator:
+    """What --accel comes to as far as it is known: nothing is tried. Raises as choose()."""
+    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
+    from vmpod.hypervisor.verdict import Verdicts  # noqa: PLC0415
+
+    verdicts = Verdicts(default_paths().verdict)
+    return choose(accel, lambda _now: verdicts.recall()).accelerator
 
 
 def for_each(names: Iterable[str], action: Callable[[str], None]) -> int:

@@ -59,10 +59,11 @@ _COMMANDS = {
     "image": "Manage container images.",
     "template": "Manage templates: frozen machines that pods begin as, in place of booting.",
     "guest": "Manage the guest image that every machine boots.",
+    "doctor": "Check what a run needs of the host, and say how to mend it.",
     "completion": "Print a script that lets a shell complete vmpod.",
     "version": "Show versions.",
 }
-_STARTING = {"run", "apply", "start", "restart", "fork", "restore"}
+_STARTING = {"run", "apply", "start", "restart", "fork", "restore", "doctor"}
 """Those that start machines: so much time that importing their modules and libvirt's go on side by side."""
 
 _ALONE = object()

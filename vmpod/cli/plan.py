@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmpod.cli import render
-from vmpod.cli.common import accelerator_option, connect_option, runtime
+from vmpod.cli.common import accelerator_option, connect_option, likely_accelerator, runtime
 from vmpod.cli.listing import Output, OutputType
 from vmpod.cli.manifest import read
 
@@ -32,7 +32,6 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     Nothing is pulled, built, written or started. Values of Secrets are not in a plan.
     """
-    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
     from vmpod.hypervisor.domain import domain_xml  # noqa: PLC0415
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
     from vmpod.plan.network import parse_publish  # noqa: PLC0415
@@ -42,7 +41,7 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     manifest, source = read(file, name=name)
     options = Options(
-        accelerator=choose(accel).accelerator,
+        accelerator=likely_accelerator(accel),
         uri=check_uri(uri),
         publish=tuple(map(parse_publish, publish)),
         source=source,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from vmpod.cli import removed, render
-from vmpod.cli.common import accelerator_option, for_each, runtime
+from vmpod.cli.common import accelerator_option, chosen_accelerator, for_each, runtime
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter
 from vmpod.cli.moments import checked, size
 from vmpod.cli.progress import progress
@@ -45,12 +45,11 @@ def create(memory: int, cpus: int, shares: int, quiet: bool, accel: str) -> None
 
     `vmpod run` has it made in the background when it boots a pod for want of a template.
     """
-    from vmpod.hypervisor.accelerator import choose  # noqa: PLC0415
     from vmpod.runtime.templates import bare_machine, make  # noqa: PLC0415
 
     found, shown = runtime(), progress(quiet=quiet)
     with found.guests.using():
-        machine = bare_machine(found, choose(accel).accelerator, memory, cpus, shares, shown)
+        machine = bare_machine(found, chosen_accelerator(accel, quiet=True), memory, cpus, shares, shown)
         click.echo(make(found, machine, shown).key)
 
 

@@ -1,21 +1,23 @@
 """KVM where it really runs guests, else emulation with an honest reason.
 
-That /dev/kvm opens proves little: inside some virtual machines it is offered by a hypervisor that
-cannot run a guest kernel. So the processor has to say that it can virtualize, as well.
+What is asked, in this order, until one says no: the device (kvm.py), the processor's flags, and what became
+of a guest that was tried (verdict.py). A guest is tried only where all else looks well, or KVM was demanded;
+a verdict that is known counts for more than the flags.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from vmpod.errors import KvmError, UsageError
+from vmpod.errors import KvmError, UsageError, mending
+from vmpod.hypervisor.kvm import CPUINFO, DEVICE, NOT_OFFERED, OFFER, Fault, device_fault, virtualization
+from vmpod.hypervisor.verdict import Verdict
 from vmpod.plan.model import Accelerator
 
-_KVM_GET_API_VERSION = 0xAE00
-_KVM_API_VERSION = 12
+Trial = Callable[[bool], Verdict | None]
+"""Tells what became of a guest under KVM, None if that is not known; True: find out, if it is not."""
 
 
 @dataclass(frozen=True)
@@ -26,50 +28,40 @@ class Choice:
     reason: str = ""
 
 
-def choose(wanted: str, *, device: Path = Path("/dev/kvm"), cpuinfo: Path = Path("/proc/cpuinfo")) -> Choice:
+def choose(wanted: str, trial: Trial, *, device: Path = DEVICE, cpuinfo: Path = CPUINFO) -> Choice:
     """Decide for 'auto', 'kvm' or 'tcg'. Raises UsageError, and KvmError if KVM was demanded in vain."""
     if wanted == "tcg":
         return Choice("tcg")
     if wanted not in ("auto", "kvm"):
         raise UsageError(f"no accelerator is called {wanted!r}", hint="use auto, kvm or tcg")
-    fault = kvm_fault(device, cpuinfo)
+    fault = kvm_fault(trial, demanded=wanted == "kvm", device=device, cpuinfo=cpuinfo)
     if fault is None:
         return Choice("kvm")
-    message, hint = fault
     if wanted == "kvm":
-        raise KvmError(f"KVM cannot be used: {message}", hint=hint)
-    return Choice("tcg", f"software emulation, many times slower than KVM: {message} ({hint})")
+        raise KvmError(f"KVM cannot be used: {fault.reason}", hint=mending("kvm", *fault.mend))
+    return Choice(
+        "tcg", f"software emulation, many times slower than KVM: {fault.reason} ({'; '.join(fault.mend)})"
+    )
 
 
-def kvm_fault(device: Path, cpuinfo: Path) -> tuple[str, str] | None:
-    """Why KVM will not run a guest, and what to do about it; None if it will."""
-    if not device.exists():
-        return (
-            f"{device} does not exist",
-            "enable virtualization in the firmware, and load kvm_intel or kvm_amd",
-        )
-    if not _virtualizes(cpuinfo):
-        return (
-            "the processor does not offer virtualization (neither vmx nor svm)",
-            "enable nested virtualization on the outer host",
-        )
+def kvm_fault(
+    trial: Trial, *, demanded: bool = False, device: Path = DEVICE, cpuinfo: Path = CPUINFO
+) -> Fault | None:
+    """Why KVM will not run a guest, None if it will. demanded: try one even where the flags say no."""
+    if fault := device_fault(device, cpuinfo):
+        return fault
+    offered = _offered(cpuinfo)
+    verdict = trial(offered or demanded)
+    if verdict is None:
+        return None if offered else Fault("unusable", NOT_OFFERED, (OFFER,))
+    if verdict.runs:
+        return None
+    reason = f"{device} opens, but runs no guest: {verdict.told}"
+    return Fault("unusable", reason if offered else f"{reason}; {NOT_OFFERED}", (OFFER,))
+
+
+def _offered(cpuinfo: Path) -> bool:
     try:
-        fd = os.open(device, os.O_RDWR | os.O_CLOEXEC)
-    except PermissionError:
-        return f"{device} may not be opened by this user", "add the user to the group kvm, and log in again"
-    except OSError as error:
-        return f"{device} cannot be opened: {error.strerror}", "load kvm_intel or kvm_amd"
-    try:
-        version = fcntl.ioctl(fd, _KVM_GET_API_VERSION)
-    except OSError as error:
-        return f"{device} does not answer: {error.strerror}", "look at the kernel's log"
-    finally:
-        os.close(fd)
-    return None if version == _KVM_API_VERSION else (f"KVM has API version {version}", "update the kernel")
-
-
-def _virtualizes(cpuinfo: Path) -> bool:
-    for line in cpuinfo.read_text().splitlines():
-        if line.startswith("flags"):
-            return bool({"vmx", "svm"} & set(line.split()))
-    return False
+        return bool(virtualization(cpuinfo))
+    except OSError:
+        return False  # a host without /proc: the device, and the trial, have to tell

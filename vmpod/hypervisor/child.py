@@ -10,17 +10,20 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
+import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
-from vmpod.errors import HypervisorError, VmpodError
+from vmpod.errors import HypervisorError, TimeoutExpiredError, VmpodError
 from vmpod.hypervisor import ahead
 from vmpod.hypervisor.base import Copies, Hypervisor, Moment, Started, nothing
+from vmpod.hypervisor.binding import importing
 from vmpod.plan.model import Frozen, Machine
 
 T = TypeVar("T")
@@ -42,6 +45,14 @@ class Driver:
     uri: str
     root: Path
     cache: Path
+
+
+def try_to_open(driver: Driver, *, timeout: float) -> str:
+    """Open a driver, close it again, and return libvirt's version. timeout: seconds.
+
+    Raises HypervisorError, HostError, TimeoutExpiredError.
+    """
+    return in_child_within(timeout, _open, driver)
 
 
 class ChildHypervisor:
@@ -92,14 +103,25 @@ def _start(tell: Tell, driver: Driver, machine: Machine) -> tuple[int, Started]:
         return opened, found.start(machine, tell)
 
 
+def _open(_tell: Tell, driver: Driver) -> str:
+    # libvirt writes what is wrong to stderr, too, before anybody can ask it not to.
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, 2)
+    with _connection(driver):
+        from vmpod.hypervisor.connection import version  # noqa: PLC0415 - never in the parent
+
+        return version()
+
+
 def _do(_tell: Tell, /, driver: Driver, method: str, *arguments: object, **named: object) -> None:
     with _connection(driver) as found:
         getattr(found, method)(*arguments, **named)
 
 
 def _connection(driver: Driver) -> AbstractContextManager[Hypervisor]:
-    from vmpod.hypervisor import embedded  # noqa: PLC0415 - never in the parent
-    from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415
+    with importing():
+        from vmpod.hypervisor import embedded  # noqa: PLC0415 - never in the parent
+        from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415
 
     uri = driver.uri or embedded.prepare_root(driver.root, driver.cache)
     embedded.start_event_loop()
@@ -120,7 +142,44 @@ def in_child(
     work: gets a function first that tells this process something meanwhile: heard() is called with it, and if
     it raises, the child's next word fails. Raises ChildDiedError if the child dies.
     """
-    pid, answers, ask = ahead.take()
+    return _asked(ahead.take(), work, heard, arguments, named)
+
+
+def in_child_within(
+    seconds: float, work: Callable[Concatenate[Tell, P], T], *arguments: P.args, **named: P.kwargs
+) -> T:
+    """As in_child(), for a call that may hang. Raises TimeoutExpiredError, and then the child is killed."""
+    child = ahead.take()
+    pidfd = os.pidfd_open(child[0])
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, end)
+    timer.start()
+    try:
+        return _asked(child, work, nothing, arguments, named)
+    except ChildDiedError:
+        if late.is_set():
+            raise TimeoutExpiredError(f"libvirt did not answer within {seconds:g} s") from None
+        raise
+    finally:
+        timer.cancel()
+        timer.join()
+        os.close(pidfd)
+
+
+def _asked(
+    child: ahead.Child,
+    work: Callable[..., T],
+    heard: Callable[..., None],
+    arguments: tuple[object, ...],
+    named: Mapping[str, object],
+) -> T:
+    pid, answers, ask = child
     try:
         with os.fdopen(ask, "wb") as out, os.fdopen(answers, "rb") as stream:
             # That it has ended already, the answer tells.

@@ -152,6 +152,12 @@ class LibvirtHypervisor:
             )
 
 
+def version() -> str:
+    """libvirt's, as in '9.0.0'."""
+    number: int = libvirt.getVersion()
+    return f"{number // 10**6}.{number // 1000 % 1000}.{number % 1000}"
+
+
 class _Laps:
     """What follows one another, timed."""
 

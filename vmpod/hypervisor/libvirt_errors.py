@@ -13,11 +13,14 @@ from vmpod.errors import (
     HostError,
     HostMemoryError,
     HypervisorError,
+    MissingProgramError,
     QemuEndedError,
     VmpodError,
     disk_full,
+    mending,
 )
 from vmpod.log import logger
+from vmpod.packages import LIBVIRT_DAEMON, LIBVIRT_DRIVER, as_root, install
 
 _CONFLICTS = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_DOM_EXIST)
 
@@ -41,6 +44,32 @@ def _qemu_ended(what: str, message: str) -> VmpodError:
     )
 
 
+def _half_installed(code: int, message: str, what: str) -> VmpodError | None:
+    """What of libvirt is not there, or not for this user; None if that is not it."""
+    if lacking := _USER.search(message):
+        # Root's driver insists on its default user, whatever user its settings name.
+        told = f"libvirt wants the system user {lacking[1]} to exist, and it does not"
+        others = (f"or: {line}" for line in install(LIBVIRT_DAEMON))
+        return HostError(told, hint=mending("libvirt", as_root(_ADD_USER.format(lacking[1])), *others))
+    if code == libvirt.VIR_ERR_NO_CONNECT and "qemu:///embed" in message:
+        told = f"{what}: libvirt's QEMU driver is not installed"
+        return MissingProgramError(told, hint=mending("libvirt", *install(LIBVIRT_DRIVER)))
+    if "Failed to create state dir" in message:
+        mend = "set HOME to a directory of this user's: libvirt keeps files there"
+        return HostError(f"{what}: {message}", hint=mending("libvirt", mend))
+    if "Failed to connect socket" in message:
+        join = (as_root("usermod --append --groups libvirt USER") + "  # then log in again",)
+        begin = (*install(LIBVIRT_DAEMON), as_root("systemctl start libvirtd"))
+        mends = join if "Permission denied" in message else begin
+        return HypervisorError(f"{what}: {message}", hint=mending("connect", *mends))
+    return None
+
+
+# Of Debian's libvirt, or Fedora's.
+_USER = re.compile("Failed to parse user '(libvirt-qemu|qemu)'")
+_ADD_USER = "useradd --system --user-group --home-dir /var/lib/libvirt --shell /usr/sbin/nologin {}"
+
+
 def silence() -> None:
     """Keep libvirt from printing errors: they are raised, too."""
     libvirt.registerErrorHandler(lambda _context, error: logger.debug("libvirt: %s", error), None)
@@ -60,13 +89,8 @@ def translate(error: libvirt.libvirtError, what: str) -> VmpodError:
     code, message = error.get_error_code(), error.get_error_message()
     if code in _CONFLICTS and "already" in message:
         return ConflictError(f"{what}: {message}", hint="`vmpod ps` lists what runs")
-    if "libvirt-qemu" in message:
-        # Root's driver insists on its default user, whatever user its settings name.
-        return HostError(
-            "libvirt wants the system user libvirt-qemu to exist, and it does not",
-            hint="Debian's package libvirt-daemon-system makes it; or: useradd --system --user-group "
-            "--home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu",
-        )
+    if known := _half_installed(code, message, what):
+        return known
     if _QEMU_ENDED.search(message):
         return _qemu_ended(what, message)
     hints = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vmpod.errors import MissingProgramError, UsageError
+from vmpod.errors import UsageError
+from vmpod.hypervisor.binding import check_binding, importing
 from vmpod.hypervisor.child import ChildHypervisor, Driver
 
 if TYPE_CHECKING:
@@ -38,17 +38,13 @@ def hypervisor(uri: str, *, root: Path, cache: Path) -> Iterator[Hypervisor]:
     root: the embedded driver's directory for this pod; cache: what its drivers share.
     Raises HypervisorError, HostError.
     """
-    if find_spec("libvirt") is None or find_spec("libvirt_qemu") is None:
-        raise MissingProgramError(
-            "libvirt's Python binding is not installed",
-            hint="install it where vmpod is (on Debian: apt-get install python3-libvirt; or pip install "
-            "libvirt-python)",
-        )
+    check_binding()
     if uri == EMBEDDED or uri.startswith("qemu:///embed"):
         yield ChildHypervisor(Driver(uri, root, cache))
     else:
         os.environ.setdefault("LIBVIRT_DEBUG", "4")  # see child.serve()
-        from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415 - takes time to import
+        with importing():
+            from vmpod.hypervisor.connection import LibvirtHypervisor  # noqa: PLC0415 - takes time to import
 
         with LibvirtHypervisor(uri) as found:
             yield found

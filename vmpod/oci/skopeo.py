@@ -22,6 +22,7 @@ from vmpod.oci.limits import max_size, too_large
 from vmpod.oci.manifest import Index, Manifest
 from vmpod.oci.reference import Reference
 from vmpod.oci.refusals import no_space
+from vmpod.packages import SIGNATURE_POLICY, install
 from vmpod.progress import Phase
 
 _ANSWER_TIMEOUT = 120.0
@@ -55,12 +56,31 @@ def resolve(reference: Reference) -> Resolved:
     return Resolved(reference, found.digest, found.digest, found)
 
 
+def answers(reference: Reference, *, timeout: float) -> str:
+    """Ask for an image that need not exist, and return what of an answer the registry gave.
+
+    It is asked just as for a pull: through the same proxies, mirrors, certificates and logins.
+    timeout: seconds. Raises ImageError if there was no answer, with the reason and what to do; HostError if
+    skopeo is missing.
+    """
+    try:
+        _inspect(str(reference), timeout)
+    except CommandError as error:
+        first = next((pattern for pattern, _, _ in _REASONS if re.search(pattern, error.message)), "")
+        if first in _ANSWERS:
+            return _ANSWERS[first]
+        raise explain(reference, error.message) from None
+    return "it answers"
+
+
+def _inspect(name: str, timeout: float) -> bytes:
+    argv = [*_skopeo(), "inspect", *_certificates("--cert-dir"), "--raw", f"docker://{name}"]
+    return run.run(argv, timeout=timeout)
+
+
 def _manifest(reference: Reference, name: str) -> Manifest | Index:
     try:
-        raw = run.run(
-            [*_skopeo(), "inspect", *_certificates("--cert-dir"), "--raw", f"docker://{name}"],
-            timeout=_ANSWER_TIMEOUT,
-        )
+        raw = _inspect(name, _ANSWER_TIMEOUT)
     except CommandError as error:
         raise explain(reference, error.message) from None
     except HostError as error:
@@ -146,6 +166,16 @@ def _amount(now: int, total: int) -> str:
     return f"{now >> 20} of {total >> 20} MiB"
 
 
+_DENIED = (
+    r"unauthorized|authentication required|invalid username/password|access to the resource is denied"
+    r"|no basic auth credentials"
+)
+_UNKNOWN = (
+    r"manifest unknown|name unknown|repository name not known|NAME_UNKNOWN|MANIFEST_UNKNOWN|not found: "
+)
+# What registries say to a question for an image that they do not have, or do not give to everybody.
+_ANSWERS = {_UNKNOWN: "it answers", _DENIED: "it answers, and wants a login for what it was asked"}
+
 _REASONS: tuple[tuple[str, str, str | None], ...] = (
     (
         r"server gave HTTP response to HTTPS client",
@@ -175,15 +205,12 @@ _REASONS: tuple[tuple[str, str, str | None], ...] = (
     ),
     (r"toomanyrequests", "{registry} refuses for now: too many requests", "log in, or wait"),
     (
-        (
-            r"unauthorized|authentication required|invalid username/password|access to the resource is denied"
-            r"|no basic auth credentials"
-        ),
+        _DENIED,
         "{registry} denies access: the image does not exist, or needs a login",
         "check the name, or log in: skopeo login {registry}",
     ),
     (
-        r"manifest unknown|name unknown|repository name not known|NAME_UNKNOWN|MANIFEST_UNKNOWN|not found: ",
+        _UNKNOWN,
         "{registry} has no such image",
         "check the name and the tag",
     ),
@@ -199,10 +226,7 @@ _REASONS: tuple[tuple[str, str, str | None], ...] = (
     (
         r"policy\.json: no such file",
         "skopeo has no signature policy",
-        (
-            "install the usual /etc/containers/policy.json "
-            "(Debian: apt-get install golang-github-containers-common)"
-        ),
+        "install the usual /etc/containers/policy.json: {policy}",
     ),
 )
 
@@ -215,7 +239,8 @@ def explain(reference: Reference, stderr: str, directory: Path | None = None) ->
     for pattern, message, hint in _REASONS:
         if re.search(pattern, stderr):
             reason = message.format(registry=reference.registry)
-            advice = hint.format(registry=reference.registry) if hint else None
+            policy = " or ".join(install(SIGNATURE_POLICY))
+            advice = hint.format(registry=reference.registry, policy=policy) if hint else None
             return ImageError(f"{reference}: cannot be pulled: {reason} ({said})", hint=advice)
     return ImageError(f"{reference}: cannot be pulled: {said}")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from vmpod.spec.model import Container, Pod, Resources
+if TYPE_CHECKING:
+    from vmpod.spec.model import Container, Pod, Resources
 
 MIB = 1024 * 1024
 

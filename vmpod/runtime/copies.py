@@ -226,7 +226,7 @@ def _freeze_machine(runtime: Runtime, entry: PodEntry, machine: Machine, into: P
     disks = machine.disks
     copies = [(disks.scratch, into / "scratch.raw"), (disks.journal, into / "journal.raw")]
     frozen = Frozen(into / _MEMORY, into / _STATE)
-    cache = runtime.paths.data / "libvirt-cache"
+    cache = runtime.paths.libvirt_cache
     # If we are killed meanwhile it stands still, and that should be seen.
     runtime.pods.save(replace(entry, record=replace(entry.record, paused=True)))
     try:
@@ -282,7 +282,7 @@ def _beginning(
             "fqdn": full_name(called, subdomain, record.namespace),
         }
         waking = Waking(machine, opened, messages.RENEW, {"pod": pod}, timeout=_TIMEOUT)
-        cache = runtime.paths.data / "libvirt-cache"
+        cache = runtime.paths.libvirt_cache
         with hypervisor(record.uri, root=machine.sockets / "v", cache=cache) as found:
             started = found.start(machine, waking.at)
         if process := Process.of(started.pid):

@@ -102,7 +102,7 @@ def timed_out(phase: str, seconds: float, evidence: Evidence, kept: Path | None 
         what = "the guest's kernel has not said a word, and its agent did not answer"
         remedy = (
             "a busy host is slow: --boot-timeout gives it longer; where KVM is not what it seems, "
-            "--accel tcg runs without it"
+            "--accel tcg runs without it, and `vmpod doctor --fresh` tries it"
         )
     return BootTimeoutError(f"{phase}: {what} in {seconds:g} s", hint=_hint(remedy, evidence, kept))
 

@@ -29,7 +29,7 @@ def _set(runtime: Runtime, name: str, *, paused: bool) -> None:
     with runtime.pods.locked(entry.record.key):
         entry = running(runtime, name)
         machine = load_machine(entry.directory)
-        cache = runtime.paths.data / "libvirt-cache"
+        cache = runtime.paths.libvirt_cache
         with hypervisor(entry.record.uri, root=entry.record.sockets / "v", cache=cache) as found:
             # What is written down is never that it runs while it stands still: that would look like a fault.
             if paused:

@@ -114,7 +114,7 @@ def _forget_domain(runtime: Runtime, entry: PodEntry) -> None:
     if record.uri == EMBEDDED:
         return
     try:
-        cache = runtime.paths.data / "libvirt-cache"
+        cache = runtime.paths.libvirt_cache
         with hypervisor(record.uri, root=record.sockets / "v", cache=cache) as found:
             found.destroy(record.uid, record.machine_name)
     except VmpodError as error:

@@ -344,9 +344,7 @@ def _start_machine(
     progress: Progress,
     at: Callable[[Moment], None] = nothing,
 ) -> PodEntry:
-    with hypervisor(
-        entry.record.uri, root=machine.sockets / "v", cache=runtime.paths.data / "libvirt-cache"
-    ) as found:
+    with hypervisor(entry.record.uri, root=machine.sockets / "v", cache=runtime.paths.libvirt_cache) as found:
         save_machine(machine, entry.directory)
         started = found.start(machine, at)
     for name, begin, end in started.steps:

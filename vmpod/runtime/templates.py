@@ -134,7 +134,7 @@ def _prepare(machine: Machine, new: Path) -> None:
 
 
 def _freeze(runtime: Runtime, machine: Machine, into: Frozen, progress: Progress) -> None:
-    cache = runtime.paths.data / "libvirt-cache"
+    cache = runtime.paths.libvirt_cache
     with hypervisor(EMBEDDED, root=machine.sockets / "v", cache=cache) as found:
         with progress.phase("Booting a machine for the template"):
             found.start(machine)

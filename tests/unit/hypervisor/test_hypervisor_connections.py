@@ -18,6 +18,7 @@ from vmpod.errors import (
     MissingProgramError,
     PortTakenError,
     UsageError,
+    VmpodError,
 )
 from vmpod.hypervisor import libvirt_errors
 from vmpod.hypervisor.connection import LibvirtHypervisor
@@ -156,6 +157,72 @@ def test_the_user_that_libvirt_wants_is_named() -> None:
     assert "useradd" in (error.hint or "")
 
 
+class Libvirts(libvirt.libvirtError):  # type: ignore[misc] # libvirt has no types
+    """An error of libvirt's, with its code and words."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__("")
+        self.code = code
+        self.words = words
+
+    def get_error_code(self) -> int:
+        return self.code
+
+    def get_error_message(self) -> str:
+        return self.words
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "kind", "told", "mend"),
+    [
+        (
+            libvirt.VIR_ERR_NO_CONNECT,
+            "no connection driver available for qemu:///embed?root=/x",
+            MissingProgramError,
+            "libvirt's QEMU driver is not installed",
+            "install libvirt-daemon",
+        ),
+        (
+            libvirt.VIR_ERR_OPERATION_FAILED,
+            "Failed to create state dir '/root/.cache/libvirt/hostdevmgr'",
+            HostError,
+            "Failed to create state dir",
+            "set HOME to a directory of this user's",
+        ),
+        (
+            libvirt.VIR_ERR_SYSTEM_ERROR,
+            "Failed to connect socket to '/run/libvirt/libvirt-sock': No such file or directory",
+            HypervisorError,
+            "No such file or directory",
+            "systemctl start libvirtd",
+        ),
+        (
+            libvirt.VIR_ERR_SYSTEM_ERROR,
+            "Failed to connect socket to '/run/libvirt/libvirt-sock': Permission denied",
+            HypervisorError,
+            "Permission denied",
+            "usermod --append --groups libvirt",
+        ),
+        (
+            libvirt.VIR_ERR_INVALID_ARG,
+            "Failed to parse user 'qemu'",
+            HostError,
+            "the system user qemu to exist",
+            "useradd --system",
+        ),
+    ],
+)
+def test_a_libvirt_that_is_half_installed(
+    code: int, words: str, kind: type[VmpodError], told: str, mend: str
+) -> None:
+    """What lacks is told with what mends it, and the check of `vmpod doctor` that looks at it."""
+    error = translate(Libvirts(code, words), "could not open qemu:///embed")
+    assert type(error) is kind
+    assert told in error.message
+    assert mend in (error.hint or "")
+    assert "`vmpod doctor` makes this check" in (error.hint or "")
+
+
 class InternalError(libvirt.libvirtError):  # type: ignore[misc] # libvirt has no types
     """What libvirt raises for a QEMU that ends at once, with QEMU's words in its message."""
 
@@ -205,7 +272,7 @@ def test_a_libvirt_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_host_without_libvirts_binding_is_told(monkeypatch: pytest.MonkeyPatch, short: Path) -> None:
-    monkeypatch.setattr("vmpod.hypervisor.open.find_spec", lambda _name: None)
+    monkeypatch.setattr("vmpod.hypervisor.binding.find_spec", lambda _name: None)
     with (
         pytest.raises(MissingProgramError, match="Python binding is not installed") as error,
         hypervisor("", root=short / "v", cache=short / "cache"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vmpod.doctor import space
 from vmpod.errors import DiskFullError, HostMemoryError, MissingProgramError, VmpodError
 from vmpod.runtime import preflight
 from vmpod.runtime.faults import Evidence, agent_failed, cause, console_tail, ended, keep, timed_out
@@ -114,18 +115,19 @@ def test_the_tail_of_a_console_is_short_whatever_it_holds(tmp_path: Path) -> Non
 
 
 def test_a_program_that_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "environment", lambda: {"PATH": str(tmp_path)})
+    monkeypatch.setattr("vmpod.run.environment", lambda: {"PATH": str(tmp_path)})
     with pytest.raises(MissingProgramError, match="'qemu-system-x86_64' is not installed") as error:
         preflight.check_host(tmp_path)
     assert "apt-get install qemu-system-x86" in str(error.value.hint)
+    assert "`vmpod doctor` makes this check, 'qemu'" in str(error.value.hint)
 
 
 def test_a_full_disk_is_told_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "PROGRAMS", ())
+    monkeypatch.setattr(preflight, "NEEDED", {})
     preflight.check_host(tmp_path / "not/there/yet")
-    monkeypatch.setattr(preflight, "FREE", 1 << 60)
+    monkeypatch.setattr(space, "FREE", 1 << 60)
     with pytest.raises(DiskFullError, match="of free space"):
         preflight.check_host(tmp_path / "not/there/yet")
     assert list(tmp_path.iterdir()) == []

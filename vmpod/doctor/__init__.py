@@ -1,0 +1,1 @@
+"""What a run needs of the host: looked at, told in the user's words, with what mends it."""
