@@ -173,6 +173,18 @@ class ProtocolError(VmpodError):
     code = "protocol"
 
 
+class SshError(VmpodError):
+    """The machine's SSH server does not do what it should."""
+
+    code = "ssh"
+
+
+class HostKeyError(SshError):
+    """The machine's SSH server shows a key that is not the machine's."""
+
+    code = "host-key"
+
+
 class TimeoutExpiredError(VmpodError):
     """Something did not happen in the time it was given."""
 

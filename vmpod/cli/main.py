@@ -35,6 +35,8 @@ _COMMANDS = {
     "wait": "Wait until pods are as they should be.",
     "logs": "Show what a pod's containers wrote.",
     "exec": "Run a command in a container.",
+    "ssh": "Open a shell in the machine of a pod.",
+    "ssh-config": "Print what SSH clients have to know of the machines of pods.",
     "attach": "Watch a container, and write to its standard input.",
     "cp": "Copy files into a container, or out of it.",
     "port-forward": "Forward local ports to a pod.",
@@ -69,7 +71,7 @@ _STARTING = {"run", "apply", "start", "restart", "fork", "restore", "doctor"}
 _ALONE = object()
 """Says that this process is a command's, which has no threads, and may fork."""
 
-_MODULES = {"exec": "exec_", "port-forward": "port_forward"}
+_MODULES = {"exec": "exec_", "port-forward": "port_forward", "ssh-config": "ssh_config"}
 
 
 COMPLETE = "_VMPOD_COMPLETE"

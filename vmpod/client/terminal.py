@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 import termios
 import tty
@@ -39,3 +41,20 @@ def raw(fd: int) -> Iterator[None]:
     finally:
         sys.stdout.flush()
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+@contextmanager
+def changes() -> Iterator[socket.socket]:
+    """A socket from which something can be read when the size of the user's terminal has changed."""
+    receive, send = socket.socketpair()
+    with receive, send:
+        receive.setblocking(False)
+        send.setblocking(False)
+        # The wakeup descriptor has all that is needed; without a handler there would be no signal.
+        before = signal.signal(signal.SIGWINCH, lambda _number, _frame: None)
+        wakeup = signal.set_wakeup_fd(send.fileno(), warn_on_full_buffer=False)
+        try:
+            yield receive
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            signal.signal(signal.SIGWINCH, before)

@@ -27,6 +27,7 @@ FORWARD = "forward"  # {port}: RESPONSE when connected, DATA and EOF both ways, 
 ATTACH = "attach"  # {container, stdin}: RESPONSE, DATA both ways, END with the container's exit code
 UPDATE = "update"  # body on STDIN: JSON {volumes: [{name, files}]}, with values; RESPONSE {changed: names}
 RESIZE = "resize"  # {container, memory, cpu, cpu_request: as in the boot document, restart}: RESPONSE
+SSH = "ssh"  # {hostKey, clientKey: OpenSSH's formats}: RESPONSE, DATA and EOF both ways to a server, END
 STOP = "stop"  # {grace: seconds or null}: RESPONSE at once; the machine powers off when all is stopped
 
 # Codes of an ERROR. A closed list: clients may decide by them.

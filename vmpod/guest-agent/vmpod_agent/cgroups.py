@@ -93,7 +93,12 @@ def limits(*, memory: int, cpu: int, cpu_request: int) -> Iterator[tuple[str, st
 
 def enter(group: str) -> None:
     """Move this process there. Raises OSError."""
-    _write(f"{layout.cgroup(group)}/cgroup.procs", "0")
+    add(group, 0)
+
+
+def add(group: str, pid: int) -> None:
+    """Move a process there. Raises OSError."""
+    _write(f"{layout.cgroup(group)}/cgroup.procs", str(pid))
 
 
 def join(group: str, pid: int) -> None:

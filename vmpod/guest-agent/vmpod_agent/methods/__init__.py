@@ -60,6 +60,7 @@ _LATER = {
     messages.ATTACH: "attach",
     messages.UPDATE: "update",
     messages.RESIZE: "resize",
+    messages.SSH: "ssh",
 }
 
 
