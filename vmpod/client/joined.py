@@ -33,12 +33,16 @@ class Owner(Protocol):
 
 
 class Joined:
-    """A socket here, joined to a stream. answered: whether the agent has said that the stream is open."""
+    """A socket here, joined to a stream. answered: whether the agent has said that the stream is open.
+
+    abrupt: to be set before the socket is closed by whom the agent is to take for gone.
+    """
 
     def __init__(
         self, owner: Owner, connection: socket.socket, stream: int, *, answered: bool = False
     ) -> None:
         self.stream = stream
+        self.abrupt = False
         self._owner = owner
         self._socket = connection
         self._credit = SendWindow()
@@ -111,6 +115,9 @@ class Joined:
         if data:
             self._credit.use(len(data))
             session.send(Frame(frames.DATA, self.stream, data))
+        elif self.abrupt:
+            self._abandon()
+            return
         else:
             self._read_all = True
             session.send(Frame(frames.EOF, self.stream))

@@ -63,9 +63,7 @@ def run(session: Session, stream: int, login: Login, wanted: Wanted) -> int:
     ours, theirs = socket.socketpair()
     carrier = Carrier(session, stream, theirs)
     carrier.start()
-    with ExitStack() as stack:
-        stack.callback(carrier.finish)
-        transport = stack.enter_context(closing(_Transport(ours)))
+    with closing(_Transport(ours)) as transport, carrier.used(ours), ExitStack() as stack:
         with _told(carrier):
             _log_in(transport, login)
             channel = stack.enter_context(closing(_open(transport, wanted, stack)))

@@ -12,6 +12,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 from vmpod.client.joined import Joined
 from vmpod.client.relay import Relay
@@ -112,9 +113,24 @@ class Carrier(threading.Thread):
         except (FrameError, MessageError) as error:
             raise breach(error) from error
 
-    def finish(self) -> None:
-        """Wait until the server has heard that there is no more, and has ended."""
-        self.join(_LAST_WORDS)
+    @contextlib.contextmanager
+    def used(self, other: socket.socket) -> Iterator[None]:
+        """For the time in which the socket's other end is used, and not yet closed.
+
+        When the block ends well, the server hears that there is no more, and ends. When it does not, the
+        server is killed, and all that the session has started.
+        """
+        try:
+            yield
+            with contextlib.suppress(OSError):
+                other.shutdown(socket.SHUT_WR)
+            self.join(_LAST_WORDS)
+        except BaseException:
+            self._joined.abrupt = True
+            with contextlib.suppress(OSError):
+                other.shutdown(socket.SHUT_RDWR)
+            self.join(_LAST_WORDS)
+            raise
 
     # What Joined needs.
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 _HOME = "/root"
 _HOST_KEY = f"{layout.SSH}/host_key"
 _CLIENT_KEY = f"{layout.SSH}/authorized_keys"
-# For one connection (-i). No passwords (-s, -g), which nobody has anyway, and no ports here that lead to the
-# client's side (-k); the other way round is what `vmpod port-forward` does. The window (-W) is for throughput.
+# For one connection (-i). No passwords (-s, -g), which nobody has anyway, and no ports here that lead to its
+# client (-k); the other way round is what `vmpod port-forward` does. The window (-W) is for throughput.
 _SERVER = ["/usr/bin/dropbear", "-i", "-s", "-g", "-k", "-W", str(1024 * 1024), "-r", _HOST_KEY]
 _GROUPS = "ssh"
 """The cgroup above those of the sessions."""
