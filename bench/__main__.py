@@ -38,6 +38,7 @@ PROGRAMS = {
     "profile": Program(5, 1),
     "ps": Program(5, 1),
     "channel": Program(3, 1, ("--megabytes", "20")),
+    "ssh": Program(3, 1, ("--megabytes", "20")),
     "image": Program(3, 1),
 }
 

@@ -53,6 +53,8 @@ def unit(program: str, name: str) -> str:
     """What a measure is in."""
     if program == "channel":
         return "s for 100 MB" if name.endswith("CPU") else "MB/s"
+    if program == "ssh" and name.startswith("rsync"):
+        return "MB/s"
     return "MB" if program == "memory" else "s"
 
 

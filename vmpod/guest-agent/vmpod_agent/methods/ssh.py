@@ -51,7 +51,7 @@ def serve(agent: Agent, stream: Stream, message: Json) -> Ssh:
     if agent.pod is None:
         raise RequestError(messages.NOT_RUNNING, "the pod has not been started")
     try:
-        host_key = binascii.a2b_base64(_key(message, "hostKey"))
+        host_key = binascii.a2b_base64(_key(message, "hostKey"), strict_mode=True)
     except ValueError as error:
         raise RequestError(messages.BAD_REQUEST, f"hostKey: {error}") from None
     client_key = _key(message, "clientKey").encode()
