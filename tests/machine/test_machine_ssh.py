@@ -262,7 +262,7 @@ def test_another_host_key_is_refused(vmpod: Vmpod, name: str, clients: Clients, 
         assert "[host-key]" in refused.errors
         assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in clients.ssh("echo here", status=255).errors
     with _instead(keys / "id_ed25519", (tmp_path / "other").read_bytes()):
-        assert "does not take the key" in vmpod("ssh", name, "--", "true", status=125).errors
+        assert "does not take our key" in vmpod("ssh", name, "--", "true", status=125).errors
         assert "Permission denied" in clients.ssh("true", status=255).errors
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys.iterdir()} == {0o600}

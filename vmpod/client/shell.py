@@ -5,6 +5,7 @@ What the server says is the guest's, and not trusted: whatever it makes paramiko
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import selectors
@@ -83,10 +84,6 @@ def _told(carrier: Carrier) -> Iterator[None]:
         yield
     except VmpodError:
         raise
-    except paramiko.AuthenticationException:
-        raise SshError(
-            "the machine does not take the key that it was given", hint="`vmpod console POD` may tell why"
-        ) from None
     except Exception as error:  # a server can make it raise anything
         if carrier.error:
             raise carrier.error from None
@@ -130,11 +127,17 @@ def _log_in(transport: paramiko.Transport, login: Login) -> None:
     if shown != login.expected:
         raise HostKeyError(
             "the machine shows another key than the one that it was given: somebody may be in between",
-            hint=f"the key that was expected is in {login.known_hosts}; remove {login.known_hosts.parent} if "
-            "you know why it has changed",
+            hint=f"the key that was expected is in {login.known_hosts}; remove {login.key.parent} if you "
+            "know why it has changed",
         )
     transport.auth_timeout = _TIMEOUT
-    transport.auth_publickey("root", paramiko.Ed25519Key.from_private_key_file(str(login.key)))
+    try:
+        transport.auth_publickey("root", paramiko.Ed25519Key.from_private_key_file(str(login.key)))
+    except paramiko.AuthenticationException:
+        raise SshError(
+            "the machine does not take our key, though it was given the public one",
+            hint=f"remove {login.key.parent}: the next `vmpod ssh` makes new keys",
+        ) from None
 
 
 def _open(transport: paramiko.Transport, wanted: Wanted, stack: ExitStack) -> paramiko.Channel:
@@ -167,13 +170,18 @@ def _relay(channel: paramiko.Channel, *, tty: bool) -> None:
                 if key.fileobj is changes:
                     changes.recv(4096)
                     if tty:
-                        channel.resize_pty(*terminal.size())
+                        _resize(channel)
             _show(channel)
             if reading and channel.eof_received:
                 # From now on it would always be ready.
                 selector.unregister(channel.fileno())
                 reading = False
         _show(channel)
+
+
+def _resize(channel: paramiko.Channel) -> None:
+    with contextlib.suppress(paramiko.SSHException, OSError):  # it is closed already
+        channel.resize_pty(*terminal.size())
 
 
 def _show(channel: paramiko.Channel) -> None:

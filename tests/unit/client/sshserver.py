@@ -19,10 +19,11 @@ Serve = Callable[[socket.socket], None]
 _LIMIT = 30.0  # seconds
 
 
-def leading_to(serve: Serve) -> Part:
+def leading_to(serve: Serve, heard: list[int]) -> Part:
     """A part that opens the first stream it is asked for, and joins it to what serve() does with a socket.
 
-    It says END when that is over. For little traffic: credit is neither heeded nor granted.
+    It says END when that is over. For little traffic: credit is neither heeded nor granted. heard: gets the
+    kinds of frames that came.
     """
 
     def whole(connection: socket.socket) -> None:
@@ -30,7 +31,7 @@ def leading_to(serve: Serve) -> Part:
         connection.sendall(encode(Frame(frames.RESPONSE, 1, b'{"connected":true}')))
         near, far = socket.socketpair()
         threads = [
-            threading.Thread(target=_in, args=(connection, near)),
+            threading.Thread(target=_in, args=(connection, near, heard)),
             threading.Thread(target=serve, args=(far,)),
         ]
         with near:
@@ -47,11 +48,12 @@ def leading_to(serve: Serve) -> Part:
     return answering(whole)
 
 
-def _in(connection: socket.socket, near: socket.socket) -> None:
+def _in(connection: socket.socket, near: socket.socket, heard: list[int]) -> None:
     decoder = Decoder()
     try:
         while data := connection.recv(65536):
             for frame in decoder.feed(data):
+                heard.append(frame.kind)
                 if frame.kind == frames.DATA:
                     near.sendall(frame.payload)
                 elif frame.kind == frames.EOF:

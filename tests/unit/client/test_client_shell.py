@@ -46,16 +46,16 @@ def _host_key(own: Keys) -> paramiko.PKey:
     return paramiko.Ed25519Key.from_private_key_file(str(path))
 
 
-def _run(own: Keys, serve: Serve, line: str = "a line") -> int:
+def _run(own: Keys, serve: Serve, heard: list[int] | None = None) -> int:
     login = Login(own.client, own.expected(), own.known_hosts)
-    with played(leading_to(serve)) as session:
+    with played(leading_to(serve, [] if heard is None else heard)) as session:
         session.greet(30.0)
         stream = ssh.connect(session, host_key=own.secret(), client_key=own.authorized())
-        return run(session, stream, login, Wanted(line))
+        return run(session, stream, login, Wanted("a line"))
 
 
-def _behaving(own: Keys, behave: Behave) -> int:
-    return _run(own, Server(own.authorized().split()[1], behave).serve(_host_key(own)))
+def _behaving(own: Keys, behave: Behave, heard: list[int] | None = None) -> int:
+    return _run(own, Server(own.authorized().split()[1], behave).serve(_host_key(own)), heard)
 
 
 def _status(code: int) -> Behave:
@@ -72,6 +72,24 @@ def _status(code: int) -> Behave:
 def test_exit_codes_and_streams(code: int, own: Keys, capfd: pytest.CaptureFixture[str]) -> None:
     assert _behaving(own, _status(code)) == code
     assert capfd.readouterr() == ("out", "err")
+
+
+def test_the_agent_hears_how_it_ended(own: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By an end, after which the session's children may go on; or by being given up, and then they may not."""
+    heard: list[int] = []
+    _behaving(own, _status(0), heard)
+    assert frames.EOF in heard
+    assert frames.CANCEL not in heard
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vmpod.client.shell._relay", interrupted)
+    heard.clear()
+    with pytest.raises(KeyboardInterrupt):
+        _behaving(own, lambda _channel: None, heard)
+    assert frames.CANCEL in heard
+    assert frames.EOF not in heard
 
 
 @pytest.mark.parametrize(
@@ -118,7 +136,7 @@ def test_a_host_key_of_another_kind_is_refused(own: Keys) -> None:
 
 
 def test_a_server_that_lets_nobody_in(own: Keys) -> None:
-    with pytest.raises(SshError, match="does not take the key"):
+    with pytest.raises(SshError, match="does not take our key"):
         _run(own, Server("", _status(0)).serve(_host_key(own)))
 
 
