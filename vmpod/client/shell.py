@@ -60,7 +60,6 @@ def run(session: Session, stream: int, login: Login, wanted: Wanted) -> int:
     """
     # It would tell on stderr what we tell ourselves.
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    logging.getLogger("paramiko").propagate = False
     ours, theirs = socket.socketpair()
     carrier = Carrier(session, stream, theirs)
     carrier.start()

@@ -75,7 +75,7 @@ def test_exit_codes_and_streams(code: int, own: Keys, capfd: pytest.CaptureFixtu
 
 
 def test_the_agent_hears_how_it_ended(own: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By an end, after which the session's children may go on; or by being given up, and then they may not."""
+    """By an end, and then the session's children may go on; or by being given up, and then they may not."""
     heard: list[int] = []
     _behaving(own, _status(0), heard)
     assert frames.EOF in heard
