@@ -1,6 +1,6 @@
 """Where vmpod keeps its files: XDG directories for a user, the system's for root.
 
-    data     container images, guest images: big, worth keeping
+    data     container images, guest images, claims: big, worth keeping
     state    one directory a pod: what it is, its events, its output
     runtime  sockets and libvirt's own files: gone after a reboot, as the machines are
 
@@ -43,6 +43,11 @@ class Paths:
     def snapshots(self) -> Path:
         """Pods as they were at a moment, to go on from there."""
         return self.data / "snapshots"
+
+    @property
+    def claims(self) -> Path:
+        """Disks of PersistentVolumeClaims."""
+        return self.data / "claims"
 
     @property
     def seccomp(self) -> Path:

@@ -131,7 +131,7 @@ def _overwrite(directory: Path) -> None:
     path = directory / "state"
     status = path.stat()
     with path.open("r+b") as file:
-        file.seek(status.st_size // 2)
+        file.seek(status.st_size - 4096)
         file.write(b"\xff" * 4096)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 

@@ -44,7 +44,7 @@ def boot_container(**fields: Any) -> dict[str, Any]:
 
 def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
-        "version": 2,
+        "version": 3,
         "boot": 1,
         "pod": {"name": "p", "namespace": "default", "uid": "u", "hostname": "p", "fqdn": ""},
         "network": {
@@ -58,6 +58,7 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
             "hosts": [["10.0.2.2", "host.vmpod.internal"]],
         },
         "images": [{"start": 4096, "length": 8192}],
+        "disks": [],
         "volumes": [],
         "init_containers": [],
         "containers": list(containers) or [boot_container()],

@@ -64,10 +64,12 @@ def command(  # noqa: PLR0917 - click passes options by name
     Several files are one manifest: a pod may use a ConfigMap of another file. A pod that is there already, as
     the manifest says, is left as it is; for one that differs --replace is needed, and the difference is
     shown. What has changed in ConfigMaps and Secrets reaches the volumes of a pod that runs, all files of a
-    volume at once, and the variables of containers when they are started again.
+    volume at once, and the variables of containers when they are started again. A PersistentVolumeClaim may
+    grow while no pod uses it.
     """
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
     from vmpod.runtime.changes import surplus  # noqa: PLC0415
+    from vmpod.runtime.claims import apply as apply_claim  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
     from vmpod.runtime.start import Options  # noqa: PLC0415
     from vmpod.spec.load import load_all  # noqa: PLC0415
@@ -84,6 +86,12 @@ def command(  # noqa: PLR0917 - click passes options by name
     found, status = runtime(), 0
     try:
         with interruptible():
+            for claim in manifest.claims:
+                try:
+                    click.echo(f"persistentvolumeclaim/{claim.name} {apply_claim(found, claim)}")
+                except VmpodError as error:
+                    show_error(error)
+                    status = FAILED
             for pod in manifest.pods:
                 try:
                     click.echo(f"pod/{_apply(found, pod, manifest, options, timeout, quiet=quiet)}")

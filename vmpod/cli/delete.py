@@ -19,11 +19,16 @@ from vmpod.errors import NotFoundError
     help="Kill what has not ended after so long. [default: the pod's own]",
 )
 @click.option("--force", is_flag=True, help="Do not wait for anything to end.")
-@click.option("--ignore-not-found", is_flag=True, help="It is no failure if a pod is not there.")
+@click.option("--ignore-not-found", is_flag=True, help="It is no failure if something is not there.")
 def command(
     files: tuple[str, ...], recursive: bool, grace: int | None, force: bool, ignore_not_found: bool
 ) -> int:
-    """Stop the pods of manifests gracefully, and remove them and all that is kept of them."""
+    """Stop the pods of manifests gracefully, and remove them and all that is kept of them.
+
+    The PersistentVolumeClaims of the manifests go after them, with their data. What a StatefulSet has claimed
+    for its pods stays.
+    """
+    from vmpod.runtime import claims  # noqa: PLC0415
     from vmpod.runtime.changes import surplus  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
     from vmpod.spec.load import load_all  # noqa: PLC0415
@@ -42,6 +47,16 @@ def command(
             return
         click.echo(f"pod/{name.removeprefix('default/')} deleted")
 
+    def delete_claim(name: str) -> None:
+        try:
+            claims.remove(found, name)
+        except NotFoundError:
+            if not ignore_not_found:
+                raise
+            return
+        click.echo(f"persistentvolumeclaim/{name.removeprefix('default/')} deleted")
+
     # The last one first, as what came later may need what came before.
     names = [f"{pod.namespace}/{pod.name}" for pod in reversed(manifest.pods)]
-    return for_each([*surplus(found, manifest), *names], delete)
+    status = for_each([*surplus(found, manifest), *names], delete)
+    return for_each([f"{each.namespace}/{each.name}" for each in manifest.claims], delete_claim) or status

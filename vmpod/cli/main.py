@@ -60,6 +60,7 @@ _COMMANDS = {
     "explain": "Say what becomes of a field of a manifest.",
     "image": "Manage container images.",
     "template": "Manage templates: frozen machines that pods begin as, in place of booting.",
+    "volume": "Manage volumes that outlive pods.",
     "guest": "Manage the guest image that every machine boots.",
     "doctor": "Check what a run needs of the host, and say how to mend it.",
     "completion": "Print a script that lets a shell complete vmpod.",

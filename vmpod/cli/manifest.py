@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vmpod.cli.sources import text
-from vmpod.errors import UsageError
+from vmpod.errors import ManifestError, Problem, UsageError
 from vmpod.spec.load import load
 from vmpod.spec.model import Manifest
 
@@ -17,6 +17,8 @@ def read(file: str, *, name: str | None = None) -> tuple[Manifest, str]:
     """
     content, source = text(file)
     manifest = load(content, source=source)
+    if not manifest.pods and not manifest.owners:
+        raise ManifestError([Problem(source, 0, "", "holds no Pod; `vmpod apply` makes claims alone")])
     if name is not None:
         manifest = _renamed(manifest, name, source)
     return manifest, source

@@ -78,7 +78,12 @@ def _guests(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:
     return [image.id for image in runtime.guests.list()]
 
 
+def _claims(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:
+    return [claim.name_shown for claim in runtime.claims.list(problems=[])]
+
+
 POD, CONTAINER, IMAGE, GUEST = Name(_pods), Name(_containers), Name(_images), Name(_guests)
+CLAIM = Name(_claims)
 
 
 def container_option(command: F) -> F:

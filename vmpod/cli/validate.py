@@ -70,6 +70,8 @@ def _check(found: Sequence[Text]) -> list[Json]:
             results[each.source]["problems"].append(problem)
             results[each.source]["valid"] = False
         return list(results.values())
+    for claim in manifest.claims if manifest else ():
+        results[claim.source]["claims"].append(claim.name)
     for pod in manifest.pods if manifest else ():
         results[pod.source]["pods"].append(pod.name)
         results[pod.source]["notes"] += [{"pod": pod.name, "message": note} for note in pod.notes]
@@ -77,7 +79,7 @@ def _check(found: Sequence[Text]) -> list[Json]:
 
 
 def _result(source: str) -> Json:
-    return {"file": source, "valid": True, "pods": [], "problems": [], "notes": []}
+    return {"file": source, "valid": True, "pods": [], "claims": [], "problems": [], "notes": []}
 
 
 def _unread(file: str, error: VmpodError) -> Json:
@@ -94,4 +96,5 @@ def _tell(found: dict[str, Any]) -> None:
     for each in found["notes"]:
         click.echo(printable_lines(f"{file}: {each['pod']}: {each['message']}"))
     if found["valid"]:
-        click.echo(f"{file}: valid" + f" ({', '.join(found['pods'])})" * bool(found["pods"]))
+        names = [*found["pods"], *(f"persistentvolumeclaim/{name}" for name in found["claims"])]
+        click.echo(f"{file}: valid" + f" ({', '.join(names)})" * bool(names))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
-from vmpod.plan.model import Frozen, Machine
+from vmpod.plan.model import Frozen, Machine, Plug
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,12 @@ class Hypervisor(Protocol):
 
     def resume(self, machine: Machine) -> None:
         """Let it run on; no error if it runs."""
+
+    def plug(self, machine: Machine, plug: Plug) -> None:
+        """Attach a disk to a machine that is there. Raises ConflictError if another machine has it."""
+
+    def unplug(self, machine: Machine, plug: Plug) -> None:
+        """Take a disk away that the guest has given up."""
 
     def close(self) -> None:
         """Let go of the connection. Machines are not affected."""

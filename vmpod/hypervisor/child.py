@@ -24,7 +24,7 @@ from vmpod.errors import HypervisorError, TimeoutExpiredError, VmpodError
 from vmpod.hypervisor import ahead
 from vmpod.hypervisor.base import Copies, Hypervisor, Moment, Started, nothing
 from vmpod.hypervisor.binding import importing
-from vmpod.plan.model import Frozen, Machine
+from vmpod.plan.model import Frozen, Machine, Plug
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -87,6 +87,14 @@ class ChildHypervisor:
     def resume(self, machine: Machine) -> None:
         """See Hypervisor.resume."""
         in_child(_do, nothing, self._driver, "resume", machine)
+
+    def plug(self, machine: Machine, plug: Plug) -> None:
+        """See Hypervisor.plug."""
+        in_child(_do, nothing, self._driver, "plug", machine, plug)
+
+    def unplug(self, machine: Machine, plug: Plug) -> None:
+        """See Hypervisor.unplug."""
+        in_child(_do, nothing, self._driver, "unplug", machine, plug)
 
     def close(self) -> None:
         """See Hypervisor.close."""

@@ -18,9 +18,10 @@ from vmpod.hypervisor.domain import domain_xml
 from vmpod.hypervisor.frozen import freeze, mend, movable, thaw
 from vmpod.hypervisor.libvirt_errors import translated
 from vmpod.hypervisor.monitor import MonitorError, human, qmp
+from vmpod.hypervisor.plugs import attach, detach
 from vmpod.log import logger
 from vmpod.plan.forward import Forward
-from vmpod.plan.model import Frozen, Machine
+from vmpod.plan.model import Frozen, Machine, Plug
 from vmpod.run import copy_sparse
 
 _OLDEST = 6_001_000  # has the embedded driver
@@ -60,6 +61,11 @@ class LibvirtHypervisor:
                 if machine.frozen:
                     thaw(domain, machine.frozen, machine.sockets)
                     laps.end("load the frozen machine")
+                # Not before: a frozen machine has none, and its state only fits a machine without.
+                for plug in machine.plugs:
+                    attach(domain, plug)
+                if machine.plugs:
+                    laps.end("attach disks")
                 _end_by_itself(domain)
                 for forward in machine.forwards:
                     self._forward(domain, forward)
@@ -112,6 +118,16 @@ class LibvirtHypervisor:
                 # Who was killed while freezing it may have left it so.
                 mend(domain)
                 domain.resume()
+
+    def plug(self, machine: Machine, plug: Plug) -> None:
+        """See Hypervisor.plug."""
+        with translated(f"could not attach {plug.label} to the machine {machine.name}"):
+            attach(self._domain(machine), plug)
+
+    def unplug(self, machine: Machine, plug: Plug) -> None:
+        """See Hypervisor.unplug."""
+        with translated(f"could not detach {plug.label} from the machine {machine.name}"):
+            detach(self._domain(machine), plug)
 
     def _domain(self, machine: Machine) -> libvirt.virDomain:
         """A machine that was started before. The embedded driver finds it some time after it was opened."""

@@ -1,7 +1,8 @@
 """A machine as libvirt's domain XML. Pure: the same machine gives the same text.
 
 The devices and their places on the PCI bus are the same for every pod, so that a frozen machine can
-later become any pod by changing what is behind its devices. Shares come last, in places of their own.
+later become any pod by changing what is behind its devices. Shares come last, in places of their own. Disks
+that only some pods have are attached when the machine is there: see plugs.py.
 Source of the format: libvirt, Domain XML format.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from vmpod import wire
-from vmpod.plan.model import MAX_SHARES, Machine, Share
+from vmpod.plan.model import MAX_SHARES, Machine, Plug, Share
 from vmpod.plan.network import IPV6_PREFIX, IPV6_PREFIX_LENGTH
 
 QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -22,6 +23,7 @@ METADATA_NAMESPACE = "https://vmpod.example/domain/1"
 _SLOT_NETWORK = 0x02
 _SLOT_SERIAL = 0x03
 _SLOT_BALLOON = 0x04
+_SLOT_PLUGS = 0x05
 _SLOT_DISKS = 0x08
 _SLOT_SHARES = 0x0D
 
@@ -103,6 +105,7 @@ def _devices(machine: Machine) -> ET.Element:
     devices = _element("devices")
     devices.append(_element("controller", type="usb", model="none"))
     devices.append(_parent("controller", _slot(_SLOT_SERIAL), type="virtio-serial", index="0"))
+    devices.append(_plugs())
     devices.extend(_disks(machine))
     devices.append(_network(machine))
     devices.append(_console(machine))
@@ -118,6 +121,12 @@ def _balloon(machine: Machine) -> ET.Element:
     return _parent(
         "memballoon", _slot(_SLOT_BALLOON), model="virtio", freePageReporting="on", autodeflate="on"
     )
+
+
+def _plugs() -> ET.Element:
+    """Where disks are attached to a machine that is there already; nothing is behind it until then."""
+    driver = _element("driver", queues="1")
+    return _parent("controller", driver, _slot(_SLOT_PLUGS), type="scsi", index="0", model="virtio-scsi")
 
 
 def _slot(number: int) -> ET.Element:
@@ -161,6 +170,34 @@ def _disk(
         disk.append(_element("shareable"))
     disk.append(_slot(_SLOT_DISKS + index))
     return disk
+
+
+def plug_xml(plug: Plug) -> str:
+    """The element of a disk that is attached to a machine that is there already."""
+    # Unlike a pod's own disks it may be somebody's data: what the guest flushes has to reach the host's disk.
+    driver = _element("driver", name="qemu", type="raw", cache="writeback", discard="unmap")
+    driver.set("error_policy", "report")
+    disk = _parent(
+        "disk",
+        driver,
+        _element("source", file=str(plug.path)),
+        _element("backingStore"),
+        # libvirt wants a name for it; the guest gives its own.
+        _element("target", dev=f"sd{_letters(plug.target)}", bus="scsi"),
+        _element("serial", plug.serial),
+        _element("address", type="drive", controller="0", bus="0", target=str(plug.target), unit="0"),
+        type="file",
+        device="disk",
+    )
+    if plug.read_only:
+        disk.append(_element("readonly"))
+    return ET.tostring(disk, encoding="unicode")
+
+
+def _letters(number: int) -> str:
+    """a to z, aa, ab, ..."""
+    high, low = divmod(number, 26)
+    return (chr(ord("a") + high - 1) if high else "") + chr(ord("a") + low)
 
 
 def _network(machine: Machine) -> ET.Element:

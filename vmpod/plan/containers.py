@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.oci.model import ImageConfig
 from vmpod.plan import size
+from vmpod.plan.claims import read_only_claims
 from vmpod.plan.host import Request
 from vmpod.plan.life import life
 from vmpod.plan.security import security
@@ -45,7 +46,7 @@ def boot_container(
         "env_files": _env_files(container),
         "cwd": container.working_dir or config.working_dir or "/",
         "user": user_of(container, config),
-        "mounts": _mounts(container, variables),
+        "mounts": _mounts(container, variables, read_only_claims(pod, request)),
         "memory": resources.memory_limit or 0,
         "cpu": resources.cpu_limit or 0,
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
@@ -162,14 +163,16 @@ def user_of(container: Container, config: ImageConfig) -> str:
     return base if group is None else f"{base.partition(':')[0] or '0'}:{group}"
 
 
-def _mounts(container: Container, variables: Sequence[ResolvedVar]) -> list[BootMount]:
-    """Outer mounts before inner ones, so that none hides another."""
+def _mounts(
+    container: Container, variables: Sequence[ResolvedVar], read_only: Collection[str]
+) -> list[BootMount]:
+    """Outer mounts before inner ones, so that none hides another. read_only: volumes that nobody writes."""
     return [
         {
             "volume": mount.name,
             "path": mount.mount_path,
             "sub_path": mount.sub_path or expand(mount.sub_path_expr, variables)[0],
-            "read_only": mount.read_only,
+            "read_only": mount.read_only or mount.name in read_only,
             "recursive": mount.recursive_read_only,
             "options": list(mount.bind_mount_options),
         }

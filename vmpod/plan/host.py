@@ -46,12 +46,27 @@ class Host:
 
 
 @dataclass(frozen=True)
+class Storage:
+    """What is behind a claim: its disk, which is or will be there. modes: its accessModes."""
+
+    disk: Path
+    serial: str
+    modes: tuple[str, ...]
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nobody may write to it."""
+        return set(self.modes) == {"ReadOnlyMany"}
+
+
+@dataclass(frozen=True)
 class Request:
     """All that a plan of one pod is made from.
 
     images: by the name that the manifest gives; None for one that is not on this host yet.
     state, sockets: the pod's directories. publish: forwards that the command line adds.
     profiles: seccomp profiles by their path, None for one that cannot be read.
+    claims: by name, those that are there or will be.
     boot: the number of the pod's machine. runs: by container, how often it has run before.
     """
 
@@ -65,5 +80,6 @@ class Request:
     publish: tuple[Forward, ...] = ()
     logs: LogLimits = DEFAULT
     profiles: Mapping[str, bytes | None] = field(default_factory=dict)
+    claims: Mapping[str, Storage] = field(default_factory=dict)
     boot: int = 1
     runs: Mapping[str, int] = field(default_factory=dict)

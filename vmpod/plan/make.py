@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vmpod.errors import ManifestError
 from vmpod.oci.model import Image
-from vmpod.plan import network, size, volumes
+from vmpod.plan import claims, network, size, volumes
 from vmpod.plan.containers import boot_container, command_problems, user_problems
 from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Host, Request
@@ -29,6 +29,7 @@ def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:
     source: the manifest's name, for messages. Raises ManifestError, ConflictError.
     """
     problems = volumes.host_path_problems(pod, source, request.host.host_paths)
+    problems += claims.problems(pod, request, source)
     problems += command_problems(pod, request, source)
     problems += user_problems(pod, request, source)
     problems += profile_problems(pod, request, source)
@@ -82,6 +83,7 @@ def _machine(pod: Pod, request: Request) -> Machine:
         console_log=state / "console.log",
         forwards=network.forwards(pod, request.publish),
         shares=volumes.shares(pod, host),
+        plugs=claims.plugs(pod, request),
     )
 
 
@@ -110,6 +112,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         },
         "network": network.network(request.host, pod),
         "images": _layout([_image(use, request) for use in images]),
+        "disks": claims.boot_disks(pod, request),
         "volumes": volumes.boot_volumes(pod, request.manifest, secrets, facts=facts, number=number),
         "init_containers": [boot(container) for container in pod.init_containers],  # type: ignore[misc]
         "containers": [boot(container) for container in pod.containers],  # type: ignore[misc]

@@ -54,6 +54,20 @@ class Disks:
 
 
 @dataclass(frozen=True)
+class Plug:
+    """A disk that is attached to a machine that is there already.
+
+    target: its place on the bus; serial: by which the guest knows it; label: what messages call it.
+    """
+
+    path: Path
+    serial: str
+    target: int
+    read_only: bool
+    label: str
+
+
+@dataclass(frozen=True)
 class Frozen:
     """A machine that was frozen: the file of its memory, and that of its devices' state."""
 
@@ -65,6 +79,7 @@ class Frozen:
 class Machine:
     """The virtual machine. memory: bytes; sockets: directory of the control and console sockets.
 
+    plugs: disks beside those that every machine has.
     frozen: what it begins as, None to boot. balloon: whether it gives free memory back to the host; such a
     machine can be no copy, and cannot be copied, as QEMU would punch holes into the memory that copies share.
     """
@@ -83,6 +98,7 @@ class Machine:
     console_log: Path
     forwards: tuple[Forward, ...] = ()
     shares: tuple[Share, ...] = ()
+    plugs: tuple[Plug, ...] = ()
     frozen: Frozen | None = None
     balloon: bool = False
 

@@ -40,6 +40,7 @@ def template_of(machine: Machine, directory: Path, *, uuid: str, mac: str) -> Ma
         console_log=directory / "console.log",
         forwards=(),
         shares=_padded((), share_places(len(machine.shares)), empty_share(directory)),
+        plugs=(),
         frozen=None,
         balloon=False,
     )

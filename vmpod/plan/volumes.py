@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from vmpod.errors import Problem
+from vmpod.plan.claims import claim_names
 from vmpod.plan.host import Host
 from vmpod.plan.model import MAX_SHARES, Share, share_tag
 from vmpod.spec.facts import Facts
 from vmpod.spec.model import (
+    ClaimVolume,
     ConfigMapVolume,
     DownwardItem,
     DownwardVolume,
@@ -110,6 +112,7 @@ class _Maker:
     def __init__(
         self, pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str], facts: Facts, number: Number
     ) -> None:
+        self._pod = pod
         self._manifest = manifest
         self._secrets = secrets
         self._facts = facts
@@ -127,6 +130,7 @@ class _Maker:
             "group": self._group,
             "tag": "",
             "image": -1,
+            "claim": -1,
             "files": [],
         }
         if isinstance(source, EmptyDir):
@@ -136,6 +140,8 @@ class _Maker:
             found |= {"kind": "share", "tag": tag}
         elif isinstance(source, ImageVolume):
             found |= {"kind": "image", "image": self._number(source.reference)}
+        elif isinstance(source, ClaimVolume):
+            found |= {"kind": "claim", "claim": claim_names(self._pod).index(source.claim)}
         elif isinstance(source, ProjectedVolume):
             found["files"] = [
                 file

@@ -13,6 +13,7 @@ from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator
 from vmpod.plan.security import profiles
 from vmpod.progress import SILENT, Progress
+from vmpod.runtime import claims
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import manifest_again
 from vmpod.runtime.facts import host_facts, read_profiles
@@ -94,6 +95,7 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
         host=host_facts(accelerator, found),
         guest=runtime.guests.ensure(progress),
         profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
+        claims=claims.storage(runtime, pod, found),
         images=ensure_images(runtime, pod, progress),
         state=entry.directory,
         sockets=record.sockets,
@@ -120,9 +122,11 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
             qemu=None,
             stopped=False,
         )
+        with claims.taking(runtime, pod, found, planned.plan.machine.plugs):
+            entry = runtime.pods.save(replace(entry, record=again))
         started = bring_up(
             runtime,
-            runtime.pods.save(replace(entry, record=again)),
+            entry,
             pod,
             planned,
             progress,

@@ -13,6 +13,7 @@ from vmpod.state.store import PodEntry, PodStore
 if TYPE_CHECKING:
     from vmpod.guestimage.store import GuestStore
     from vmpod.oci.store import ImageStore
+    from vmpod.state.claims import ClaimStore
     from vmpod.state.record import Record
     from vmpod.template.store import TemplateStore
 
@@ -55,6 +56,13 @@ class Runtime:
         from vmpod.template.store import TemplateStore  # noqa: PLC0415 - not needed to list pods
 
         return TemplateStore(self.paths.templates)
+
+    @cached_property
+    def claims(self) -> ClaimStore:
+        """Disks that outlive pods."""
+        from vmpod.state.claims import ClaimStore  # noqa: PLC0415 - few pods have any
+
+        return ClaimStore(self.paths.claims)
 
     @contextmanager
     def using(self) -> Iterator[None]:

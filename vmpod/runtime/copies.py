@@ -215,6 +215,12 @@ def _check(entry: PodEntry, machine: Machine) -> None:
             f"the pod {key} was started with --no-template: its machine cannot be copied",
             hint="run it again without that option",
         )
+    if machine.plugs:
+        raise ConflictError(
+            f"the pod {key} has {machine.plugs[0].label}: two machines must not write to one file system",
+            hint="a snapshot would find the claim changed, and a fork share it; use an emptyDir for what is "
+            "to be copied",
+        )
     if any(not each.read_only or each.path.name != "empty" for each in machine.shares):
         raise ConflictError(
             f"the pod {key} has hostPath volumes: a machine with shares that are mounted cannot be copied",

@@ -15,7 +15,7 @@ from vmpod.hypervisor import machines
 from vmpod.hypervisor.machines import RunningMachine
 from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable, disk_usage
-from vmpod.runtime import copies
+from vmpod.runtime import claims, copies
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.remove import remove_locked, stray_sockets
 from vmpod.runtime.templates import still_wanted
@@ -31,7 +31,8 @@ class Leftovers:
         self._dry_run = dry_run
         self._notes = notes
         self._ending: list[int] = []
-        self._going: set[str] = set()
+        self.going: set[str] = set()
+        """Keys of the pods that have gone, or would."""
 
     def prune(self) -> Iterator[Removable]:
         """Remove what nobody needs, and tell each thing. Raises ConflictError."""
@@ -48,6 +49,7 @@ class Leftovers:
             yield self._machine(machine)
         yield from self._sockets()
         yield from map(self._file, copies.abandoned(self._runtime))
+        yield from self._claims()
         for path in locks:
             yield Removable("lock", path.name, disk_usage(path))
             self._remove_lock(path)
@@ -58,7 +60,7 @@ class Leftovers:
         entries = self._runtime.pods.list(problems=problems)
         if problems:
             raise _UnknownUseError(problems[0].message)
-        staying = [entry.record for entry in entries if entry.record.key not in self._going]
+        staying = [entry.record for entry in entries if entry.record.key not in self.going]
         return {digest for record in (*staying, *self._runtime.kept()) for digest in record.images}
 
     def _pod(self, key: str, running: list[RunningMachine]) -> Iterator[Removable]:
@@ -88,7 +90,7 @@ class Leftovers:
         return cut_off or (self._ended and status.ended and not entry.alive())
 
     def _whole_pod(self, key: str, entry: PodEntry | None, directory: Path) -> Removable:
-        self._going.add(key)
+        self.going.add(key)
         sockets = entry.record.sockets if entry else None
         size = disk_usage(directory) + (disk_usage(sockets) if sockets else 0)
         if not self._dry_run:
@@ -110,6 +112,13 @@ class Leftovers:
             return
         yield from map(self._file, stray_sockets(self._runtime, ending=self._ending))
 
+    def _claims(self) -> Iterator[Removable]:
+        """What was being made of claims, or removed, by who was killed at it. Claims themselves stay."""
+        claims = self._runtime.claims
+        if claims.abandoned():
+            with claims.locked():
+                yield from map(self._file, claims.abandoned())
+
     def _file(self, path: Path) -> Removable:
         size = disk_usage(path)
         if not self._dry_run:
@@ -130,17 +139,20 @@ def prune(
     *,
     ended: bool,
     everything: bool,
+    volumes: bool = False,
     dry_run: bool,
     notes: MutableSequence[str],
     progress: Progress = SILENT,
 ) -> Iterator[Removable]:
     """Remove what nobody uses, and tell each thing as it goes.
 
-    ended: also pods that have ended. everything: also images with names that no pod uses. dry_run: only tell.
-    notes: gets what is left alone and why. Raises VmpodError.
+    ended: also pods that have ended. everything: also images with names that no pod uses. volumes: also
+    claims that no pod names. dry_run: only tell. notes: gets what is left alone and why. Raises VmpodError.
     """
     leftovers = Leftovers(runtime, ended=ended, dry_run=dry_run, notes=notes)
     yield from leftovers.prune()
+    if volumes:
+        yield from claims.prune(runtime, gone=leftovers.going, dry_run=dry_run)
     try:
         yield from runtime.images.prune(
             leftovers.images_in_use, everything=everything, dry_run=dry_run, progress=progress

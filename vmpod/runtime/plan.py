@@ -10,6 +10,7 @@ from vmpod.plan.host import Host, Request
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Plan
 from vmpod.plan.security import profiles
+from vmpod.runtime.claims import storage
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.start import Options
@@ -32,6 +33,7 @@ def _plan(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, options: O
         host=host,
         guest=runtime.guests.describe(),
         profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
+        claims=storage(runtime, pod, manifest),
         images=_images(runtime, pod),
         state=runtime.pods.directory(key),
         sockets=runtime.pods.sockets(uid),

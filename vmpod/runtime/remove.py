@@ -13,10 +13,12 @@ from vmpod.hypervisor import machines
 from vmpod.hypervisor.machines import RunningMachine
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.log import logger
+from vmpod.runtime import claims
 from vmpod.runtime.context import Runtime
 from vmpod.state.store import PodEntry, key_of
 from vmpod.wire import messages
 
+_WRITING = 10.0  # seconds for a machine to write down what its claims are to keep
 _MARGIN = 20.0  # seconds beyond the grace period in which a machine must have turned itself off
 
 
@@ -104,8 +106,17 @@ def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
         return
     if not force and not runtime.pods.status(entry, locked=True).ended and entry.alive():
         raise ConflictError(f"the pod {key} is running", hint=f"stop it first, or `vmpod rm --force {key}`")
+    if entry.alive() and not entry.record.paused and claims.writes(entry):
+        _end_well(entry)
     kill_if_there(runtime, entry)
     runtime.pods.delete(key, entry.record.sockets)
+
+
+def _end_well(entry: PodEntry) -> None:
+    """Have a machine end by itself, within seconds: what its claims are to keep may be in its memory yet."""
+    request_stop(entry, 0)
+    if entry.record.qemu:
+        entry.record.qemu.wait(_WRITING)
 
 
 def _forget_domain(runtime: Runtime, entry: PodEntry) -> None:

@@ -32,7 +32,7 @@ from vmpod.plan.security import profiles
 from vmpod.plan.template import copy_of
 from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
-from vmpod.runtime import faults, templates
+from vmpod.runtime import claims, faults, templates
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_disks, write_boot_disk, write_template_disk
 from vmpod.runtime.documents import config_maps
@@ -101,6 +101,7 @@ def start_pod(
             host=host,
             guest=runtime.guests.ensure(progress),
             profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
+            claims=claims.storage(runtime, pod, manifest),
             images=ensure_images(runtime, pod, progress),
             state=runtime.pods.directory(key),
             sockets=Path(),
@@ -109,13 +110,14 @@ def start_pod(
         )
         request = replace(request, sockets=runtime.pods.sockets(request.uid))
         planned = make_plan(pod, request, source=options.source)
-        _replace_old(runtime, key)
-        check_free(planned.plan.machine.forwards)
-        check_memory(planned.plan.machine.memory)
         record = _record(pod, manifest, planned, options)
         with ExitStack() as started:
-            started.callback(_undo, runtime, key)
-            entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
+            with claims.taking(runtime, pod, manifest, planned.plan.machine.plugs):
+                _replace_old(runtime, key)
+                check_free(planned.plan.machine.forwards)
+                check_memory(planned.plan.machine.memory)
+                started.callback(_undo, runtime, key)
+                entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
             entry = bring_up(
                 runtime,
                 entry,

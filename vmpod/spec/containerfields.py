@@ -17,7 +17,7 @@ CONTAINER = table(
     works("workingDir", text="an absolute path"),
     works("imagePullPolicy", text="`Always` for the tag latest or no tag, else `IfNotPresent`"),
     works("securityContext"),
-    refused("volumeDevices", why="only volumes that outlive their pod can be devices", absent=EMPTY),
+    refused("volumeDevices", why="claims are file systems: volumeMode Block is not supported", absent=EMPTY),
     works(
         "restartPolicy",
         text="an init container with `Always` is a sidecar: what comes next starts once it has started, and "

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vmpod.errors import NotFoundError
+from vmpod.spec import claimfields as k
 from vmpod.spec import containerfields as c
 from vmpod.spec import podfields as p
 from vmpod.spec import volumefields as v
@@ -20,6 +21,7 @@ KINDS: dict[str, Table] = {
     "Pod": p.POD,
     "ConfigMap": p.CONFIG_MAP,
     "Secret": p.SECRET,
+    "PersistentVolumeClaim": k.CLAIM,
     "Deployment": w.DEPLOYMENT,
     "ReplicaSet": w.DEPLOYMENT,
     "StatefulSet": w.STATEFUL_SET,
@@ -29,17 +31,30 @@ KINDS: dict[str, Table] = {
 
 _SHORT = {"deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet"}
 _SHORT |= {"po": "Pod", "pods": "Pod", "cm": "ConfigMap", "configmaps": "ConfigMap", "secrets": "Secret"}
+_SHORT |= {"pvc": "PersistentVolumeClaim"}
 
 _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     (p.POD, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
     (p.CONFIG_MAP, {"metadata": p.METADATA}),
     (p.SECRET, {"metadata": p.METADATA}),
+    (k.CLAIM, {"metadata": p.METADATA, "spec": k.CLAIM_SPEC}),
+    (k.CLAIM_TEMPLATE, {"metadata": p.METADATA, "spec": k.CLAIM_SPEC}),
+    (k.CLAIM_SPEC, {"resources": k.CLAIM_RESOURCES}),
+    (k.CLAIM_RESOURCES, {"requests": k.CLAIM_AMOUNTS, "limits": k.CLAIM_AMOUNTS}),
     (p.LIST, {"metadata": p.LIST_META}),
     (w.DEPLOYMENT, {"metadata": p.METADATA, "spec": w.DEPLOYMENT_SPEC}),
     (w.STATEFUL_SET, {"metadata": p.METADATA, "spec": w.STATEFUL_SET_SPEC}),
     (w.DAEMON_SET, {"metadata": p.METADATA, "spec": w.DAEMON_SET_SPEC}),
     (w.DEPLOYMENT_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
-    (w.STATEFUL_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR, "ordinals": w.ORDINALS}),
+    (
+        w.STATEFUL_SET_SPEC,
+        {
+            "template": w.TEMPLATE,
+            "selector": w.SELECTOR,
+            "ordinals": w.ORDINALS,
+            "volumeClaimTemplates": k.CLAIM_TEMPLATE,
+        },
+    ),
     (w.DAEMON_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
     (w.SELECTOR, {"matchExpressions": w.EXPRESSION}),
     (w.TEMPLATE, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
@@ -106,6 +121,7 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
             "projected": v.PROJECTED,
             "image": v.IMAGE,
             "ephemeral": v.EPHEMERAL,
+            "persistentVolumeClaim": k.CLAIM_VOLUME,
         },
     ),
     (v.CONFIG_MAP_VOLUME, {"items": v.ITEM}),
@@ -121,8 +137,7 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     (v.PROJECTED_OBJECT, {"items": v.ITEM}),
     (v.EPHEMERAL, {"volumeClaimTemplate": v.CLAIM_TEMPLATE}),
     (v.CLAIM_TEMPLATE, {"metadata": v.CLAIM_META, "spec": v.CLAIM}),
-    (v.CLAIM, {"resources": v.CLAIM_RESOURCES}),
-    (v.CLAIM_RESOURCES, {"requests": v.CLAIM_AMOUNTS, "limits": v.CLAIM_AMOUNTS}),
+    (v.CLAIM, {"resources": k.CLAIM_RESOURCES}),
 )
 _BY_TITLE = {table.title: inside for table, inside in _INSIDE}
 

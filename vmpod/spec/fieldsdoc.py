@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from vmpod.spec import containerfields, podfields, volumefields, workloadfields
+from vmpod.spec import claimfields, containerfields, podfields, volumefields, workloadfields
 from vmpod.spec.clusterkinds import CLUSTER_KINDS
 from vmpod.spec.fields import Field, Table
 from vmpod.spec.proofs import PROOFS
@@ -15,6 +15,7 @@ TABLES = (
     *containerfields.TABLES,
     *volumefields.TABLES,
     *workloadfields.TABLES,
+    *claimfields.TABLES,
     podfields.CONFIG_MAP,
     podfields.SECRET,
     podfields.LIST,

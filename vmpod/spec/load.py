@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from vmpod.errors import ManifestError, Problem
+from vmpod.spec.claimfields import CLAIM
+from vmpod.spec.claims import read_claim
 from vmpod.spec.clusterkinds import pass_over
 from vmpod.spec.data import read_config_map, read_secret
 from vmpod.spec.fields import Table
 from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata
-from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
+from vmpod.spec.model import Claim, ConfigMap, Manifest, Pod, Secret
 from vmpod.spec.pod import read_pod
 from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
 from vmpod.spec.reader import Context, Place, Record
@@ -22,6 +24,7 @@ from vmpod.spec.words import nearest, shown
 from vmpod.spec.workloads import WORKLOADS, owner_of, read_workload
 
 _KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
+_KINDS |= {"PersistentVolumeClaim": CLAIM}
 _KINDS |= {kind: tables[0] for kind, tables in WORKLOADS.items()}
 _OF_PODS = ("Pod", *WORKLOADS)
 
@@ -44,7 +47,7 @@ def load(text: str, *, source: str) -> Manifest:
 def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
     """As load(), for several files that are one manifest: pairs of a text and its source."""
     contexts: list[Context] = []
-    found: dict[str, list[Record]] = {"ConfigMap": [], "Secret": []}
+    found: dict[str, list[Record]] = {"ConfigMap": [], "Secret": [], "PersistentVolumeClaim": []}
     making: list[tuple[str, Record]] = []
     for text, source in texts:
         contexts.append(context := Context(source))
@@ -56,9 +59,10 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
                     found[kind].append(record)
     config_maps = _objects(found["ConfigMap"], read_config_map)
     secrets = _objects(found["Secret"], read_secret)
+    claims = _claims(found["PersistentVolumeClaim"])
     pods = _pods(making, config_maps, secrets)
     problems = [problem for context in contexts for problem in context.in_order()]
-    if not making and not problems:
+    if not making and not claims and not problems:
         beside = any(found.values())
         told = "holds no Pod" + ", only what pods use: give it together with their manifest" * beside
         problems = [Problem(context.source, 0, "", told) for context in contexts[:1]]
@@ -69,6 +73,7 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
         pods=_with_notes(pods, contexts),
         config_maps=_seen_from(namespaces, config_maps),
         secrets=_seen_from(namespaces, secrets),
+        claims=claims,
         owners=frozenset(owner_of(kind, record) for kind, record in making if kind in WORKLOADS),
     )
 
@@ -128,6 +133,16 @@ def _objects(documents: list[Record], read: Callable[[Record, str], _Object]) ->
         _check_unique(record, metadata.name, names)
         found[metadata.namespace, metadata.name] = read(record, metadata.name)
     return found
+
+
+def _claims(documents: list[Record]) -> tuple[Claim, ...]:
+    found: list[Claim] = []
+    names: set[str] = set()
+    for record in documents:
+        claim = read_claim(record)
+        _check_unique(record, f"{claim.namespace}/{claim.name}" if claim.name else "", names)
+        found.append(claim)
+    return tuple(found)
 
 
 def _pods(

@@ -369,8 +369,23 @@ class ImageVolume:
     pull_policy: PullPolicy
 
 
+@dataclass(frozen=True)
+class ClaimVolume:
+    """Storage that outlives the pod. claim: the name of a PersistentVolumeClaim."""
+
+    claim: str
+    read_only: bool = False
+
+
 VolumeSource = (
-    EmptyDir | HostPath | ConfigMapVolume | SecretVolume | DownwardVolume | ProjectedVolume | ImageVolume
+    EmptyDir
+    | HostPath
+    | ConfigMapVolume
+    | SecretVolume
+    | DownwardVolume
+    | ProjectedVolume
+    | ImageVolume
+    | ClaimVolume
 )
 
 
@@ -388,6 +403,22 @@ class MachineSize:
 
     memory: int = 0
     cpus: int = 0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A PersistentVolumeClaim. size: bytes; modes: its accessModes; document: the manifest as read.
+
+    source: the file that it stands in, as the user named it.
+    """
+
+    name: str
+    namespace: str
+    size: int
+    modes: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -437,6 +468,8 @@ class Pod:
                 found.setdefault(volume.source.reference, volume.source.pull_policy)
         return found
 
+    claims: tuple[Claim, ...] = ()
+    """What is claimed for this pod alone, by the StatefulSet that makes it."""
     ordered: bool = False
     """Whether the pod that comes after it in the file waits until it is ready."""
     source: str = ""
@@ -472,6 +505,7 @@ class Manifest:
     pods: tuple[Pod, ...]
     config_maps: Mapping[str, ConfigMap] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict, repr=False)
+    claims: tuple[Claim, ...] = ()
     owners: frozenset[tuple[str, str]] = frozenset()
     """What makes pods, as its namespace and 'Deployment/NAME'."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from vmpod.spec.containers import read_container
@@ -10,6 +10,8 @@ from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped,
 from vmpod.spec.facts import VARIABLES, Facts
 from vmpod.spec.metadata import Metadata
 from vmpod.spec.model import (
+    Claim,
+    ClaimVolume,
     Container,
     EmptyDir,
     Lifecycle,
@@ -37,8 +39,13 @@ _OS_LABELS = ("kubernetes.io/os", "beta.kubernetes.io/os")
 _ANY_ADDRESS = frozenset(("", "0.0.0.0", "::"))  # noqa: S104 - compared with, not bound
 
 
-def read_pod(document: Record, metadata: Metadata, references: References) -> Pod | None:
-    """A pod; None if it has no spec. Its notes are left for the caller to add."""
+def read_pod(
+    document: Record, metadata: Metadata, references: References, claims: Sequence[Claim] = ()
+) -> Pod | None:
+    """A pod; None if it has no spec. Its notes are left for the caller to add.
+
+    claims: what is made for it beside, each a volume of that name, which goes before its own of the same.
+    """
     place = document.require("spec")
     spec = place.record(POD_SPEC) if place else None
     if spec is None:
@@ -46,7 +53,9 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
     security = read_pod_security(spec)
     resources = read_pod_resources(spec)
     host_network = spec.boolean("hostNetwork")
-    volumes = _volumes(spec, references)
+    own = {claim.name for claim in claims}
+    volumes = tuple(volume for volume in _volumes(spec, references) if volume.name not in own)
+    volumes += tuple(Volume(claim.name, ClaimVolume(claim.name)) for claim in claims)
     grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
     grace = _DEFAULT_GRACE if grace is None else grace
     init_containers, containers = _containers(
@@ -83,6 +92,7 @@ def read_pod(document: Record, metadata: Metadata, references: References) -> Po
         security=security,
         resources=resources,
         machine=metadata.machine,
+        claims=tuple(claims),
         document=document.place.node.plain(),
     )
 

@@ -116,10 +116,10 @@ POD_SECURITY = table(
         text="`Merge`, or `Strict`: without the groups that the image gives to the user",
     ),
     works("fsGroup", text="volumes that belong to the pod alone get this group; hostPath ones do not"),
-    noted(
+    differs(
         "fsGroupChangePolicy",
-        why="a pod's volumes are new: there is nothing to change",
-        absent=("Always",),
+        text="`OnRootMismatch` is what is done: the files of a claim are given to the group if its top "
+        "directory is not; all other volumes are new",
     ),
     works(
         "sysctls", text="all of them, also those that Kubernetes calls unsafe: the kernel is the pod's own"

@@ -17,6 +17,7 @@ _FOREGROUND = "test_machine_foreground.py::"
 _WORK = "test_machine_containers.py::test_a_directory_to_work_in_is_made_and_little_memory_is_enough"
 _APPLY = "test_machine_apply.py::"
 _MAKES = "../unit/spec/test_spec_workloads.py::"
+_CLAIMS = "test_machine_claims.py::"
 _LOADS = "../unit/spec/test_spec_load.py::"
 
 PROOFS: dict[str, dict[str, str]] = {
@@ -55,6 +56,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _RIGHTS + "test_users_and_groups": "supplementalGroups",
         _RIGHTS + "test_the_machines_own_processes": "supplementalGroupsPolicy",
         _RIGHTS + "test_volumes_belong_to_the_file_systems_group": "fsGroup",
+        _CLAIMS + "test_the_file_systems_group": "fsGroupChangePolicy",
         _RIGHTS + "test_settings_of_the_kernel": "sysctls",
         "../unit/spec/test_spec_naming.py::test_what_containers_have_of_their_pod": "seccompProfile",
     },
@@ -166,6 +168,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _VOLUMES + "test_several_sources_in_one_directory": "projected",
         _VOLUMES + "test_an_image_as_a_volume": "image",
         _VOLUMES + "test_a_volume_of_the_pod_alone": "ephemeral",
+        _CLAIMS + "test_data_outlives_pods_and_their_machines": "persistentVolumeClaim",
     },
     "emptyDir": {
         _RICH + "test_empty_directories": "medium",
@@ -217,14 +220,31 @@ PROOFS: dict[str, dict[str, str]] = {
     "ephemeral": {_VOLUMES + "test_a_volume_of_the_pod_alone": "volumeClaimTemplate"},
     "volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "metadata spec"},
     "spec of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "resources volumeMode"},
-    "resources of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "requests limits"},
-    "requests, limits of volumeClaimTemplate": {_VOLUMES + "test_a_volume_of_the_pod_alone": "storage"},
+    "PersistentVolumeClaim": {
+        _CLAIMS + "test_data_outlives_pods_and_their_machines": "apiVersion kind metadata spec"
+    },
+    "persistentVolumeClaim": {
+        _CLAIMS + "test_data_outlives_pods_and_their_machines": "claimName",
+        _CLAIMS + "test_several_pods_read": "readOnly",
+    },
+    "volumeClaimTemplates": {_CLAIMS + "test_a_stateful_set_claims_for_each_pod": "metadata spec"},
+    "spec of a claim": {
+        _CLAIMS + "test_several_pods_read": "accessModes",
+        _CLAIMS + "test_a_claim_is_as_large_as_it_says_and_can_grow": "resources",
+        "../unit/spec/test_spec_claims.py::test_claims_that_make_no_sense": "volumeMode",
+    },
+    "resources of a claim": {
+        _CLAIMS + "test_a_claim_is_as_large_as_it_says_and_can_grow": "requests",
+        "../unit/spec/test_spec_claims.py::test_claims_that_make_no_sense": "limits",
+    },
+    "requests, limits of a claim": {_CLAIMS + "test_a_claim_is_as_large_as_it_says_and_can_grow": "storage"},
     "Deployment, ReplicaSet": {_APPLY + "test_replicas_are_machines": "apiVersion kind metadata spec"},
     "StatefulSet": {_MAKES + "test_a_stateful_set": "apiVersion kind metadata spec"},
     "DaemonSet": {_MAKES + "test_a_daemon_set_is_one_pod": "apiVersion kind metadata spec"},
     "spec of Deployment, ReplicaSet": {_APPLY + "test_replicas_are_machines": "template replicas selector"},
     "spec of StatefulSet": {
-        _MAKES + "test_a_stateful_set": "template serviceName replicas selector ordinals podManagementPolicy"
+        _MAKES + "test_a_stateful_set": "template serviceName replicas selector ordinals podManagementPolicy",
+        _CLAIMS + "test_a_stateful_set_claims_for_each_pod": "volumeClaimTemplates",
     },
     "spec of DaemonSet": {_MAKES + "test_a_daemon_set_is_one_pod": "template selector"},
     "selector": {

@@ -38,6 +38,7 @@ def read_pod_security(spec: Record) -> PodSecurity:
     record = spec.record("securityContext", POD_SECURITY)
     if record is None:
         return PodSecurity()
+    record.choice("fsGroupChangePolicy", ("Always", "OnRootMismatch"), "Always")
     return PodSecurity(
         run_as_user=record.integer("runAsUser", 0, MAX_ID),
         run_as_group=record.integer("runAsGroup", 0, MAX_ID),

@@ -15,7 +15,7 @@ VOLUME = table(
     works("downwardAPI", "projected"),
     works("image", text="the image's files, read-only, and nothing of them can be executed"),
     differs("ephemeral", text="a directory on disk that is gone with the pod, as large as is asked for"),
-    refused("persistentVolumeClaim", why="vmpod keeps no volumes that outlive their pod yet; use hostPath"),
+    works("persistentVolumeClaim", text="a disk that outlives the pod: docs/volumes.md"),
     refused("nfs", why="the guest cannot mount it; mount it on the host, and use hostPath"),
     refused("awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", why=CLOUD),
     refused("fc", "flexVolume", "flocker", "gcePersistentDisk", "glusterfs", "iscsi", why=CLOUD),
@@ -78,9 +78,7 @@ CLAIM = table(
         why="there is nothing to choose from",
     ),
 )
-CLAIM_RESOURCES = table("resources of volumeClaimTemplate", works("requests", "limits"))
-CLAIM_AMOUNTS = table("requests, limits of volumeClaimTemplate", works("storage"))
 
 TABLES: tuple[Table, ...] = (VOLUME, EMPTY_DIR, HOST_PATH, CONFIG_MAP_VOLUME, SECRET_VOLUME, ITEM)
 TABLES += (DOWNWARD, DOWNWARD_SOURCE, DOWNWARD_ITEM, PROJECTED, PROJECTED_SOURCE, PROJECTED_OBJECT, IMAGE)
-TABLES += (EPHEMERAL, CLAIM_TEMPLATE, CLAIM_META, CLAIM, CLAIM_RESOURCES, CLAIM_AMOUNTS)
+TABLES += (EPHEMERAL, CLAIM_TEMPLATE, CLAIM_META, CLAIM)

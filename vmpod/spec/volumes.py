@@ -6,10 +6,12 @@ import posixpath
 from collections.abc import Callable
 
 from vmpod.spec import names
+from vmpod.spec.claimfields import CLAIM_AMOUNTS, CLAIM_RESOURCES, CLAIM_VOLUME
 from vmpod.spec.containers import read_pull_policy
 from vmpod.spec.env import check_one, read_field_ref, read_resource_ref
 from vmpod.spec.facts import FIXED, WHOLE
 from vmpod.spec.model import (
+    ClaimVolume,
     ConfigMapVolume,
     DownwardItem,
     DownwardVolume,
@@ -28,9 +30,7 @@ from vmpod.spec.resources import read_bytes
 from vmpod.spec.security import MAX_ID
 from vmpod.spec.volumefields import (
     CLAIM,
-    CLAIM_AMOUNTS,
     CLAIM_META,
-    CLAIM_RESOURCES,
     CLAIM_TEMPLATE,
     CONFIG_MAP_VOLUME,
     DOWNWARD,
@@ -209,6 +209,14 @@ def _ephemeral(volume: Record, _references: References) -> VolumeSource:
     return EmptyDir(size_limit=(read_bytes(size) if size else None) or None)
 
 
+def _claim(volume: Record, _references: References) -> VolumeSource:
+    record = volume.record("persistentVolumeClaim", CLAIM_VOLUME)
+    if record is None:
+        return EmptyDir()
+    claim = record.text("claimName", names.dns_subdomain, required=True)
+    return ClaimVolume(claim, record.boolean("readOnly"))
+
+
 _SOURCES: dict[str, Callable[[Record, References], VolumeSource]] = {
     "emptyDir": _empty_dir,
     "hostPath": _host_path,
@@ -218,6 +226,7 @@ _SOURCES: dict[str, Callable[[Record, References], VolumeSource]] = {
     "projected": _projected,
     "image": _image,
     "ephemeral": _ephemeral,
+    "persistentVolumeClaim": _claim,
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 from vmpod.spec.podfields import EMPTY
 
@@ -10,6 +12,11 @@ _STATUS = silent("status", why="it says what was, not what is to be")
 _NOBODY = "nobody watches the pods once they are there"
 _AT_ONCE = "what has changed is made anew by `vmpod apply --replace`, all at once"
 _SELECTOR = works("selector", text="has to fit the template's labels, and does nothing else")
+_RETAINED: tuple[Any, ...] = (
+    {"whenDeleted": "Retain"},
+    {"whenScaled": "Retain"},
+    {"whenDeleted": "Retain", "whenScaled": "Retain"},
+)
 _REPLICAS = differs(
     "replicas", text="machines, called NAME-0, NAME-1, ...; `vmpod apply` removes what is beyond"
 )
@@ -40,8 +47,12 @@ STATEFUL_SET_SPEC = table(
     noted("updateStrategy", why=_AT_ONCE, absent=EMPTY),
     noted("minReadySeconds", why=_NOBODY, absent=(0,)),
     noted("revisionHistoryLimit", why="no earlier versions are kept"),
-    refused("volumeClaimTemplates", why="vmpod keeps no volumes that outlive their pod yet", absent=EMPTY),
-    noted("persistentVolumeClaimRetentionPolicy", why="there are no claims", absent=EMPTY),
+    works("volumeClaimTemplates", text="a claim for each pod, NAME-POD, which stays when the pod goes"),
+    refused(
+        "persistentVolumeClaimRetentionPolicy",
+        why="claims are always retained; `vmpod volume rm` removes them",
+        absent=(*EMPTY, *_RETAINED),
+    ),
 )
 DAEMON_SET_SPEC = table(
     "spec of DaemonSet",

@@ -6,14 +6,16 @@ containers again, and a machine that has died is started by the next `vmpod appl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from vmpod.spec import names
+from vmpod.spec.claims import read_claim_templates
 from vmpod.spec.fields import Table
 from vmpod.spec.machine import OWNER
 from vmpod.spec.metadata import Metadata, read_metadata, read_template_metadata
-from vmpod.spec.model import MachineSize, Pod, RestartPolicy
+from vmpod.spec.model import Claim, ClaimVolume, MachineSize, Pod, RestartPolicy, Volume
 from vmpod.spec.naming import full_name
 from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
@@ -55,7 +57,8 @@ def read_workload(document: Record, kind: str, references: References) -> list[P
         place.wrong("a machine is a pod's: what it needs belongs into spec.template.metadata.annotations")
     own = read_template_metadata(template, metadata)
     check_selector(spec, own.labels)
-    pod = read_pod(template, own, references)
+    claims = read_claim_templates(spec, metadata) if kind == "StatefulSet" else []
+    pod = read_pod(template, own, references, claims)
     if pod is None:
         return []
     if pod.restart_policy is not RestartPolicy.ALWAYS:
@@ -103,18 +106,38 @@ def _named(pod: Pod, name: str, kind: str, owner: str) -> Pod:
 
 
 def _member(pod: Pod, number: int, subdomain: str) -> Pod:
-    """One of a StatefulSet, whose name is its host's, in the domain of its service."""
+    """One of a StatefulSet, whose name is its host's, in the domain of its service, with its own claims."""
+    claims = {each.name: _own_claim(each, pod) for each in pod.claims}
     labels = dict(pod.labels) | {_INDEX: str(number), _NAME: pod.name}
     spec: dict[str, Any] = dict(pod.document["spec"]) | {"hostname": pod.name}
     if subdomain:
         spec["subdomain"] = subdomain
+    if claims:
+        told = {name: {"claimName": each.name} for name, each in claims.items()}
+        kept = [each for each in spec.get("volumes") or () if each.get("name") not in claims]
+        spec["volumes"] = [*kept, *({"name": n, "persistentVolumeClaim": told[n]} for n in told)]
     return replace(
         pod,
+        volumes=tuple(_claimed(volume, claims) for volume in pod.volumes),
+        claims=tuple(claims.values()),
         labels=labels,
         hostname=pod.name,
         fqdn=full_name(pod.name, subdomain, pod.namespace),
         document=_document(pod, pod.name, spec, labels, dict(pod.annotations)),
     )
+
+
+def _own_claim(template: Claim, pod: Pod) -> Claim:
+    name = f"{template.name}-{pod.name}"
+    metadata = {"name": name, "namespace": pod.namespace, "labels": dict(template.labels)}
+    head = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata}
+    return replace(template, name=name, document=head | {"spec": template.document.get("spec")})
+
+
+def _claimed(volume: Volume, claims: Mapping[str, Claim]) -> Volume:
+    """A volume that a claim is made for, with the name of the pod's own."""
+    own = claims.get(volume.name)
+    return Volume(volume.name, ClaimVolume(own.name)) if own else volume
 
 
 def _document(pod: Pod, name: str, spec: Any, labels: Any, annotations: Any) -> dict[str, Any]:

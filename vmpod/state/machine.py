@@ -9,7 +9,7 @@ from typing import Any
 
 from vmpod.errors import HostError
 from vmpod.plan.forward import Forward
-from vmpod.plan.model import Disks, Frozen, Machine, Share
+from vmpod.plan.model import Disks, Frozen, Machine, Plug, Share
 
 FILE = "machine.json"
 
@@ -29,6 +29,7 @@ def load(directory: Path) -> Machine:
         told["disks"] = Disks(**{field.name: Path(told["disks"][field.name]) for field in fields(Disks)})
         told["forwards"] = tuple(Forward(**each) for each in told["forwards"])
         told["shares"] = tuple(Share(**each | {"path": Path(each["path"])}) for each in told["shares"])
+        told["plugs"] = tuple(Plug(**each | {"path": Path(each["path"])}) for each in told.get("plugs", ()))
         frozen = told["frozen"]
         told["frozen"] = Frozen(Path(frozen["memory"]), Path(frozen["state"])) if frozen else None
         return Machine(**told)

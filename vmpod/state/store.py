@@ -160,6 +160,10 @@ class PodStore:
             entry.record, events, alive=alive, starting=starting, silent=silent, last_seen=last_seen
         )
 
+    def busy(self, entry: PodEntry) -> bool:
+        """Whether the pod's machine runs, or some command may be about to start it."""
+        return entry.alive() or (entry.record.qemu is None and lock.held(self._lock(entry.record.key)))
+
     def events(self, entry: PodEntry) -> Iterator[tuple[str, dict[str, Any]]]:
         """(timestamp, event) of all that its agent has reported so far, in order. Not trusted."""
         return journal.events(entry.journal)

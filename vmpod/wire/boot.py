@@ -48,6 +48,13 @@ if TYPE_CHECKING:
         start: int
         length: int
 
+    class BootDisk(TypedDict):
+        """A disk that is attached by itself. target: its place on the bus, serial: by which it is known."""
+
+        target: int
+        serial: str
+        read_only: bool
+
     class VolumeFile(TypedDict):
         """A file below a 'files' volume. base64: its content, or a secret whose value is base64."""
 
@@ -58,20 +65,22 @@ if TYPE_CHECKING:
 
     class BootVolume(TypedDict):
         """kind: disk (on the scratch disk), memory (tmpfs), huge (hugetlbfs), share (9p, by tag), files
-        (read-only), image.
+        (read-only), image, claim (a disk that was attached).
 
         size: bytes that a tmpfs can hold, 0 for half of the memory, or a directory on disk may, 0 for all.
-        mode: of a directory on disk or in memory. image: index into the document's images, -1 for none.
+        mode: of a directory on disk or in memory. image, claim: index into the document's images or disks,
+        -1 for none.
         group: who owns it, -1 for nobody but root.
         """
 
         name: str
-        kind: Literal["disk", "memory", "huge", "share", "files", "image"]
+        kind: Literal["disk", "memory", "huge", "share", "files", "image", "claim"]
         size: int
         mode: int
         group: int
         tag: str
         image: int
+        claim: int
         files: list[VolumeFile]
 
     class BootMount(TypedDict):
@@ -212,6 +221,7 @@ if TYPE_CHECKING:
         pod: PodIdentity
         network: Network | None
         images: list[BootImage]
+        disks: list[BootDisk]
         volumes: list[BootVolume]
         init_containers: list[BootContainer]
         containers: list[BootContainer]
@@ -226,7 +236,7 @@ if TYPE_CHECKING:
 
     Shape = type | dict[str, "Shape"] | list["Shape"] | tuple["Shape", ...]
 
-BOOT_VERSION = 2
+BOOT_VERSION = 3
 
 # Shapes: a type, {attribute: shape}, [shape of every member], or a tuple of alternatives.
 _VALUE: Shape = (str, {"secret": str})
@@ -308,6 +318,7 @@ _VOLUME: Shape = {
     "group": int,
     "tag": str,
     "image": int,
+    "claim": int,
     "files": [{"path": str, "mode": int, "user": int, "base64": _VALUE}],
 }
 _DOCUMENT: Shape = {
@@ -316,6 +327,7 @@ _DOCUMENT: Shape = {
     "pod": {"name": str, "namespace": str, "uid": str, "hostname": str, "fqdn": str},
     "network": (type(None), _NETWORK),
     "images": [{"start": int, "length": int}],
+    "disks": [{"target": int, "serial": str, "read_only": bool}],
     "volumes": [_VOLUME],
     "init_containers": [_CONTAINER],
     "containers": [_CONTAINER],

@@ -12,11 +12,12 @@ from vmpod.wire import frames, messages
 from vmpod.wire.frames import Frame
 
 DOCUMENT: dict[str, Any] = {
-    "version": 2,
+    "version": 3,
     "boot": 1,
     "pod": {"name": "web", "namespace": "default", "uid": "u", "hostname": "web", "fqdn": ""},
     "network": None,
     "images": [],
+    "disks": [],
     "volumes": [],
     "init_containers": [],
     "containers": [],

@@ -27,6 +27,7 @@ def volume(name: str, kind: str, **fields: Any) -> dict[str, Any]:
         "group": -1,
         "tag": "",
         "image": -1,
+        "claim": -1,
         "files": [],
     } | fields
 

@@ -41,6 +41,7 @@ def test_all_commands_are_there() -> None:
         *(f"guest {name}" for name in ("build", "ls", "rm", "prune")),
         *(f"snapshot {name}" for name in ("create", "ls", "rm")),
         *(f"template {name}" for name in ("create", "ls", "rm", "prune")),
+        *(f"volume {name}" for name in ("ls", "inspect", "rm")),
     }
 
 

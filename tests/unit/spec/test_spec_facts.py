@@ -155,9 +155,10 @@ VOLUMES: list[tuple[dict[str, Any], str]] = [
         {"ephemeral": {"volumeClaimTemplate": {"spec": {"resources": {"requests": {}}}}}},
         "ephemeral.volumeClaimTemplate.spec.resources.requests.storage: is required",
     ),
+    ({"persistentVolumeClaim": {"readOnly": True}}, "persistentVolumeClaim.claimName: is required"),
     (
-        {"persistentVolumeClaim": {"claimName": "c"}},
-        "persistentVolumeClaim: is not supported: vmpod keeps no volumes that outlive their pod yet",
+        {"persistentVolumeClaim": {"claimName": "Not a name"}},
+        "persistentVolumeClaim.claimName: 'Not a name' must be at most 253 lower-case letters",
     ),
 ]
 

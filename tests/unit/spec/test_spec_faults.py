@@ -474,7 +474,7 @@ OBJECTS: list[tuple[dict[str, Any], str]] = [
     ({"apiVersion": "batch/v1", "kind": "Job"}, "kind: Job is not supported: write the pod itself"),
     (
         {"apiVersion": "v1", "kind": "pod"},
-        "kind: 'pod' is not supported: only Pod, ConfigMap, Secret, List, Deployment,",
+        "kind: 'pod' is not supported: only Pod, ConfigMap, Secret, List, PersistentVolumeClaim,",
     ),
     ({"apiVersion": "v1"}, "kind: is required"),
     ({"apiVersion": "v1", "kind": None}, "kind: must be a string, not nothing"),

@@ -94,7 +94,10 @@ def test_what_has_no_effect_is_said_once() -> None:
             workload("Deployment", pod={"containers": []}),
             "spec.template.spec.containers: a pod needs",
         ),
-        (workload("StatefulSet", volumeClaimTemplates=[{}]), "spec.volumeClaimTemplates: is not supported"),
+        (
+            workload("StatefulSet", persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}),
+            "spec.persistentVolumeClaimRetentionPolicy: is not supported: claims are always retained",
+        ),
         (
             workload("Deployment") | {"apiVersion": "v1"},
             "apiVersion: must be apps/v1 for a Deployment",

@@ -40,6 +40,7 @@ def full() -> dict[str, Any]:
                 "group": -1,
                 "tag": "",
                 "image": -1,
+                "claim": -1,
                 "files": [{"path": "a", "mode": 0o644, "user": 0, "base64": {"secret": "file/v/a"}}],
             }
         ],
@@ -101,7 +102,7 @@ def test_what_is_no_document_is_refused(document: Any) -> None:
 
 
 def test_another_version_says_so() -> None:
-    with pytest.raises(MessageError, match="boot document version 7; this agent reads 2"):
+    with pytest.raises(MessageError, match="boot document version 7; this agent reads 3"):
         check(full() | {"version": 7})
 
 

@@ -12,6 +12,7 @@ BOOT = f"{RUN}/boot"
 SCRATCH = f"{RUN}/scratch"
 IMAGES = f"{RUN}/images"
 SHARES = f"{RUN}/shares"
+DISKS = f"{RUN}/disks"
 VOLUMES = f"{RUN}/volumes"
 CONTAINERS = f"{RUN}/containers"
 ETC = f"{RUN}/etc"
@@ -29,6 +30,11 @@ CONFINED, PRIVILEGED = "vmpod", "privileged"
 def image(number: int) -> str:
     """Where the image in that partition of the images disk is mounted."""
     return f"{IMAGES}/{number}"
+
+
+def disk(number: int) -> str:
+    """Where the file system of that one of the pod's attached disks is mounted."""
+    return f"{DISKS}/{number}"
 
 
 def cgroup(group: str) -> str:

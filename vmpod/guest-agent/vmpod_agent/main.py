@@ -82,6 +82,11 @@ class Agent:
         """Say so, and see everything that was written on the disks."""
         self._say(events.STOPPED, "")
         os.sync()
+        for number, disk in enumerate(self._document["disks"] if self._document else ()):
+            if not disk["read_only"]:
+                from vmpod_agent import attached  # noqa: PLC0415 - few pods have such disks
+
+                attached.let_go(layout.disk(number))
 
     def _begin(self, document: BootDocument) -> None:
         """Be the machine of that pod, as far as that goes without its secrets. Raises OSError."""

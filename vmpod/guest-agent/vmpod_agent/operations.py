@@ -51,6 +51,36 @@ class Partition:
         syscalls.add_partition(self.disk, self.number, self.start, self.length)
 
 
+class Attached:
+    """Mount the file system of a disk that was attached. target: its place on the bus."""
+
+    def __init__(self, target: int, serial: str, path: str, *, read_only: bool) -> None:
+        self.target, self.serial, self.path, self.read_only = target, serial, path, read_only
+
+    def describe(self) -> str:
+        return f"mount the disk {self.serial}"
+
+    def execute(self) -> None:
+        from vmpod_agent import attached  # noqa: PLC0415 - few pods have such disks
+
+        attached.mount_claim(self.target, self.serial, self.path, read_only=self.read_only)
+
+
+class Given:
+    """Give what is in a directory to a group."""
+
+    def __init__(self, path: str, group: int) -> None:
+        self.path, self.group = path, group
+
+    def describe(self) -> str:
+        return f"give {self.path} to the group {self.group}"
+
+    def execute(self) -> None:
+        from vmpod_agent import attached  # noqa: PLC0415 - see Attached
+
+        attached.give(self.path, self.group)
+
+
 class Directory:
     """Make a directory with exactly that mode. group: who else may write, and owns what is new; or -1."""
 

@@ -6,7 +6,9 @@ import binascii
 
 from vmpod_agent import layout, network
 from vmpod_agent.operations import (
+    Attached,
     Directory,
+    Given,
     Hostname,
     HugePages,
     Interface,
@@ -102,11 +104,18 @@ def disks(document: BootDocument) -> Iterator[Operation]:
         yield Partition(layout.IMAGES_DISK, number + 1, image["start"], image["length"])
         source = f"{layout.IMAGES_DISK}{number + 1}"
         yield Mount(source, layout.image(number), "squashfs", flags=MS_RDONLY | MS_NODEV)
+    for number, disk in enumerate(document["disks"]):
+        yield Attached(disk["target"], disk["serial"], layout.disk(number), read_only=disk["read_only"])
 
 
 def volumes(document: BootDocument, secrets: Secrets) -> Iterator[Operation]:
     """Every volume, at VOLUMES/<name>; what comes from Secrets stays in memory."""
     for volume in document["volumes"]:
+        if volume["kind"] == "claim":
+            # It is mounted already: see disks().
+            if volume["group"] >= 0 and not document["disks"][volume["claim"]]["read_only"]:
+                yield Given(source(volume), volume["group"])
+            continue
         yield from _volume(volume, f"{layout.VOLUMES}/{volume['name']}", secrets)
 
 
@@ -139,4 +148,6 @@ def source(volume: BootVolume) -> str:
         return f"{layout.SCRATCH}/volumes/{volume['name']}"
     if volume["kind"] == "image":
         return layout.image(volume["image"])
+    if volume["kind"] == "claim":
+        return layout.disk(volume["claim"])
     return f"{layout.VOLUMES}/{volume['name']}"

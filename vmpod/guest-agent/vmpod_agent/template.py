@@ -30,11 +30,15 @@ def is_template() -> bool:
 
 def warm(reaper: Reaper) -> Spare | None:
     """Import and prepare what every pod may need, so that no copy has to."""
-    from vmpod_agent import clock, exec, probes, users  # noqa: A004, F401, PLC0415 - to have them loaded
+    from vmpod_agent import attached, clock, exec, probes, users  # noqa: A004, F401, PLC0415 - to have them loaded
     from vmpod_agent.methods import adopt, load_all  # noqa: F401, PLC0415
     from vmpod_agent.spare import Spare  # noqa: PLC0415
 
     load_all()
+    try:
+        attached.load_drivers()
+    except OSError as error:
+        report(f"the drivers of attached disks are not loaded: {error}")
     try:
         return Spare(reaper)
     except (OSError, LaunchError) as error:

@@ -1,0 +1,66 @@
+"""The disks of claims in a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.plan.requests import plan
+from vmpod.errors import ManifestError
+from vmpod.plan.host import Storage
+
+BOTH = ("ReadWriteOnce", "ReadOnlyMany")
+CLAIMS = {
+    "b": Storage(Path("/claims/b/disk.raw"), "claim-b", BOTH),
+    "a": Storage(Path("/claims/a/disk.raw"), "claim-a", ("ReadWriteOnce",)),
+    "never": Storage(Path("/claims/never/disk.raw"), "claim-n", ("ReadOnlyMany",)),
+}
+
+
+def _pod(*volumes: dict[str, Any], **mount: Any) -> dict[str, Any]:
+    mounts = [{"name": each["name"], "mountPath": f"/{each['name']}"} | mount for each in volumes]
+    container = {"name": "c", "image": "busybox", "volumeMounts": mounts}
+    spec = {"containers": [container], "volumes": list(volumes)}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}
+
+
+def _volume(name: str, claim: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "persistentVolumeClaim": {"claimName": claim} | more}
+
+
+def test_each_claim_is_one_disk_in_the_order_of_names() -> None:
+    found = plan(_pod(_volume("x", "b"), _volume("y", "a"), _volume("z", "b", readOnly=True)), claims=CLAIMS)
+    assert [(each.serial, each.target, each.read_only) for each in found.plan.machine.plugs] == [
+        ("claim-a", 0, False),
+        ("claim-b", 1, False),
+    ]
+    boot = found.plan.boot
+    assert boot["disks"] == [
+        {"target": 0, "serial": "claim-a", "read_only": False},
+        {"target": 1, "serial": "claim-b", "read_only": False},
+    ]
+    assert [(each["name"], each["kind"], each["claim"]) for each in boot["volumes"]] == [
+        ("x", "claim", 1),
+        ("y", "claim", 0),
+        ("z", "claim", 1),
+    ]
+    # The disk can be written to, for the sake of the other volume.
+    assert [each["read_only"] for each in boot["containers"][0]["mounts"]] == [False, False, True]
+
+
+@pytest.mark.parametrize(("claim", "more"), [("b", {"readOnly": True}), ("never", {})])
+def test_what_nobody_writes_is_attached_so(claim: str, more: dict[str, Any]) -> None:
+    found = plan(_pod(_volume("x", claim, **more)), claims=CLAIMS).plan
+    assert [each.read_only for each in found.machine.plugs] == [True]
+    assert found.boot["containers"][0]["mounts"][0]["read_only"]
+
+
+def test_a_claim_that_is_not_there() -> None:
+    with pytest.raises(ManifestError) as raised:
+        plan(_pod(_volume("x", "a"), _volume("y", "nevr")), claims=CLAIMS)
+    (problem,) = raised.value.problems
+    assert problem.path == "spec.volumes[1].persistentVolumeClaim.claimName"
+    assert problem.message.startswith("there is no claim 'nevr', neither in this file nor on this host")
+    assert "never" in problem.message

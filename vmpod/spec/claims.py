@@ -1,0 +1,86 @@
+"""PersistentVolumeClaims: documents of their own, and those that a StatefulSet makes."""
+
+from __future__ import annotations
+
+from vmpod.spec.claimfields import CLAIM_AMOUNTS, CLAIM_RESOURCES, CLAIM_SPEC, CLAIM_TEMPLATE
+from vmpod.spec.metadata import Metadata, read_metadata
+from vmpod.spec.model import Claim
+from vmpod.spec.reader import Record
+from vmpod.spec.resources import read_bytes
+
+MIB = 1024 * 1024
+LEAST = 16 * MIB
+"""Bytes of the smallest disk: less has no room for a journal."""
+
+_MOST = 15 << 40  # bytes; ext4 of the host has no larger files
+_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteOncePod")
+_MANY = (
+    "several machines cannot write to one file system; use ReadWriteOnce, or share a directory by hostPath"
+)
+
+
+def read_claim(document: Record) -> Claim:
+    """A claim. What is wrong with it is reported."""
+    return _claim(document, read_metadata(document))
+
+
+def read_claim_templates(spec: Record, owner: Metadata) -> list[Claim]:
+    """What a StatefulSet claims for each of its pods, under the names of volumes."""
+    found: list[Claim] = []
+    for record in spec.records("volumeClaimTemplates", CLAIM_TEMPLATE):
+        own = read_metadata(record)
+        if own.name and own.name in [each.name for each in found]:
+            record.place.child("metadata").child("name").wrong(f"another template is {own.name!r} already")
+        found.append(_claim(record, Metadata(own.name, owner.namespace, own.labels, own.annotations)))
+    return found
+
+
+def _claim(document: Record, metadata: Metadata) -> Claim:
+    place = document.require("spec")
+    spec = place.record(CLAIM_SPEC) if place else None
+    return Claim(
+        name=metadata.name,
+        namespace=metadata.namespace,
+        size=_size(spec) if spec else LEAST,
+        modes=_modes(spec) if spec else (),
+        labels=metadata.labels,
+        document=document.place.node.plain(),
+        source=document.place.context.source,
+    )
+
+
+def _modes(spec: Record) -> tuple[str, ...]:
+    spec.choice("volumeMode", ("Filesystem",), "Filesystem")
+    given = spec.require("accessModes")
+    found: list[str] = []
+    for place in given.items() if given else ():
+        mode = place.text()
+        if mode == "ReadWriteMany":
+            place.wrong(f"ReadWriteMany is not supported: {_MANY}")
+        elif mode not in _MODES:
+            place.wrong(f"must be one of {', '.join(_MODES)}")
+        found.append(mode)
+    if given and not found:
+        given.wrong("needs at least one mode")
+    if "ReadWriteOncePod" in found and found[1:] and given:
+        given.wrong("ReadWriteOncePod must stand alone")
+    return tuple(found)
+
+
+def _size(spec: Record) -> int:
+    """Bytes of the disk: what is asked for, in whole mebibytes."""
+    wanted = spec.require("resources")
+    resources = wanted.record(CLAIM_RESOURCES) if wanted else None
+    given = resources.require("requests") if resources else None
+    requests = given.record(CLAIM_AMOUNTS) if given else None
+    limits = resources.record("limits", CLAIM_AMOUNTS) if resources else None
+    place = requests.require("storage") if requests else None
+    size = read_bytes(place) if place else None
+    if place is None or size is None:
+        return LEAST
+    if not 0 < size <= _MOST:
+        place.wrong("must be more than nothing, and at most 15Ti")
+    most = limits.get("storage") if limits else None
+    if most and (limit := read_bytes(most)) is not None and limit < size:
+        most.wrong("must not be less than the request")
+    return max(LEAST, -(-size // MIB) * MIB)
