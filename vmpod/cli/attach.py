@@ -10,6 +10,7 @@ import click
 from vmpod.cli.common import runtime
 from vmpod.cli.names import POD, container_option
 from vmpod.errors import MachineError
+from vmpod.state.record import Record
 
 
 @click.command("attach")
@@ -35,7 +36,7 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
     pods = runtime().pods
     entry = pods.find(pod)
     name = container or entry.record.containers[0]
-    spec = _spec(entry.record.document, name)
+    spec = _spec(entry.record, name)
     stdin = not no_stdin and spec.get("stdin") is True
     tty = spec.get("tty") is True
     with session(entry.record.sockets) as found:
@@ -43,13 +44,16 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
             return attach(found, container, stdin=stdin, tty=tty, forward=forward)
         except MachineError:
             # It ended with the container, before the last word was here: the pod's events have it.
-            ended = next((each for each in pods.status(entry).containers if each.name == name), None)
+            status = pods.status(entry)
+            every = [*status.containers, *status.ephemeral]
+            ended = next((each for each in every if each.name == name), None)
             if ended is None or not ended.reason or ended.reason == "ContainerStatusUnknown":
                 raise
             return ended.exit_code or 0
 
 
-def _spec(document: Mapping[str, Any], container: str) -> Mapping[str, Any]:
-    spec = document.get("spec") or {}
+def _spec(record: Record, container: str) -> Mapping[str, Any]:
+    spec = record.document.get("spec") or {}
     every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    every += [each.document for each in record.ephemeral]
     return next((each for each in every if each.get("name") == container), {})

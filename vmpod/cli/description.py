@@ -58,12 +58,13 @@ def _containers(pod: Json) -> Iterator[str]:
     groups = (
         ("Init Containers", "initContainers", "initContainerStatuses"),
         ("Containers", "containers", "containerStatuses"),
+        ("Ephemeral Containers", "ephemeralContainers", "ephemeralContainerStatuses"),
     )
     for title, specs, statuses in groups:
         listed = pod["spec"].get(specs) or ()
         if listed:
             yield f"{title}:"
-        told = {each["name"]: each for each in pod["status"][statuses]}
+        told = {each["name"]: each for each in pod["status"].get(statuses, ())}
         for spec in listed:
             yield from _container(spec, told.get(spec["name"], {}))
 

@@ -41,7 +41,7 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     found = runtime()
     entry = found.pods.find(pod)
-    names = entry.record.all_containers
+    names = entry.record.logged_containers
     _check(container, entry.record)
     printer = Printer(prefix=len(container or names) > 1, timestamps=timestamps)
     wanted = Selection(frozenset(container) or None, previous=previous, since=since, tail=tail)
@@ -52,8 +52,8 @@ def command(  # noqa: PLR0917 - click passes options by name
 
 def _check(wanted: tuple[str, ...], record: Record) -> None:
     for name in wanted:
-        if name not in record.all_containers:
+        if name not in record.logged_containers:
             raise NotFoundError(
                 f"the pod {record.key} has no container {name!r}",
-                hint=f"it has {', '.join(record.all_containers)}",
+                hint=f"it has {', '.join(record.logged_containers)}",
             )

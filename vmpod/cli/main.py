@@ -38,6 +38,7 @@ _COMMANDS = {
     "ssh": "Open a shell in the machine of a pod.",
     "ssh-config": "Print what SSH clients have to know of the machines of pods.",
     "attach": "Watch a container, and write to its standard input.",
+    "debug": "Add a container to a pod that runs, to look around in it.",
     "cp": "Copy files into a container, or out of it.",
     "port-forward": "Forward local ports to a pod.",
     "kill": "Send a signal to containers.",

@@ -66,7 +66,7 @@ def _containers(runtime: Runtime, ctx: click.Context) -> Iterable[str]:
     wanted = {named} if isinstance(named, str) else set(named or ())
     for entry in runtime.pods.list(problems=[]):
         if not wanted or entry.record.key.replace("_", "/") in wanted:
-            yield from entry.record.all_containers
+            yield from entry.record.logged_containers
 
 
 def _images(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:

@@ -24,14 +24,19 @@ def attach(session: Session, container: str, *, stdin: bool, tty: bool, forward:
     """
     stream = session.open(messages.ATTACH, {"container": container, "stdin": stdin})
     session.answer(stream, _TIMEOUT)
+    return relay(session, stream, stdin=stdin, tty=tty, forward=forward)
+
+
+def relay(session: Session, stream: int, *, stdin: bool, tty: bool, forward: bool) -> int:
+    """As attach(), on a stream that has been answered."""
     with contextlib.ExitStack() as stack:
         transparent = tty and stdin and terminal.is_terminal(0)
         if transparent:
             stack.enter_context(terminal.raw(0))
-        relay = Relay(
+        ways = Relay(
             session, stream, stdin=stdin, tty=tty, forward=forward, detach=DETACH if transparent else b""
         )
-        stack.enter_context(relay.signals())
+        stack.enter_context(ways.signals())
         if tty and stdin:
-            relay.resize()
-        return relay.run()
+            ways.resize()
+        return ways.run()

@@ -119,6 +119,8 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
             image_ids=image_ids(pod, planned),
             addresses=addresses(planned),
             boot=record.boot + 1,
+            # They are never started again.
+            ephemeral=(),
             qemu=None,
             stopped=False,
         )

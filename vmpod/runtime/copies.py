@@ -30,6 +30,7 @@ from vmpod.progress import SILENT, Progress
 from vmpod.removable import disk_usage
 from vmpod.run import copy_sparse
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.debug import tidied
 from vmpod.runtime.pausing import running
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_memory
@@ -194,7 +195,7 @@ def abandoned(runtime: Runtime) -> list[Path]:
 def _freeze(runtime: Runtime, pod: str, into: Path) -> Record:
     entry = runtime.pods.find(pod)
     with runtime.pods.locked(entry.record.key):
-        entry = running(runtime, pod)
+        entry = tidied(runtime, running(runtime, pod))
         machine = load_machine(entry.directory)
         _check(entry, machine)
         _freeze_machine(runtime, entry, machine, into)
@@ -220,6 +221,11 @@ def _check(entry: PodEntry, machine: Machine) -> None:
             f"the pod {key} has {machine.plugs[0].label}: two machines must not write to one file system",
             hint="a snapshot would find the claim changed, and a fork share it; use an emptyDir for what is "
             "to be copied",
+        )
+    if any(each.attached for each in entry.record.ephemeral):
+        raise ConflictError(
+            f"the pod {key} is being debugged: a machine with the disk of a debugger cannot be copied",
+            hint="end its `vmpod debug` sessions first",
         )
     if any(not each.read_only or each.path.name != "empty" for each in machine.shares):
         raise ConflictError(

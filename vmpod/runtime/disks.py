@@ -19,6 +19,9 @@ from vmpod.wire.logdisk import Layout
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument
 
+DEBUGGERS = 8
+"""Places for the output of containers that are added later; on the host they are holes."""
+
 _SECTOR = 512
 
 # The scratch disk lives as long as the pod: no journal, and tables that are written when first used.
@@ -105,7 +108,7 @@ def _extent(file: Path) -> str:
 
 
 def _containers(document: BootDocument) -> int:
-    return len(document["init_containers"]) + len(document["containers"])
+    return len(document["init_containers"]) + len(document["containers"]) + DEBUGGERS
 
 
 def make_journal_disk(path: Path, containers: int, logs: LogLimits) -> None:

@@ -42,7 +42,8 @@ def output(runtime: Runtime, entry: PodEntry, wanted: Selection, *, follow: bool
 
     follow: go on until the machine has ended, with the runs to come as well.
     """
-    reader = OutputReader(entry.journal, entry.record.all_containers, chosen=wanted.containers, follow=follow)
+    names = entry.record.logged_containers
+    reader = OutputReader(entry.journal, names, chosen=wanted.containers, follow=follow)
     runs = _runs(runtime, entry, wanted)
 
     def chosen(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -65,9 +66,8 @@ def output(runtime: Runtime, entry: PodEntry, wanted: Selection, *, follow: bool
 def _runs(runtime: Runtime, entry: PodEntry, wanted: Selection) -> Mapping[str, int]:
     """For each container the run to show: the present one is the newest that has written or may have."""
     disk = entry.journal
-    newest = {
-        name: journal.newest_run(disk, number) or 0 for number, name in enumerate(entry.record.all_containers)
-    }
+    names = entry.record.logged_containers
+    newest = {name: journal.newest_run(disk, number) or 0 for number, name in enumerate(names)}
     if not wanted.previous:
         return newest
     # While it waits to be started again, the run that ended last is the previous one, as for kubectl.

@@ -26,7 +26,7 @@ class Foreground:
         self._runtime = runtime
         self._show = show
         self._readers = [
-            (entry, OutputReader(entry.journal, entry.record.all_containers)) for entry in entries
+            (entry, OutputReader(entry.journal, entry.record.logged_containers)) for entry in entries
         ]
         self._kill_at: float | None = None
 

@@ -34,7 +34,7 @@ from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime import claims, faults, templates
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.disks import make_disks, write_boot_disk, write_template_disk
+from vmpod.runtime.disks import DEBUGGERS, make_disks, write_boot_disk, write_template_disk
 from vmpod.runtime.documents import config_maps
 from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.ports import check_free
@@ -308,6 +308,7 @@ def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) ->
         image_ids=image_ids(pod, planned),
         logs=options.logs,
         addresses=addresses(planned),
+        places=DEBUGGERS,
     )
 
 

@@ -68,7 +68,7 @@ POD_SPEC = table(
         "hostNetwork",
         text="the machine's network, which a pod's containers share anyway; ports are published on the host",
     ),
-    refused("ephemeralContainers", why="the API adds these to a pod that runs already", absent=EMPTY),
+    refused("ephemeralContainers", why="they are added to a pod that runs: vmpod debug", absent=EMPTY),
     works("activeDeadlineSeconds"),
     refused("readinessGates", why="nothing here would ever set the condition", absent=EMPTY),
     works("resources", text="the machine is as large as the pod's limits, which its containers share"),

@@ -27,6 +27,9 @@ def to_kubernetes(record: Record, status: PodStatus) -> Json:
         "creationTimestamp": record.created,
     }
     head = {"apiVersion": "v1", "kind": "Pod"} | document
+    if record.ephemeral:
+        added = [dict(each.document) for each in record.ephemeral]
+        head["spec"] = dict(document.get("spec") or {}) | {"ephemeralContainers": added}
     return head | {"metadata": metadata, "status": _status(record, status)}
 
 
@@ -40,6 +43,8 @@ def _status(record: Record, status: PodStatus) -> Json:
         "initContainerStatuses": [_container(record, each) for each in status.containers if each.init],
         "containerStatuses": [_container(record, each) for each in status.ordinary()],
     }
+    if status.ephemeral:
+        result["ephemeralContainerStatuses"] = [_container(record, each) for each in status.ephemeral]
     if record.addresses:
         result |= {"podIP": record.addresses[0], "podIPs": [{"ip": each} for each in record.addresses]}
     told = {"startTime": _seconds(status.started), "reason": status.reason, "message": status.message}
@@ -79,13 +84,15 @@ def _condition(kind: str, value: bool, since: str, why: tuple[str, str] = ("", "
 
 
 def _container(record: Record, status: ContainerStatus) -> Json:
-    image = record.image_ids.get(status.name, "")
+    added = {each.name: each for each in record.ephemeral}.get(status.name)
+    image = added.image if added else record.image_ids.get(status.name, "")
     begun = status.restarts > 0 or "waiting" not in status.state
     found: Json = {
         "name": status.name,
-        "image": _image(record.document, status.name),
+        "image": added.document.get("image", "") if added else _image(record.document, status.name),
         "imageID": image,
-        "ready": status.ready,
+        # What is not of the pod's own making does not serve, whatever it does.
+        "ready": status.ready and not added,
         "started": "running" in status.state and status.started,
         "restartCount": status.restarts,
         "state": _times(status.state),

@@ -23,6 +23,26 @@ FILE = "pod.json"
 
 
 @dataclass(frozen=True)
+class Ephemeral:
+    """A container that was added to a pod that ran.
+
+    document: as in spec.ephemeralContainers. image: of its image the digest; disk, serial: of what was
+    attached for it; attached: whether that still may be.
+    """
+
+    document: Mapping[str, Any]
+    image: str
+    disk: Path
+    serial: str
+    attached: bool = True
+
+    @property
+    def name(self) -> str:
+        """The container's."""
+        return str(self.document["name"])
+
+
+@dataclass(frozen=True)
 class Record:
     """One pod.
 
@@ -31,8 +51,9 @@ class Record:
     config: the ConfigMaps that it uses. secrets: whether it has Secrets, which are not kept here but in
     the file manifest ('' if that was standard input). image_ids: by container, the digest of its image.
     sidecars: those of the init containers. logs: how much is kept of its output. addresses: in its own
-    network. boot: the number of its machine, from 1. qemu: the machine's process, None until it has started.
-    stopped: a command ended the machine; paused: one let it stand still.
+    network. boot: the number of its machine, from 1. places: for so many ephemeral containers its journal
+    disk has room; ephemeral: those in the first of them. qemu: the machine's process, None until it has
+    started. stopped: a command ended the machine; paused: one let it stand still.
     """
 
     uid: str
@@ -55,6 +76,8 @@ class Record:
     logs: LogLimits = DEFAULT
     addresses: tuple[str, ...] = ()
     boot: int = 1
+    places: int = 0
+    ephemeral: tuple[Ephemeral, ...] = ()
     qemu: Process | None = None
     stopped: bool = False
     paused: bool = False
@@ -66,13 +89,18 @@ class Record:
 
     @property
     def all_containers(self) -> tuple[str, ...]:
-        """Every container, init containers first: the order in which the journal disk counts them."""
+        """Every container of its manifest, init containers first."""
         return self.init_containers + self.containers
+
+    @property
+    def logged_containers(self) -> tuple[str, ...]:
+        """Every container that has a log, as the journal disk counts them."""
+        return self.all_containers + tuple(each.name for each in self.ephemeral)
 
     @property
     def layout(self) -> Layout:
         """The layout of its journal disk."""
-        return Layout(len(self.all_containers), self.logs.size, self.logs.files)
+        return Layout(len(self.all_containers) + self.places, self.logs.size, self.logs.files)
 
     @property
     def machine_name(self) -> str:
@@ -86,8 +114,8 @@ class Record:
 
 def save(record: Record, directory: Path) -> None:
     """Write the record into the pod's directory."""
-    content = {"version": VERSION} | asdict(record) | {"sockets": str(record.sockets)}
-    write_atomically(directory / FILE, json.dumps(content, indent=1).encode())
+    content = {"version": VERSION} | asdict(record)
+    write_atomically(directory / FILE, json.dumps(content, indent=1, default=str).encode())
 
 
 def load(directory: Path) -> Record | None:
@@ -115,6 +143,9 @@ def _from_json(content: dict[str, Any]) -> Record:
     content["sockets"] = Path(content["sockets"])
     content["forwards"] = tuple(Forward(**forward) for forward in content["forwards"])
     content["logs"] = LogLimits(**content["logs"])
+    content["ephemeral"] = tuple(
+        Ephemeral(**each | {"disk": Path(each["disk"])}) for each in content.get("ephemeral", ())
+    )
     content["qemu"] = Process(**content["qemu"]) if content["qemu"] else None
     for name in ("containers", "init_containers", "sidecars", "images", "config", "addresses"):
         content[name] = tuple(content[name])

@@ -76,7 +76,8 @@ class PodStatus:
 
     since: for each condition that is true, and each that was, when it became what it is (RFC 3339).
     prepared: whether the machine is ready for containers. last_seen: when the machine last wrote. told:
-    whether the reason is one that the pod gave itself, not one of the machine around it.
+    whether the reason is one that the pod gave itself, not one of the machine around it. ephemeral:
+    containers that were added later, which count for nothing else.
     """
 
     phase: str
@@ -89,6 +90,7 @@ class PodStatus:
     since: Mapping[str, str] = field(default_factory=dict)
     last_seen: str = ""
     told: bool = False
+    ephemeral: list[ContainerStatus] = field(default_factory=list)
 
     @property
     def initialized(self) -> bool:
@@ -131,6 +133,7 @@ class Folder:
             for name in record.init_containers
         }
         self.containers |= {name: ContainerStatus(name, init=False) for name in record.containers}
+        self.ephemeral = {each.name: ContainerStatus(each.name, init=False) for each in record.ephemeral}
 
     def take(self, timestamp: str, event: Mapping[str, Any]) -> None:
         """Fold one event in; one that makes no sense changes nothing."""
@@ -173,7 +176,8 @@ class Folder:
         return {"Initialized": initialized, "Ready": self.ready, "Prepared": self.prepared}
 
     def _container(self, event: Mapping[str, Any]) -> None:
-        status = self.containers.get(_text(event.get("name")))
+        name = _text(event.get("name"))
+        status = self.containers.get(name) or self.ephemeral.get(name)
         state, restarts = _state(event.get("state")), event.get("restarts")
         if status is None or state is None or type(restarts) is not int:
             return
@@ -210,7 +214,7 @@ def derive(
     ended = phase in (SUCCEEDED, FAILED)
     containers = list(folder.containers.values())
     if not alive and not starting:
-        _end_containers(containers, last_seen)
+        _end_containers([*containers, *folder.ephemeral.values()], last_seen)
     ready = folder.ready and alive and not ended and not silent and not record.paused
     since = folder.since if folder.ready == ready else folder.since | {"Ready": last_seen}
     return PodStatus(
@@ -224,6 +228,7 @@ def derive(
         since=since,
         last_seen=last_seen,
         told=bool(reason) and reason == folder.reason,
+        ephemeral=list(folder.ephemeral.values()),
     )
 
 

@@ -126,7 +126,7 @@ def _container(
     moment: int, event: Mapping[str, Any], record: Record, opened: dict[str, int]
 ) -> Iterator[Step]:
     name, state = event.get("name"), event.get("state")
-    if name not in record.all_containers or not isinstance(state, dict):
+    if name not in record.logged_containers or not isinstance(state, dict):
         return
     waiting = state.get("waiting")
     if isinstance(waiting, dict) and waiting.get("reason") == "ContainerCreating":

@@ -321,13 +321,14 @@ _VOLUME: Shape = {
     "claim": int,
     "files": [{"path": str, "mode": int, "user": int, "base64": _VALUE}],
 }
+_DISK: Shape = {"target": int, "serial": str, "read_only": bool}
 _DOCUMENT: Shape = {
     "version": int,
     "boot": int,
     "pod": {"name": str, "namespace": str, "uid": str, "hostname": str, "fqdn": str},
     "network": (type(None), _NETWORK),
     "images": [{"start": int, "length": int}],
-    "disks": [{"target": int, "serial": str, "read_only": bool}],
+    "disks": [_DISK],
     "volumes": [_VOLUME],
     "init_containers": [_CONTAINER],
     "containers": [_CONTAINER],
@@ -358,6 +359,20 @@ def check_identity(pod: Any) -> PodIdentity:
     shape = _DOCUMENT["pod"] if isinstance(_DOCUMENT, dict) else dict
     _check(pod, shape, "pod")
     checked: PodIdentity = pod
+    return checked
+
+
+def check_container(container: Any) -> BootContainer:
+    """A container, checked as in a document. Raises MessageError."""
+    _check(container, _CONTAINER, "container")
+    checked: BootContainer = container
+    return checked
+
+
+def check_disk(disk: Any) -> BootDisk:
+    """A disk, checked as in a document. Raises MessageError."""
+    _check(disk, _DISK, "disk")
+    checked: BootDisk = disk
     return checked
 
 

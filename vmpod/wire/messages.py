@@ -28,6 +28,7 @@ ATTACH = "attach"  # {container, stdin}: RESPONSE, DATA both ways, END with the 
 UPDATE = "update"  # body on STDIN: JSON {volumes: [{name, files}]}, with values; RESPONSE {changed: names}
 RESIZE = "resize"  # {container, memory, cpu, cpu_request: as in the boot document, restart}: RESPONSE
 SSH = "ssh"  # {hostKey, clientKey: OpenSSH's formats}: RESPONSE, DATA and EOF both ways to a server, END
+DEBUG = "debug"  # {container, number, disk, target, attach, stdin}: RESPONSE when it runs, then as ATTACH
 STOP = "stop"  # {grace: seconds or null}: RESPONSE at once; the machine powers off when all is stopped
 
 # Codes of an ERROR. A closed list: clients may decide by them.

@@ -62,6 +62,9 @@ class Agent:
     def stop(self, grace: int | None) -> None:
         self.stopped.append(grace)
 
+    def number(self, name: str, number: int) -> None:
+        raise NotImplementedError
+
     def adopt(self, document: BootDocument, identity: Identity) -> bool:
         self.waiting = False
         self.adopted.append((document, identity))

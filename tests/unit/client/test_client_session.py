@@ -58,6 +58,9 @@ class Joined:
     def stop(self, grace: int | None) -> None:
         self.stopped.append(grace)
 
+    def number(self, name: str, number: int) -> None:
+        raise NotImplementedError
+
     def adopt(self, document: object, identity: object) -> bool:
         raise NotImplementedError
 

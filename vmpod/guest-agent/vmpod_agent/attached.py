@@ -61,7 +61,7 @@ def find(target: int, serial: str) -> str:
     device = f"{_DEVICES}/{host.removeprefix('host')}:0:{target}:0"
     _write(f"{_HOSTS}/{host}/scan", f"0 {target} 0")
     deadline = time.monotonic() + _PATIENCE
-    while not (name := _block_name(device)):
+    while not (path := _block_device(device)):
         # The kernel finds it at once, and makes a block device of it a little later.
         if time.monotonic() > deadline:
             raise OSError(errno.ENODEV, f"there is no disk at place {target}")
@@ -70,16 +70,20 @@ def find(target: int, serial: str) -> str:
         found = file.read()[_PAGE_HEADER:].decode(errors="replace").strip("\0 ")
     if found != serial:
         raise OSError(errno.ENODEV, f"the disk at place {target} is {found!r}")
-    return f"/dev/{name}"
+    return path
 
 
-def _block_name(device: str) -> str:
-    """'sda', '' while there is none."""
+def _block_device(device: str) -> str:
+    """'/dev/sda', '' while there is none that can be opened."""
     try:
-        names = os.listdir(f"{device}/block")
-    except FileNotFoundError:
-        return ""
-    return next((name for name in names if os.path.exists(f"/dev/{name}")), "")
+        for name in os.listdir(f"{device}/block"):
+            os.close(os.open(f"/dev/{name}", os.O_RDONLY | os.O_CLOEXEC))
+            return f"/dev/{name}"
+    except OSError as error:
+        # Before it is there it has a directory, a name, and a file, in this order.
+        if error.errno not in (errno.ENOENT, errno.ENXIO):
+            raise
+    return ""
 
 
 def forget(device: str) -> None:

@@ -73,7 +73,9 @@ class Run:
         attempt: int,
         volumes: dict[str, BootVolume],
         services: Services,
+        enter: Callable[[], None] | None = None,
     ) -> None:
+        """enter: sets the process namespace for children; None for what the pod's containers have."""
         self.spec = spec
         self.attempt = attempt
         self.id = f"{spec['name']}-{attempt}"
@@ -84,6 +86,7 @@ class Run:
         self.user: User | None = None
         self._volumes = volumes
         self._services = services
+        self._enter = enter
         self._read: dict[str, str] | None = None
         self._bundle = f"{layout.CONTAINERS}/{self.id}"
         self._writable = f"{layout.SCRATCH}/containers/{self.id}"
@@ -265,12 +268,7 @@ class Run:
         if spare is None:
             return None
         security = self.spec["security"]
-        if (
-            security["privileged"]
-            or security["unmasked"]
-            or command.terminal
-            or self._services.processes is not None
-        ):
+        if security["privileged"] or security["unmasked"] or command.terminal or self._shared is not None:
             # It has made the usual surroundings.
             spare.dismiss()
             return None
@@ -283,9 +281,14 @@ class Run:
         """Start the process as a new child."""
         cgroups.create(self.group)
         self._limit(self.group)
-        starting = create.start(self.group, taken, command, streams, self._services.processes or create.alone)
+        starting = create.start(self.group, taken, command, streams, self._shared or create.alone)
         self._services.reaper.adopt(starting.pid, self._process_ended)
         return starting
+
+    @property
+    def _shared(self) -> Callable[[], None] | None:
+        """Sets the process namespace for children, if that is not one of the container's own."""
+        return self._enter or self._services.processes
 
     def _limit(self, group: str) -> None:
         spec = self.spec
@@ -370,7 +373,7 @@ class Run:
             # The loop may hear of its end before it hears what it said.
             self._reported()
         self._close_input()
-        if self._services.processes is not None:
+        if self._shared is not None:
             # Nothing else ends what it leaves behind, which may hold its output open.
             cgroups.kill(self.group)
         if self._error is not None:

@@ -180,6 +180,10 @@ class Agent:
         _execute(prepare.names(self._document))
         self._say(events.FORKED, before)
 
+    def number(self, name: str, number: int) -> None:
+        """See methods.Agent."""
+        self._numbers[name] = number
+
     def stop(self, grace: int | None) -> None:
         """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
         self._say(events.STOPPING, "")

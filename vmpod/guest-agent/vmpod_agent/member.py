@@ -159,9 +159,12 @@ class Member:
         self.again = False
         self._clear_end()
         self._set_state({"waiting": {"reason": "ContainerCreating"}})
-        self.run = Run(self.spec, self._attempts - 1, self._pod.volumes, self._pod.services)
+        self.run = self._new_run()
         self._started_at = _now()
         self.run.start(self._run_started, self._run_ended, self._start_failed)
+
+    def _new_run(self) -> Run:
+        return Run(self.spec, self._attempts - 1, self._pod.volumes, self._pod.services)
 
     def restart_later(self) -> None:
         """Begin another run, at once the first time and later and later after that."""

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument, RestartRule
     from vmpod.wire.events import Event, PodEvent
     from vmpod_agent.container import Services
+    from vmpod_agent.debugger import Debugger
 
 _MAX_MESSAGE = 1024
+_DEBUGGERS_GRACE = 2  # seconds; a shell hears no SIGTERM, and the pod is not to wait for it
 
 
 class PodController:
@@ -47,6 +49,7 @@ class PodController:
         self._deadline = document["deadline"]
         self._inits = [Member(self, spec, init=True) for spec in document["init_containers"]]
         self._containers = [Member(self, spec, init=False) for spec in document["containers"]]
+        self._debuggers: list[Debugger] = []
         self._sidecars = [member for member in self._inits if member.sidecar]
         self._ready = False
         self._next_init = 0
@@ -69,11 +72,12 @@ class PodController:
         """The container of that name; the first ordinary one for ''."""
         if not name:
             return self._containers[0]
-        return next((member for member in self.members() if member.name == name), None)
+        everyone = [*self.members(), *self._debuggers]
+        return next((member for member in everyone if member.name == name), None)
 
     def status(self) -> list[Event]:
         """The events that tell the whole present state."""
-        return [*(member.event() for member in self.members()), self._pod_event()]
+        return [*(member.event() for member in [*self.members(), *self._debuggers]), self._pod_event()]
 
     def start(self) -> None:
         """Begin with the first init container, or with the containers if there is none."""
@@ -92,7 +96,15 @@ class PodController:
         for member in self.members():
             member.cancel_restart()
             member.terminate(self.grace if grace is None else grace)
+        for debugger in self._debuggers:
+            debugger.terminate(min(_DEBUGGERS_GRACE, self.grace if grace is None else grace))
         self._finish_if_stopped()
+
+    def add(self, debugger: Debugger) -> None:
+        """Start a container beside those that the pod was made with."""
+        self._debuggers.append(debugger)
+        self.report(debugger.event())
+        debugger.start()
 
     def fail(self, reason: str, message: str, grace: int | None = None) -> None:
         """End the pod as failed, for a reason of its own. grace: see stop()."""
@@ -128,6 +140,8 @@ class PodController:
 
     def ended(self, member: Member) -> None:
         """A container has ended: start it again, go on, or be done."""
+        if member in self._debuggers and not self.stopping:
+            return
         if self.stopping:
             for each in reversed(self._sidecars):
                 each.turn()
@@ -232,7 +246,7 @@ class PodController:
         self.stop(None)
 
     def _finish_if_stopped(self) -> None:
-        if not any(member.busy for member in self.members()):
+        if not any(member.busy for member in [*self.members(), *self._debuggers]):
             self._finish(self._outcome or self._result())
 
     def _result(self) -> str:

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
         def stop(self, grace: int | None) -> None:
             """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
 
+        def number(self, name: str, number: int) -> None:
+            """Have the container of that name write its output where the host looks for that number."""
+
         def set_clock(self, nanoseconds: int) -> None:
             """Set the guest's clock. Raises OSError."""
 
@@ -61,6 +64,7 @@ _LATER = {
     messages.UPDATE: "update",
     messages.RESIZE: "resize",
     messages.SSH: "ssh",
+    messages.DEBUG: "debug",
 }
 
 

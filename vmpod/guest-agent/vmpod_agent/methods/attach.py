@@ -55,7 +55,11 @@ class Attach(StreamHandler):
     def begin(self) -> None:
         """Listen to the run."""
         self._run.listeners.append(self)
-        if self._stdin:
+        self.open_input()
+
+    def open_input(self) -> None:
+        """Be able to write to the container, if that is wanted."""
+        if self._stdin and self._run.input is not None:
             from vmpod_agent.relay import Writer  # noqa: PLC0415 - few attach to write
 
             self._input = Writer(self, self._run.take_input(), terminal=self._run.spec["tty"])
