@@ -28,14 +28,15 @@ def runtime(tmp_path: Path) -> Runtime:
     return Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
 
 
-def _pod(name: str, *, read_only: bool = False) -> dict[str, Any]:
+def named(name: str, *, read_only: bool = False) -> dict[str, Any]:
+    """A pod that names the claim."""
     volume = {"name": "v", "persistentVolumeClaim": {"claimName": "data", "readOnly": read_only}}
     return pod(volumes=[volume]) | {"metadata": {"name": name}}
 
 
 def _runs(runtime: Runtime, name: str, *, read_only: bool = False, qemu: Process | None = None) -> None:
     alive = qemu or Process.of(os.getpid())
-    keep(runtime.pods, record(name, qemu=alive, document=_pod(name, read_only=read_only)))
+    keep(runtime.pods, record(name, qemu=alive, document=named(name, read_only=read_only)))
 
 
 def _take(runtime: Runtime, document: dict[str, Any], *described: dict[str, Any]) -> Pod:
@@ -48,14 +49,14 @@ def _take(runtime: Runtime, document: dict[str, Any], *described: dict[str, Any]
 
 
 def test_it_is_made_for_who_describes_it(runtime: Runtime) -> None:
-    manifest = read(_pod("a"), claim())
+    manifest = read(named("a"), claim())
     there = claims.storage(runtime, manifest.pods[0], manifest)["data"]
     assert not there.disk.exists(), "a plan makes nothing"
-    _take(runtime, _pod("a"), claim())
+    _take(runtime, named("a"), claim())
     assert there.disk.exists()
     assert runtime.claims.find("data").disk == there.disk
     # And for who does not, it is there.
-    again = read(_pod("b"))
+    again = read(named("b"))
     assert claims.storage(runtime, again.pods[0], again) == {"data": there}
 
 
@@ -64,41 +65,41 @@ def test_one_that_writes_is_alone(runtime: Runtime) -> None:
     _runs(runtime, "a")
     for read_only in (False, True):
         with pytest.raises(ConflictError, match="the claim data is in use by the pod a"):
-            _take(runtime, _pod("b", read_only=read_only))
-    _take(runtime, _pod("a"))  # it would take the other's place
+            _take(runtime, named("b", read_only=read_only))
+    _take(runtime, named("a"))  # it would take the other's place
     _runs(runtime, "a", qemu=Process(1, 1))
-    _take(runtime, _pod("b"))
+    _take(runtime, named("b"))
 
 
 def test_several_read(runtime: Runtime) -> None:
     claims.apply(runtime, *read(claim(accessModes=BOTH)).claims)
     _runs(runtime, "a", read_only=True)
-    _take(runtime, _pod("b", read_only=True))
+    _take(runtime, named("b", read_only=True))
     with pytest.raises(ConflictError):
-        _take(runtime, _pod("b"))
+        _take(runtime, named("b"))
 
 
 def test_several_read_only_if_the_claim_says_so(runtime: Runtime) -> None:
     claims.apply(runtime, *read(claim()).claims)
     _runs(runtime, "a", read_only=True)
     with pytest.raises(ConflictError) as raised:
-        _take(runtime, _pod("b", read_only=True))
+        _take(runtime, named("b", read_only=True))
     assert "ReadOnlyMany" in (raised.value.hint or "")
 
 
 def test_a_pod_that_is_being_started_counts_while_its_command_lives(runtime: Runtime) -> None:
     claims.apply(runtime, *read(claim()).claims)
-    keep(runtime.pods, record("a", qemu=None, document=_pod("a")))
-    _take(runtime, _pod("b"))  # whoever started it was killed
+    keep(runtime.pods, record("a", qemu=None, document=named("a")))
+    _take(runtime, named("b"))  # whoever started it was killed
     with runtime.pods.locked("a"), pytest.raises(ConflictError, match="in use by the pod a"):
-        _take(runtime, _pod("b"))
+        _take(runtime, named("b"))
 
 
 def test_of_another_namespace_it_is_another(runtime: Runtime) -> None:
     claims.apply(runtime, *read(claim()).claims)
-    other = record("a", namespace="shop", qemu=Process.of(os.getpid()), document=_pod("a"))
+    other = record("a", namespace="shop", qemu=Process.of(os.getpid()), document=named("a"))
     keep(runtime.pods, other)
-    _take(runtime, _pod("b"))
+    _take(runtime, named("b"))
 
 
 def test_it_can_grow_and_not_shrink(runtime: Runtime) -> None:
@@ -120,7 +121,7 @@ def test_it_can_grow_and_not_shrink(runtime: Runtime) -> None:
 
 def test_what_a_stateful_set_has_claimed_stays_as_it_is(runtime: Runtime) -> None:
     claims.apply(runtime, *read(claim(storage="64Mi")).claims)
-    manifest = read(_pod("a"))
+    manifest = read(named("a"))
     (smaller,) = read(claim(storage="32Mi")).claims
     found = Pod(**vars(manifest.pods[0]) | {"claims": (smaller,)})
     with claims.taking(runtime, found, manifest, (Plug(Path(), serial_of("data"), 0, False, ""),)):

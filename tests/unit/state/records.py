@@ -56,7 +56,7 @@ def keep(
     entry = pods.save(PodEntry(kept, pods.directory(kept.key)))
     path = entry.directory / JOURNAL
     path.unlink(missing_ok=True)
-    make_journal_disk(path, len(kept.all_containers), kept.logs)
+    make_journal_disk(path, kept.layout.containers, kept.logs)
     with written(path) as disk:
         disk.append(EVENTS, b"".join(map(event_line, events)) + raw)
         write_output(disk, kept, output)
