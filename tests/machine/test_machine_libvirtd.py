@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.machine.harness import Vmpod, eventually, free_port, processes
-from tests.machine.manifests import container, mount, pod
+from tests.machine.manifests import IMAGE, container, mount, pod
 from tests.machine.pods import Pods
+from tests.machine.test_machine_claims import claim, user
 
 URI = "qemu:///system"
 _DAEMONS = (("virtlogd", "/run/libvirt/virtlogd-sock"), ("libvirtd", "/run/libvirt/libvirt-sock"))
@@ -93,6 +94,22 @@ def _answers(path: str) -> bool:
 def _domains() -> list[str]:
     argv = ["virsh", "--quiet", "--connect", URI, "list", "--all", "--name"]
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout.split()
+
+
+def test_disks_that_are_attached(vmpod: Vmpod, pods: Pods) -> None:
+    """A claim, before the machine runs; a debugger's image, while it does."""
+    try:
+        name = pods.start(user("plugged", "system-claim"), claim("system-claim"), options=("--connect", URI))
+        vmpod.exec(name, "sh", "-c", "echo kept > /data/file")
+        words = ("--image", IMAGE, "--image-pull-policy", "Never", "-q", "--attach", "--target", "main")
+        assert vmpod("debug", name, *words, "--", "cat", "/proc/1/root/data/file").text == "kept\n"
+        assert not any(each["attached"] for each in vmpod.record(name)["ephemeral"])
+        vmpod("rm", "--force", name)
+        again = pods.start(user("again", "system-claim"))
+        assert vmpod.exec(again, "cat", "/data/file").text == "kept\n"
+    finally:
+        pods.close()
+        vmpod("volume", "rm", "system-claim")
 
 
 def test_a_pod_on_libvirtd(vmpod: Vmpod, pods: Pods) -> None:
