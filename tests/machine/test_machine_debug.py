@@ -131,5 +131,8 @@ def test_what_cannot_be_added_is_told(vmpod: Vmpod, pods: Pods, subject: str) ->
         pod("bound", container("main", BUSY.replace("/inside", "/tmp/x")), securityContext=security)
     )
     assert vmpod("debug", bound, *OURS, "--attach", "--", "id", "-u").text == "1000\n"
+    vmpod("pause", bound)
+    assert "is paused" in refused(bound, *OURS)
+    vmpod("resume", bound)
     vmpod("stop", bound)
     assert "is not running" in refused(bound, *OURS)

@@ -70,6 +70,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
     from vmpod.runtime.changes import surplus  # noqa: PLC0415
     from vmpod.runtime.claims import apply as apply_claim  # noqa: PLC0415
+    from vmpod.runtime.claims import shown  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
     from vmpod.runtime.start import Options  # noqa: PLC0415
     from vmpod.spec.load import load_all  # noqa: PLC0415
@@ -88,7 +89,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         with interruptible():
             for claim in manifest.claims:
                 try:
-                    click.echo(f"persistentvolumeclaim/{claim.name} {apply_claim(found, claim)}")
+                    click.echo(f"persistentvolumeclaim/{shown(claim)} {apply_claim(found, claim)}")
                 except VmpodError as error:
                     show_error(error)
                     status = FAILED

@@ -51,9 +51,17 @@ def storage(runtime: Runtime, pod: Pod, manifest: Manifest) -> dict[str, Storage
 
 
 def _modes_there(runtime: Runtime, pod: Pod) -> dict[str, tuple[str, ...]]:
-    if not any(isinstance(volume.source, ClaimVolume) for volume in pod.volumes):
+    if not (names := _named(pod)):
         return {}
-    return {claim.name: claim.modes for claim in runtime.claims.list() if claim.namespace == pod.namespace}
+    every = runtime.claims.list(problems=[])
+    found = {claim.name: claim.modes for claim in every if claim.namespace == pod.namespace}
+    for name in names - found.keys():
+        runtime.claims.lookup(pod_key(pod.namespace, name))  # one that is damaged is not taken for none
+    return found
+
+
+def _named(pod: Pod) -> set[str]:
+    return {volume.source.claim for volume in pod.volumes if isinstance(volume.source, ClaimVolume)}
 
 
 def _described(pod: Pod, manifest: Manifest) -> list[Claim]:
@@ -66,7 +74,7 @@ def taking(runtime: Runtime, pod: Pod, manifest: Manifest, plugs: tuple[Plug, ..
 
     The block has to write down that the pod is being started. Raises ConflictError.
     """
-    names = {volume.source.claim for volume in pod.volumes if isinstance(volume.source, ClaimVolume)}
+    names = _named(pod)
     if not names:
         yield
         return
@@ -172,6 +180,11 @@ def _apply(runtime: Runtime, claim: Claim, but: str = "") -> str:
     return "configured"
 
 
+def shown(claim: Claim) -> str:
+    """As commands call it: 'NAME', or 'NAMESPACE/NAME'."""
+    return pod_key(claim.namespace, claim.name).replace("_", "/")
+
+
 def _find(runtime: Runtime, claim: Claim) -> StoredClaim | None:
     return runtime.claims.lookup(pod_key(claim.namespace, claim.name))
 
@@ -191,7 +204,7 @@ def differences(runtime: Runtime, claim: Claim) -> list[str]:
 
     import yaml  # noqa: PLC0415 - slow to import
 
-    there, name = _find(runtime, claim), f"persistentvolumeclaim/{claim.name}"
+    there, name = _find(runtime, claim), f"persistentvolumeclaim/{shown(claim)}"
     if there is None:
         return [f"{name} is not there"]
     before, after = (

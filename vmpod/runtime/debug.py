@@ -101,6 +101,8 @@ def _add(
     runtime: Runtime, name: str, wanted: Wanted, stack: ExitStack, *, attach: bool, progress: Progress
 ) -> tuple[str, Session, int]:
     entry = running(runtime, name)
+    if entry.record.paused:
+        raise ConflictError(f"the pod {entry.record.key} is paused", hint=f"vmpod resume {name}")
     with runtime.pods.locked(entry.record.key), runtime.using(), ExitStack() as undo:
         entry = tidied(runtime, running(runtime, name))
         document = wanted.document()

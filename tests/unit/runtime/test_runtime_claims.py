@@ -152,3 +152,14 @@ def test_nothing_is_removed_while_nobody_knows_what_a_pod_names(runtime: Runtime
     with pytest.raises(HostError, match="damaged"):
         list(claims.prune(runtime, gone=(), dry_run=False))
     assert runtime.claims.find("data")
+
+
+def test_a_claim_that_is_damaged_is_not_taken_for_none(runtime: Runtime) -> None:
+    claims.apply(runtime, *read(claim()).claims)
+    claims.apply(runtime, *read(claim("other")).claims)
+    (runtime.claims.directory("data") / "claim.json").write_text("{")
+    manifest = read(named("a"))
+    with pytest.raises(HostError, match="damaged"):
+        claims.storage(runtime, manifest.pods[0], manifest)
+    (runtime.claims.directory("data") / "claim.json").unlink()
+    assert set(claims.storage(runtime, manifest.pods[0], manifest)) == {"other"}
