@@ -45,6 +45,11 @@ class Paths:
         return self.data / "snapshots"
 
     @property
+    def toolbox(self) -> Path:
+        """Programs to look into machines, as a disk."""
+        return self.data / "toolbox"
+
+    @property
     def claims(self) -> Path:
         """Disks of PersistentVolumeClaims."""
         return self.data / "claims"

@@ -1,7 +1,8 @@
 """What the tests with real machines share: one home for all of them, and the busybox image in it.
 
-The guest image and templates are taken from (and if need be made in) the user's own data directory: they take
-a minute to make, and are the same for everybody. All else is made for the session and removed with it.
+The guest image, templates and the toolbox are taken from (and if need be made in) the user's own data
+directory: they take a minute to make, and are the same for everybody. All else is made for the session and
+removed with it.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def vmpod(request: pytest.FixtureRequest) -> Iterator[Vmpod]:
 def _share(home: Path) -> None:
     paths = default_paths()
     (home / "data").mkdir()
-    for own in (paths.guests, paths.templates):
+    for own in (paths.guests, paths.templates, paths.toolbox):
         own.mkdir(parents=True, exist_ok=True)
         (home / "data" / own.name).symlink_to(own)
 

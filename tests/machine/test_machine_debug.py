@@ -91,6 +91,34 @@ def test_it_may_run_on_by_itself(vmpod: Vmpod, pods: Pods) -> None:
     assert "ephemeralContainers" not in vmpod.pod(name)["spec"]
 
 
+def test_the_toolbox_sees_the_machine(vmpod: Vmpod, subject: str) -> None:
+    """Its processes, its network, and what a container sees from where that is."""
+    script = "; ".join(
+        (
+            "ip -br link show eth0",
+            "ss -Htln | wc -l",
+            "cat /proc/1/comm",
+            "pid=$(pgrep -o -f 'trap .exit 0')",
+            "nsenter -t $pid -m /bin/cat /inside",
+            "strace -V | head -1",
+            "timeout -s INT 20 strace -qq -c -p $pid 2>&1 | grep -c total",
+            "tcpdump --count -c 1 -i lo -w /dev/null 2>&1 & watching=$!",
+            "while kill -0 $watching; do (echo > /dev/tcp/127.0.0.1/9); sleep 0.1; done 2> /dev/null",
+        )
+    )
+    words = ("debug", subject, "--toolbox", "-q", "-c", "tools", "--attach", "--", "bash", "-c", script)
+    done = vmpod(*words, timeout=1200)
+    link, listening, first, inside, strace, traced, *captured = done.lines
+    assert link.split()[:2] in (["eth0", "UP"], ["eth0", "UNKNOWN"])
+    assert (listening, inside, traced) == ("0", "secret", "1")
+    assert first.startswith("python")
+    assert strace.startswith("strace -- version")
+    assert any("1 packet captured" in line for line in captured), captured
+    assert "image: vmpod-toolbox" in vmpod("get", subject, "-o", "yaml").text
+    for wrong in (("--toolbox", "--image", IMAGE), ("--toolbox", "--target", "main"), ()):
+        vmpod("debug", subject, *wrong, status=125)
+
+
 def test_who_is_killed_takes_his_debugger_along(vmpod: Vmpod, pods: Pods) -> None:
     """It ends at the end of its input; the next command gives its disk back."""
     name = pods.start(pod("left", container("main", BUSY)), options=("--no-template",))

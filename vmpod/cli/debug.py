@@ -20,7 +20,12 @@ def _variables(words: tuple[str, ...]) -> dict[str, str]:
 
 @click.command("debug", context_settings={"ignore_unknown_options": True})
 @click.argument("pod", type=POD)
-@click.option("--image", required=True, type=IMAGE, metavar="IMAGE", help="The image of the container.")
+@click.option("--image", default="", type=IMAGE, metavar="IMAGE", help="The image of the container.")
+@click.option(
+    "--toolbox",
+    is_flag=True,
+    help="In place of an image: ip, ss, nsenter, strace, tcpdump and more, with all rights in the machine.",
+)
 @click.option(
     "--target",
     default="",
@@ -46,6 +51,7 @@ def _variables(words: tuple[str, ...]) -> dict[str, str]:
 def command(  # noqa: PLR0917 - click passes options by name
     pod: str,
     image: str,
+    toolbox: bool,
     target: str,
     name: str,
     stdin: bool,
@@ -62,14 +68,22 @@ def command(  # noqa: PLR0917 - click passes options by name
     /proc/PID/root then. It may trace them (SYS_PTRACE). Without a COMMAND it runs what its image says. It is
     never started again, and the pod does not wait for it. `vmpod logs`, `attach` and `exec` know its name.
 
+    With --toolbox it sees the whole machine, with the agent's processes and those of all containers: their
+    files are below /proc/PID/root, and `nsenter -t PID -a` goes to where they are. The toolbox is built from
+    Debian packages when it is first wanted.
+
     Watched (-i, --attach), the exit status is the container's; from a terminal Ctrl-P Ctrl-Q leads back. Else
     its name is printed.
     """
     from vmpod.client.attach import relay  # noqa: PLC0415
-    from vmpod.runtime.debug import Wanted, debugger  # noqa: PLC0415
+    from vmpod.runtime.debug import TOOLBOX, Wanted, debugger  # noqa: PLC0415
 
+    if bool(image) is toolbox:
+        raise UsageError("one of --image and --toolbox is needed")
+    if toolbox and target:
+        raise UsageError("--toolbox sees all processes of the machine: it takes no --target")
     wanted = Wanted(
-        image=image,
+        image=TOOLBOX if toolbox else image,
         name=name,
         target=target,
         command=words,

@@ -12,6 +12,7 @@ from vmpod.state.store import PodEntry, PodStore
 
 if TYPE_CHECKING:
     from vmpod.guestimage.store import GuestStore
+    from vmpod.guestimage.toolbox import ToolboxStore
     from vmpod.oci.store import ImageStore
     from vmpod.state.claims import ClaimStore
     from vmpod.state.record import Record
@@ -56,6 +57,13 @@ class Runtime:
         from vmpod.template.store import TemplateStore  # noqa: PLC0415 - not needed to list pods
 
         return TemplateStore(self.paths.templates)
+
+    @cached_property
+    def toolbox(self) -> ToolboxStore:
+        """Programs to look into machines."""
+        from vmpod.guestimage.toolbox import ToolboxStore  # noqa: PLC0415 - hardly ever needed
+
+        return ToolboxStore(self.paths.toolbox)
 
     @cached_property
     def claims(self) -> ClaimStore:

@@ -17,7 +17,7 @@ from vmpod.client.session import Session, session
 from vmpod.errors import ConflictError, ManifestError, NotFoundError, UsageError, VmpodError
 from vmpod.hypervisor.open import hypervisor
 from vmpod.log import logger
-from vmpod.oci.model import Image
+from vmpod.oci.model import Image, ImageConfig
 from vmpod.plan.containers import boot_container, command_problems, user_problems
 from vmpod.plan.host import Request
 from vmpod.plan.make import facts_for
@@ -47,10 +47,17 @@ _INHERITED = ("securityContext", "hostname", "subdomain", "setHostnameAsFQDN", "
 """What of a pod's spec holds for all its containers."""
 
 
+TOOLBOX = "vmpod-toolbox"
+"""In place of an image's name: the toolbox, which sees the whole machine."""
+
+_TOOLBOX_CONFIG = ImageConfig(cmd=("/bin/bash",), env=(("PATH", "/usr/bin:/usr/sbin:/bin:/sbin"),))
+
+
 @dataclass(frozen=True)
 class Wanted:
     """The container. name: '' for one that is made up; target: whose processes it sees, '' for its own.
 
+    image: a name, or TOOLBOX.
     command: () for the image's own. env: by name. stdin, tty: as of any container.
     """
 
@@ -77,6 +84,8 @@ class Wanted:
             found["tty"] = True
         if self.pull_policy:
             found["imagePullPolicy"] = self.pull_policy
+        if self.image == TOOLBOX:
+            return found | {"securityContext": {"privileged": True}}
         # As `kubectl debug` gives it: to trace what is looked at.
         return found | {"securityContext": {"capabilities": {"add": ["SYS_PTRACE"]}}}
 
@@ -107,7 +116,7 @@ def _add(
         entry = tidied(runtime, running(runtime, name))
         document = wanted.document()
         pod = _pod(entry, document)
-        image = runtime.images.ensure(wanted.image, pod.containers[0].image_pull_policy, progress)
+        image = _image(runtime, wanted, pod, progress)
         container = _container(runtime, entry, pod, image)
         place = _place(entry)
         shown = document | ({"targetContainerName": wanted.target} if wanted.target else {})
@@ -126,6 +135,7 @@ def _add(
                 "number": len(entry.record.all_containers) + place,
                 "disk": {"target": plug.target, "serial": plug.serial, "read_only": True},
                 "target": wanted.target,
+                "machine": wanted.image == TOOLBOX,
                 "attach": attach,
                 "stdin": wanted.stdin,
             }
@@ -133,6 +143,13 @@ def _add(
             opened.answer(stream, _START_TIMEOUT)
         undo.pop_all()
     return wanted.name, opened, stream
+
+
+def _image(runtime: Runtime, wanted: Wanted, pod: Pod, progress: Progress) -> Image:
+    if wanted.image != TOOLBOX:
+        return runtime.images.ensure(wanted.image, pod.containers[0].image_pull_policy, progress)
+    disk = runtime.toolbox.ensure(progress)
+    return Image(f"toolbox:{disk.stem}", (TOOLBOX,), _TOOLBOX_CONFIG, disk, disk.stat().st_size)
 
 
 _START_TIMEOUT = 120.0  # seconds; an emulated guest may be slow to start a process

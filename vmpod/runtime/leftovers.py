@@ -162,6 +162,7 @@ def prune(
     # Before guest images: a template of one that goes is of no use.
     yield from runtime.templates.prune(still_wanted(runtime), dry_run=dry_run)
     yield from runtime.guests.prune(dry_run=dry_run, progress=progress)
+    yield from runtime.toolbox.prune(dry_run=dry_run)
 
 
 class _UnknownUseError(VmpodError):

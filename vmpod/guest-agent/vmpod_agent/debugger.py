@@ -42,8 +42,13 @@ _IMAGES = 10_000
 class Debugger(Member):
     """The container."""
 
-    def __init__(self, pod: Pod, spec: BootContainer, disk: BootDisk, target: Member | None) -> None:
-        """Mounts its image. target: whose processes it sees; None for its own. Raises OSError."""
+    def __init__(
+        self, pod: Pod, spec: BootContainer, disk: BootDisk, target: Member | None, *, machine: bool = False
+    ) -> None:
+        """Mounts its image. target: whose processes it sees; None for its own. machine: or the machine's.
+
+        Raises OSError.
+        """
         self._device = attached.find(disk["target"], disk["serial"])
         number = _IMAGES + disk["target"]
         self._image = layout.image(number)
@@ -51,11 +56,12 @@ class Debugger(Member):
         spec["image"] = number
         super().__init__(pod, spec, init=False)
         self._target = target
+        self._machine = machine
         self.watcher: Watcher | None = None
 
     def _new_run(self) -> Run:
         target = self._target.run if self._target else None
-        enter = _enter(target.pid) if target else None
+        enter = _enter(target.pid) if target else _stay if self._machine else None
         return Run(self.spec, self._attempts - 1, self._pod.volumes, self._pod.services, enter)
 
     def _up(self, *, serving: bool = True) -> None:
@@ -79,6 +85,10 @@ class Debugger(Member):
             attached.forget(self._device)
         except OSError as error:
             report(f"{self.name}: its disk stays: {error}")
+
+
+def _stay() -> None:
+    """Sets the process namespace for children to our own, which is the machine's."""
 
 
 def _enter(pid: int) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Method `debug {container, number, disk, target, attach, stdin}`: add a container to the pod that runs.
+"""Method `debug {container, number, disk, target, machine, attach, stdin}`: add a container to the pod.
 
 The answer comes when it runs. With `attach` the stream then goes on as that of `attach` does, from the first
 byte that the container writes.
@@ -39,7 +39,8 @@ def serve(agent: Agent, stream: Stream, message: Json) -> Debug:
     if name := messages.get_optional(message, "target", str, ""):
         target = named(agent, {"container": name})
         running(target)
-    member = Debugger(pod, spec, disk, target)
+    machine = messages.get_optional(message, "machine", bool, False)
+    member = Debugger(pod, spec, disk, target, machine=machine)
     agent.number(spec["name"], messages.get(message, "number", int))
     pod.add(member)
     if member.run is None:
