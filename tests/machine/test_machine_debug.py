@@ -20,7 +20,9 @@ TILL_TOLD = "echo begun; until [ -e /end ]; do sleep 0.1; done; exit 4"
 
 @pytest.fixture(scope="module")
 def subject(module_pods: Pods) -> str:
-    return module_pods.start(pod("subject", container("main", BUSY), container("other", BUSY)))
+    return module_pods.start(
+        pod("subject", container("main", BUSY), container("other", f": elsewhere; {BUSY}"))
+    )
 
 
 def _added(vmpod: Vmpod, name: str, of: str) -> Json:
@@ -32,14 +34,15 @@ def _added(vmpod: Vmpod, name: str, of: str) -> Json:
 def test_a_debugger_looks_into_a_container(vmpod: Vmpod, subject: str) -> None:
     """Its processes and files, and the pod's network; told in the pod's status, and logged."""
     script = (
-        "ps | grep -c 'sleep 0.2' ; cat /proc/1/root/inside; hostname; echo $COLOUR; cat; "
-        "ls /inside 2>/dev/null; echo oops >&2; exit 7"
+        # Its own command line is among them, and does not have the word.
+        "ps -o pid,args > /list; sed -n 2p /list; grep -c 'else''where' /list; "
+        "cat /proc/1/root/inside; hostname; echo $COLOUR; cat; echo oops >&2; exit 7"
     )
     words = ("debug", subject, *OURS, "-c", "look", "-i", "--target", "main", "--env", "COLOUR=red")
     done = vmpod(*words, "--", "sh", "-c", script, input="from here\n", status=7)
-    assert done.lines[1:] == ["secret", "subject", "red", "from here"]
-    # One of the other container is not among them; grep itself is.
-    assert int(done.lines[0]) in {1, 2}
+    assert done.lines[0].split()[:3] == ["1", "sh", "-c"]
+    assert BUSY[:20] in done.lines[0]
+    assert done.lines[1:] == ["0", "secret", "subject", "red", "from here"]
     assert done.errors == "oops\n"
     told = _added(vmpod, "look", subject)
     assert told["state"]["terminated"]["exitCode"] == 7

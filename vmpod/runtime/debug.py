@@ -120,7 +120,8 @@ def _add(
         container = _container(runtime, entry, pod, image)
         place = _place(entry)
         shown = document | ({"targetContainerName": wanted.target} if wanted.target else {})
-        added = Ephemeral(shown, image.digest, image.disk, f"debug-{uuid.uuid4().hex[:12]}")
+        number = max((each.number for each in entry.record.ephemeral), default=-1) + 1
+        added = Ephemeral(shown, image.digest, image.disk, f"debug-{uuid.uuid4().hex[:12]}", number)
         plug = _plug(place, added)
         undo.callback(runtime.pods.save, entry)
         runtime.pods.save(replace(entry, record=replace(entry.record, **_with(entry, place, added))))
@@ -203,11 +204,11 @@ def _refused(error: ManifestError) -> UsageError:
 
 
 def _place(entry: PodEntry) -> int:
-    """Where the container's output goes: a place that nobody had, or that of the first that has ended."""
+    """Where the container's output goes: a place that nobody had, or that of the oldest that has ended."""
     record = entry.record
     if len(record.ephemeral) < record.places:
         return len(record.ephemeral)
-    ended = [number for number, each in enumerate(record.ephemeral) if not each.attached]
+    ended = {each.number: place for place, each in enumerate(record.ephemeral) if not each.attached}
     if not ended:
         raise ConflictError(
             f"{len(record.ephemeral)} debuggers of the pod {record.key} run already"
@@ -215,7 +216,7 @@ def _place(entry: PodEntry) -> int:
             else f"the pod {record.key} was started by a version of vmpod that knew no debuggers",
             hint="end one of them" if record.places else f"`vmpod restart {record.key}`",
         )
-    return ended[0]
+    return ended[min(ended)]
 
 
 def _with(entry: PodEntry, place: int, added: Ephemeral) -> Json:

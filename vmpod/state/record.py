@@ -27,13 +27,14 @@ class Ephemeral:
     """A container that was added to a pod that ran.
 
     document: as in spec.ephemeralContainers. image: of its image the digest; disk, serial: of what was
-    attached for it; attached: whether that still may be.
+    attached for it; attached: whether that still may be. number: how many came before it.
     """
 
     document: Mapping[str, Any]
     image: str
     disk: Path
     serial: str
+    number: int
     attached: bool = True
 
     @property

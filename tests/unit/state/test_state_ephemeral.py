@@ -13,7 +13,7 @@ from vmpod.state.kubernetes import to_kubernetes
 from vmpod.state.record import Ephemeral, Record
 
 DOCUMENT = {"name": "look", "image": "busybox", "targetContainerName": "a"}
-LOOK = Ephemeral(DOCUMENT, "sha256:" + "1" * 64, Path("/images/1/disk.squashfs"), "debug-1")
+LOOK = Ephemeral(DOCUMENT, "sha256:" + "1" * 64, Path("/images/1/disk.squashfs"), "debug-1", 0)
 
 
 def _record(**fields: Any) -> Record:
