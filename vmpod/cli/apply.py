@@ -89,7 +89,10 @@ def command(  # noqa: PLR0917 - click passes options by name
         with interruptible():
             for claim in manifest.claims:
                 try:
-                    click.echo(f"persistentvolumeclaim/{shown(claim)} {apply_claim(found, claim)}")
+                    done = apply_claim(found, claim)
+                    for note in claim.notes if done != "unchanged" else ():
+                        click.echo(f"{claim.source}: {note}", err=True)
+                    click.echo(f"persistentvolumeclaim/{shown(claim)} {done}")
                 except VmpodError as error:
                     show_error(error)
                     status = FAILED

@@ -154,6 +154,8 @@ def _start(
 ) -> list[PodEntry]:
     """Start every pod; a failure removes those that were started before it."""
     entries: list[PodEntry] = []
+    for note in (note for claim in manifest.claims for note in claim.notes):
+        click.echo(f"{options.source}: {note}", err=True)
     for pod in manifest.pods:
         for note in pod.notes:
             click.echo(f"{options.source}: {note}", err=True)

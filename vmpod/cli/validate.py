@@ -72,6 +72,8 @@ def _check(found: Sequence[Text]) -> list[Json]:
         return list(results.values())
     for claim in manifest.claims if manifest else ():
         results[claim.source]["claims"].append(claim.name)
+        called = f"persistentvolumeclaim/{claim.name}"
+        results[claim.source]["notes"] += [{"pod": called, "message": note} for note in claim.notes]
     for pod in manifest.pods if manifest else ():
         results[pod.source]["pods"].append(pod.name)
         results[pod.source]["notes"] += [{"pod": pod.name, "message": note} for note in pod.notes]

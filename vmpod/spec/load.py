@@ -139,9 +139,10 @@ def _claims(documents: list[Record]) -> tuple[Claim, ...]:
     found: list[Claim] = []
     names: set[str] = set()
     for record in documents:
-        claim = read_claim(record)
+        claim, context = read_claim(record), record.place.context
         _check_unique(record, f"{claim.namespace}/{claim.name}" if claim.name else "", names)
-        found.append(claim)
+        notes, context.notes = tuple(context.notes), []
+        found.append(replace(claim, notes=notes))
     return tuple(found)
 
 

@@ -409,7 +409,7 @@ class MachineSize:
 class Claim:
     """A PersistentVolumeClaim. size: bytes; modes: its accessModes; document: the manifest as read.
 
-    source: the file that it stands in, as the user named it.
+    source: the file that it stands in, as the user named it. notes: see Pod.
     """
 
     name: str
@@ -419,6 +419,7 @@ class Claim:
     labels: Mapping[str, str] = field(default_factory=dict)
     document: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,11 @@ def test_what_clusters_add_is_no_fault() -> None:
         "status": {"phase": "Bound"}
     }
     assert faults(shown) == []
+    found = read(shown, pod())
+    assert found.claims[0].notes == (
+        "spec.storageClassName has no effect: there is one class of storage: a disk file on this host",
+    )
+    assert found.pods[0].notes == ()
 
 
 def test_each_stands_once() -> None:
