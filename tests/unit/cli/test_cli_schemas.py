@@ -31,7 +31,9 @@ from vmpod.client.stats import Counters, PodUsage, Usage
 from vmpod.guestimage.model import GuestInfo
 from vmpod.process import Process
 from vmpod.runtime.copies import Snapshot
+from vmpod.runtime.debug import Wanted
 from vmpod.spec.load import load
+from vmpod.state.record import Ephemeral
 from vmpod.state.store import PodEntry, PodStore
 from vmpod.template.store import Template
 
@@ -188,6 +190,21 @@ def test_a_pod_whose_start_is_not_done(vmpod: Vmpod, pods: PodStore) -> None:
     pod = json.loads(vmpod("get", "web", "-o", "json").out)
     assert MOMENT not in json.dumps(pod)
     check(pod)
+
+
+def test_a_pod_that_is_being_debugged(vmpod: Vmpod, pods: PodStore) -> None:
+    wanted = Wanted("busybox", "look", "a", ("sh",), {"A": "b"}, stdin=True, tty=True, pull_policy="Never")
+    added = Ephemeral(
+        wanted.document() | {"targetContainerName": wanted.target}, "sha256:1", Path("/x"), "debug-1", 0
+    )
+    qemu = Process.of(os.getpid())
+    events = [*STATES[0][0], one("look", ended(3))]
+    keep(pods, record(qemu=qemu, places=8, ephemeral=(added,), document=document(MANIFESTS[0])), *events)
+    pod = json.loads(vmpod("get", "web", "-o", "json").out)
+    assert pod["status"]["ephemeralContainerStatuses"]
+    check(pod)
+    assert "Ephemeral Containers:\n  look:" in vmpod("describe", "web").out
+    assert "look" in vmpod("logs", "web", "-c", "nosuch").err
 
 
 def test_what_pods_use(pods: PodStore) -> None:
