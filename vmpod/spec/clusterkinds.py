@@ -27,6 +27,7 @@ CLUSTER_KINDS = table(
     noted("StorageClass", why="there is one class: the host's disk"),
     noted("ResourceQuota", why="nothing adds up what the pods of a namespace ask for"),
     noted("HorizontalPodAutoscaler", why="there are as many replicas as the manifest says"),
+    refused("PersistentVolume", why="a PersistentVolumeClaim gets a disk of its own"),
     refused("LimitRange", why="write what it gives to containers into each of them"),
     refused("NetworkPolicy", why="nothing would enforce it: a pod reaches what its host does"),
     refused("ReplicationController", why="write a ReplicaSet, which does the same"),

@@ -139,10 +139,12 @@ def _claims(documents: list[Record]) -> tuple[Claim, ...]:
     found: list[Claim] = []
     names: set[str] = set()
     for record in documents:
-        claim, context = read_claim(record), record.place.context
+        context = record.place.context
+        before = len(context.notes)
+        claim = read_claim(record)
         _check_unique(record, f"{claim.namespace}/{claim.name}" if claim.name else "", names)
-        notes, context.notes = tuple(context.notes), []
-        found.append(replace(claim, notes=notes))
+        found.append(replace(claim, notes=tuple(context.notes[before:])))
+        del context.notes[before:]
     return tuple(found)
 
 
