@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from vmpod.errors import NotFoundError
 from vmpod.spec import claimfields as k
 from vmpod.spec import containerfields as c
+from vmpod.spec import jobfields as j
 from vmpod.spec import podfields as p
 from vmpod.spec import volumefields as v
 from vmpod.spec import workloadfields as w
@@ -26,12 +27,14 @@ KINDS: dict[str, Table] = {
     "ReplicaSet": w.DEPLOYMENT,
     "StatefulSet": w.STATEFUL_SET,
     "DaemonSet": w.DAEMON_SET,
+    "Job": j.JOB,
     "List": p.LIST,
 }
 
 _SHORT = {"deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet"}
 _SHORT |= {"po": "Pod", "pods": "Pod", "cm": "ConfigMap", "configmaps": "ConfigMap", "secrets": "Secret"}
 _SHORT |= {"pvc": "PersistentVolumeClaim"}
+_SHORT |= {"jobs": "Job"}
 
 _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     (p.POD, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
@@ -57,6 +60,14 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     ),
     (w.DAEMON_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
     (w.SELECTOR, {"matchExpressions": w.EXPRESSION}),
+    (j.JOB, {"metadata": p.METADATA, "spec": j.JOB_SPEC}),
+    (
+        j.JOB_SPEC,
+        {"template": w.TEMPLATE, "podFailurePolicy": j.FAILURE_POLICY, "successPolicy": j.SUCCESS_POLICY},
+    ),
+    (j.FAILURE_POLICY, {"rules": j.FAILURE_RULE}),
+    (j.FAILURE_RULE, {"onExitCodes": j.EXIT_CODES, "onPodConditions": j.POD_CONDITION}),
+    (j.SUCCESS_POLICY, {"rules": j.SUCCESS_RULE}),
     (w.TEMPLATE, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
     (
         p.POD_SPEC,

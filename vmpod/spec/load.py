@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,6 +12,9 @@ from vmpod.spec.claims import read_claim
 from vmpod.spec.clusterkinds import pass_over
 from vmpod.spec.data import read_config_map, read_secret
 from vmpod.spec.fields import Table
+from vmpod.spec.jobfields import JOB
+from vmpod.spec.jobmodel import Job
+from vmpod.spec.jobs import read_job
 from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata
 from vmpod.spec.model import Claim, ConfigMap, Manifest, Pod, Secret
 from vmpod.spec.pod import read_pod
@@ -26,10 +29,15 @@ from vmpod.spec.workloads import WORKLOADS, owner_of, read_workload
 _KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
 _KINDS |= {"PersistentVolumeClaim": CLAIM}
 _KINDS |= {kind: tables[0] for kind, tables in WORKLOADS.items()}
-_OF_PODS = ("Pod", *WORKLOADS)
+_KINDS["Job"] = JOB
+_OF_PODS = ("Pod", *WORKLOADS, "Job")
+_VERSIONS = dict.fromkeys(WORKLOADS, "apps/v1") | {"Job": "batch/v1"}
 
 # What somebody may well try, with what to do instead.
-_POD_MAKERS = ("ReplicationController", "Job", "CronJob")
+_INSTEAD = {
+    "ReplicationController": "write the pod itself, as a document of kind Pod",
+    "CronJob": "nobody here watches the clock; let cron or a systemd timer call `vmpod run` with its Job",
+}
 
 _Key = tuple[str, str]
 _Object = TypeVar("_Object", ConfigMap, Secret)
@@ -60,7 +68,7 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
     config_maps = _objects(found["ConfigMap"], read_config_map)
     secrets = _objects(found["Secret"], read_secret)
     claims = _claims(found["PersistentVolumeClaim"])
-    pods = _pods(making, config_maps, secrets)
+    pods, jobs = _pods_and_jobs(making, config_maps, secrets)
     problems = [problem for context in contexts for problem in context.in_order()]
     if not making and not claims and not problems:
         beside = any(found.values())
@@ -68,13 +76,14 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
         problems = [Problem(context.source, 0, "", told) for context in contexts[:1]]
     if problems:
         raise ManifestError(problems)
-    namespaces = {pod.namespace for pod in pods}
+    namespaces = {pod.namespace for pod in pods} | {job.namespace for job in jobs}
     return Manifest(
         pods=_with_notes(pods, contexts),
         config_maps=_seen_from(namespaces, config_maps),
         secrets=_seen_from(namespaces, secrets),
         claims=claims,
         owners=frozenset(owner_of(kind, record) for kind, record in making if kind in WORKLOADS),
+        jobs=jobs,
     )
 
 
@@ -111,15 +120,15 @@ def _kind(place: Place) -> str:
         if not pass_over(place, kind, version):
             fields["kind"].wrong(_unknown_kind(kind))
         return ""
-    wanted = "apps/v1" if kind in WORKLOADS else "v1"
+    wanted = _VERSIONS.get(kind, "v1")
     if version != wanted:
         fields["apiVersion"].wrong(f"must be {wanted} for a {kind}, not {shown(version)}")
     return kind
 
 
 def _unknown_kind(kind: str) -> str:
-    if kind in _POD_MAKERS:
-        return f"{kind} is not supported: write the pod itself, as a document of kind Pod"
+    if kind in _INSTEAD:
+        return f"{kind} is not supported: {_INSTEAD[kind]}"
     near = nearest(kind, list(_KINDS))
     return f"{shown(kind)} is not supported: only {', '.join(_KINDS)} are{near}"
 
@@ -148,13 +157,14 @@ def _claims(documents: list[Record]) -> tuple[Claim, ...]:
     return tuple(found)
 
 
-def _pods(
+def _pods_and_jobs(
     documents: list[tuple[str, Record]],
     config_maps: Mapping[_Key, ConfigMap],
     secrets: Mapping[_Key, Secret],
-) -> tuple[Pod, ...]:
+) -> tuple[tuple[Pod, ...], tuple[Job, ...]]:
     pods: list[Pod] = []
-    names: set[str] = set()
+    jobs: list[Job] = []
+    names: dict[type, set[str]] = {Pod: set(), Job: set()}
     for kind, record in documents:
         place = record.place.child("metadata").child("namespace")
         namespace = place.node.value if isinstance(place.node.value, str) else DEFAULT_NAMESPACE
@@ -164,11 +174,15 @@ def _pods(
         context = record.place.context
         # Said once, also for what makes several pods.
         notes, context.notes = tuple(context.notes), []
-        for pod in made:
-            _check_unique(record, f"{pod.namespace}/{pod.name}" if pod.name else "", names)
-            pods.append(replace(pod, notes=notes, source=context.source))
+        for each in made:
+            name = f"{each.namespace}/{each.name}" if each.name else ""
+            _check_unique(record, name, names[type(each)])
+            if isinstance(each, Job):
+                jobs.append(replace(each, notes=notes, source=context.source))
+            else:
+                pods.append(replace(each, notes=notes, source=context.source))
             notes = ()
-    return tuple(pods)
+    return tuple(pods), tuple(jobs)
 
 
 def _with_notes(pods: tuple[Pod, ...], contexts: list[Context]) -> tuple[Pod, ...]:
@@ -177,10 +191,13 @@ def _with_notes(pods: tuple[Pod, ...], contexts: list[Context]) -> tuple[Pod, ..
     return (replace(pods[0], notes=pods[0].notes + left), *pods[1:]) if pods else ()
 
 
-def _made(kind: str, record: Record, references: References) -> list[Pod]:
-    """The pods that a document stands for."""
+def _made(kind: str, record: Record, references: References) -> Sequence[Pod | Job]:
+    """The pods that a document stands for, or its Job."""
     if kind in WORKLOADS:
         return read_workload(record, kind, references)
+    if kind == "Job":
+        job = read_job(record, references)
+        return [job] if job else []
     pod = read_pod(record, read_metadata(record), references)
     return [pod] if pod else []
 

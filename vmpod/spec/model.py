@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmpod.wire.capabilities import DEFAULT as DEFAULT_CAPABILITIES
+
+if TYPE_CHECKING:
+    from vmpod.spec.jobmodel import Job
 
 
 class RestartPolicy(Enum):
@@ -509,6 +512,7 @@ class Manifest:
     claims: tuple[Claim, ...] = ()
     owners: frozenset[tuple[str, str]] = frozenset()
     """What makes pods, as its namespace and 'Deployment/NAME'."""
+    jobs: tuple[Job, ...] = ()
 
 
 @dataclass(frozen=True)

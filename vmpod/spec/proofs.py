@@ -18,6 +18,8 @@ _WORK = "test_machine_containers.py::test_a_directory_to_work_in_is_made_and_lit
 _APPLY = "test_machine_apply.py::"
 _MAKES = "../unit/spec/test_spec_workloads.py::"
 _CLAIMS = "test_machine_claims.py::"
+_JOBS = "test_machine_jobs.py::"
+_DECIDES = "../unit/plan/test_plan_jobs.py::"
 _LOADS = "../unit/spec/test_spec_load.py::"
 
 PROOFS: dict[str, dict[str, str]] = {
@@ -252,6 +254,33 @@ PROOFS: dict[str, dict[str, str]] = {
         _MAKES + "test_selectors_with_expressions": "matchExpressions",
     },
     "matchExpressions": {_MAKES + "test_expressions_that_do_not_fit": "key operator values"},
+    "Job": {_JOBS + "test_in_the_foreground": "apiVersion kind metadata spec"},
+    "spec of Job": {
+        _JOBS + "test_in_the_foreground": "template completions parallelism",
+        _JOBS + "test_in_the_background": "completionMode",
+        _JOBS + "test_failures_up_to_the_limit": "backoffLimit",
+        _JOBS + "test_an_index_that_fails_for_itself": "backoffLimitPerIndex",
+        _DECIDES + "test_too_many_failed_indexes": "maxFailedIndexes",
+        _JOBS + "test_a_failure_that_ends_all": "podFailurePolicy",
+        _JOBS + "test_enough_is_enough": "successPolicy",
+        _JOBS + "test_a_deadline": "activeDeadlineSeconds",
+        _JOBS + "test_removed_when_its_time_is_over": "ttlSecondsAfterFinished",
+        _JOBS + "test_interrupted_suspended_and_resumed": "suspend",
+        _DECIDES + "test_a_pod_that_stops_keeps_its_place": "podReplacementPolicy",
+    },
+    "podFailurePolicy": {_JOBS + "test_a_failure_that_ends_all": "rules"},
+    "rules of podFailurePolicy": {
+        _JOBS + "test_a_failure_that_ends_all": "action onExitCodes",
+        _JOBS + "test_a_machine_that_dies_can_be_told_from_a_failure": "onPodConditions",
+    },
+    "onExitCodes of podFailurePolicy": {
+        _DECIDES + "test_a_failure_that_fails_the_job": "containerName operator values"
+    },
+    "onPodConditions of podFailurePolicy": {
+        _DECIDES + "test_a_failure_that_does_not_count": "type status",
+    },
+    "successPolicy": {_JOBS + "test_enough_is_enough": "rules"},
+    "rules of successPolicy": {_DECIDES + "test_an_early_success": "succeededIndexes succeededCount"},
     "template": {_APPLY + "test_replicas_are_machines": "metadata spec"},
     "ordinals": {_MAKES + "test_a_stateful_set": "start"},
     "ConfigMap": {

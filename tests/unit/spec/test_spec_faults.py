@@ -471,7 +471,10 @@ OBJECTS: list[tuple[dict[str, Any], str]] = [
     ),
     (config_map() | {"metadata": None}, "metadata: is required"),
     (config_map() | {"apiVersion": "v2"}, "apiVersion: must be v1 for a ConfigMap, not 'v2'"),
-    ({"apiVersion": "batch/v1", "kind": "Job"}, "kind: Job is not supported: write the pod itself"),
+    (
+        {"apiVersion": "v1", "kind": "ReplicationController"},
+        "kind: ReplicationController is not supported: write",
+    ),
     (
         {"apiVersion": "v1", "kind": "pod"},
         "kind: 'pod' is not supported: only Pod, ConfigMap, Secret, List, PersistentVolumeClaim,",

@@ -115,6 +115,10 @@ def test_every_field_of_the_newest_api_is_known(kind: str) -> None:
     assert list(unknown(CORE + kind, KINDS[kind], kind, set())) == []
 
 
+def test_every_field_of_a_job_is_known() -> None:
+    assert list(unknown("io.k8s.api.batch.v1.Job", KINDS["Job"], "Job", set())) == []
+
+
 @pytest.mark.parametrize("table", TABLES, ids=[table.title for table in TABLES])
 def test_tables_are_sound(table: Table) -> None:
     assert len(table.names) == len(table.fields), "a name stands twice"
