@@ -74,6 +74,11 @@ class Paths:
         """One directory a pod, named by the pod's key."""
         return self.state / "pods"
 
+    @property
+    def jobs(self) -> Path:
+        """One directory a Job, named as a pod's is."""
+        return self.state / "jobs"
+
 
 def default_paths() -> Paths:
     """The directories of the user who runs the command.

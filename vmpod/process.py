@@ -51,6 +51,20 @@ class Process:
         finally:
             os.close(pidfd)
 
+    def terminate(self) -> None:
+        """Ask it to end (SIGTERM). No error if it has ended already."""
+        try:
+            pidfd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return
+        try:
+            if self.alive():
+                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        finally:
+            os.close(pidfd)
+
     def wait(self, timeout: float | None) -> bool:
         """Wait until it is gone, at most that many seconds; whether it is."""
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 class Removable:
     """Something in a store that nobody needs.
 
-    kind: 'image', 'guest-image', 'initrd', or 'leftover' of a command that was killed.
+    kind: 'image', 'guest-image', 'initrd', 'pod', 'job', ..., or 'leftover' of a command that was killed.
     name: what a user knows it by. size: bytes of the disk that come back when it goes.
     """
 

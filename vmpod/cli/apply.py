@@ -23,11 +23,14 @@ from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
 from vmpod.cli.sources import source_options, texts
 from vmpod.errors import ConflictError, VmpodError
+from vmpod.plan.forward import pod_key
 from vmpod.text import printable_lines
 
 if TYPE_CHECKING:
+    from vmpod.cli.sources import Text
     from vmpod.runtime.context import Runtime
     from vmpod.runtime.start import Options
+    from vmpod.spec.jobmodel import Job
     from vmpod.spec.model import Manifest, Pod
     from vmpod.state.store import PodEntry
 
@@ -66,6 +69,9 @@ def command(  # noqa: PLR0917 - click passes options by name
     shown. What has changed in ConfigMaps and Secrets reaches the volumes of a pod that runs, all files of a
     volume at once, and the variables of containers when they are started again. A PersistentVolumeClaim may
     grow while no pod uses it.
+
+    A Job is left to a process in the background, which ends with it; nothing waits for that. A Job that
+    nobody attends to any more goes on where it stood.
     """
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
     from vmpod.runtime.changes import surplus  # noqa: PLC0415
@@ -75,7 +81,8 @@ def command(  # noqa: PLR0917 - click passes options by name
     from vmpod.runtime.start import Options  # noqa: PLC0415
     from vmpod.spec.load import load_all  # noqa: PLC0415
 
-    manifest = load_all(texts(files, recursive=recursive))
+    given = texts(files, recursive=recursive)
+    manifest = load_all(given)
     accelerator = chosen_accelerator(accel, quiet=quiet)
     options = Options(
         accelerator=accelerator,
@@ -104,6 +111,12 @@ def command(  # noqa: PLR0917 - click passes options by name
                     status = FAILED
                     if pod.ordered:
                         break  # those that come after it would wait for it
+            for job in manifest.jobs:
+                try:
+                    click.echo(f"job/{_apply_job(found, job, manifest, given, options, quiet=quiet)}")
+                except VmpodError as error:
+                    show_error(error)
+                    status = FAILED
             for key in surplus(found, manifest):
                 stop_pod(found, key)
                 remove_pod(found, key)
@@ -162,6 +175,29 @@ def _apply(
             raise
         undo.pop_all()
     return f"{name_of(started)} {'replaced' if entry else 'created'}"
+
+
+def _apply_job(
+    runtime: Runtime, job: Job, manifest: Manifest, given: list[Text], options: Options, *, quiet: bool
+) -> str:
+    """Make the Job what the manifest says; its name, and what was done."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from vmpod.runtime.jobs.apply import Given, apply  # noqa: PLC0415
+    from vmpod.runtime.jobs.make import expire  # noqa: PLC0415
+
+    expire(runtime)
+    for note in job.notes:
+        click.echo(f"{job.source}: {note}", err=True)
+    path = Path(job.source)
+    options = replace(options, source=job.source, file=path if path.is_file() else None)
+    done = apply(
+        runtime,
+        Given(job, manifest, given, options),
+        progress(quiet=quiet),
+        lambda lines: click.echo(printable_lines("\n".join(lines)), err=True),
+    )
+    return f"{pod_key(job.namespace, job.name).replace('_', '/')} {done}"
 
 
 def _configure(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest, *, changed: bool) -> str:

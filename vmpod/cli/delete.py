@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
 import click
 
 from vmpod.cli.common import for_each, runtime
+from vmpod.cli.jobs import each_kind
+from vmpod.cli.names import POD_OR_JOB
 from vmpod.cli.sources import source_options, texts
-from vmpod.errors import NotFoundError
+from vmpod.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from vmpod.runtime.context import Runtime
+    from vmpod.spec.model import Manifest
 
 
 @click.command("delete")
-@source_options
+@click.argument("names", type=POD_OR_JOB, nargs=-1, metavar="[POD|job/NAME]...")
+@partial(source_options, required=False)
 @click.option(
     "--grace-period",
     "grace",
@@ -20,32 +31,47 @@ from vmpod.errors import NotFoundError
 )
 @click.option("--force", is_flag=True, help="Do not wait for anything to end.")
 @click.option("--ignore-not-found", is_flag=True, help="It is no failure if something is not there.")
-def command(
-    files: tuple[str, ...], recursive: bool, grace: int | None, force: bool, ignore_not_found: bool
+def command(  # noqa: PLR0917 - click passes options by name
+    names: tuple[str, ...],
+    files: tuple[str, ...],
+    recursive: bool,
+    grace: int | None,
+    force: bool,
+    ignore_not_found: bool,
 ) -> int:
-    """Stop the pods of manifests gracefully, and remove them and all that is kept of them.
+    """Stop PODs or Jobs, or those of manifests, gracefully, and remove them and all that is kept of them.
 
-    The PersistentVolumeClaims of the manifests go after them, with their data. What a StatefulSet has claimed
-    for its pods stays.
+    With a Job go its pods. The PersistentVolumeClaims of the manifests go after them, with their data. What a
+    StatefulSet has claimed for its pods stays.
     """
     from vmpod.runtime import claims  # noqa: PLC0415
-    from vmpod.runtime.changes import surplus  # noqa: PLC0415
+    from vmpod.runtime.jobs.make import remove_job  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
     from vmpod.spec.load import load_all  # noqa: PLC0415
+    from vmpod.spec.model import Manifest  # noqa: PLC0415
 
+    if not names and not files:
+        raise UsageError("say what to delete: names, or -f with a manifest")
     found = runtime()
-    manifest = load_all(texts(files, recursive=recursive))
 
-    def delete(name: str) -> None:
+    def delete_pod(name: str) -> None:
+        if not force:
+            stop_pod(found, name, grace=grace)
+        remove_pod(found, name, force=force)
+        click.echo(f"pod/{name.removeprefix('default/')} deleted")
+
+    def delete_job(name: str) -> None:
+        remove_job(found, name, grace=grace, force=force)
+        click.echo(f"job/{name.removeprefix('default/')} deleted")
+
+    delete = each_kind(found, delete_pod, delete_job)
+
+    def action(name: str) -> None:
         try:
-            if not force:
-                stop_pod(found, name, grace=grace)
-            remove_pod(found, name, force=force)
+            delete(name)
         except NotFoundError:
             if not ignore_not_found:
                 raise
-            return
-        click.echo(f"pod/{name.removeprefix('default/')} deleted")
 
     def delete_claim(name: str) -> None:
         try:
@@ -56,7 +82,15 @@ def command(
             return
         click.echo(f"persistentvolumeclaim/{name.removeprefix('default/')} deleted")
 
-    # The last one first, as what came later may need what came before.
-    names = [f"{pod.namespace}/{pod.name}" for pod in reversed(manifest.pods)]
-    status = for_each([*surplus(found, manifest), *names], delete)
+    manifest = load_all(texts(files, recursive=recursive)) if files else Manifest(())
+    status = for_each([*names, *_made(found, manifest)], action)
     return for_each([f"{each.namespace}/{each.name}" for each in manifest.claims], delete_claim) or status
+
+
+def _made(runtime: Runtime, manifest: Manifest) -> Iterator[str]:
+    """The names of all that a manifest makes, the last one first: it may need what came before."""
+    from vmpod.runtime.changes import surplus  # noqa: PLC0415
+
+    yield from (f"job/{job.namespace}/{job.name}" for job in reversed(manifest.jobs))
+    yield from surplus(runtime, manifest)
+    yield from (f"{pod.namespace}/{pod.name}" for pod in reversed(manifest.pods))

@@ -27,7 +27,7 @@ def describe(runtime: Runtime, entry: PodEntry) -> str:
 
 def _head(pod: Json) -> Iterator[str]:
     metadata, status = pod["metadata"], pod["status"]
-    yield from _fields(
+    yield from fields(
         ("Name", metadata["name"]),
         ("Namespace", metadata["namespace"]),
         ("UID", metadata["uid"]),
@@ -37,13 +37,13 @@ def _head(pod: Json) -> Iterator[str]:
         ("Status", status["phase"]),
     )
     optional = [(title, status.get(title.lower())) for title in ("Reason", "Message")]
-    yield from _fields(*((title, text) for title, text in optional if text))
-    yield from _fields(
+    yield from fields(*((title, text) for title, text in optional if text))
+    yield from fields(
         ("IP", ", ".join(each["ip"] for each in status.get("podIPs", ()))), ("QoS Class", status["qosClass"])
     )
 
 
-def _fields(*pairs: tuple[str, Any], indent: int = 0, width: int = 16) -> Iterator[str]:
+def fields(*pairs: tuple[str, Any], indent: int = 0, width: int = 16) -> Iterator[str]:
     """'Title:   value' lines; a mapping has a line for each of its entries, and nothing is '<none>'."""
     for title, value in pairs:
         texts = [f"{key}={text}" for key, text in value.items()] if isinstance(value, Mapping) else [value]
@@ -74,7 +74,7 @@ def _container(spec: Json, status: Json) -> Iterator[str]:
     ports = ", ".join(
         f"{each.get('containerPort')}/{each.get('protocol', 'TCP')}" for each in spec.get("ports") or ()
     )
-    yield from _fields(
+    yield from fields(
         ("Container ID", status.get("containerID", "")),
         ("Image", spec.get("image")),
         ("Image ID", status.get("imageID")),
@@ -88,14 +88,14 @@ def _container(spec: Json, status: Json) -> Iterator[str]:
     yield from _state("State", status.get("state") or {})
     if last := status.get("lastState"):
         yield from _state("Last State", last)
-    yield from _fields(
+    yield from fields(
         ("Ready", status.get("ready", False)), ("Restart Count", status.get("restartCount", 0)), indent=4
     )
     resources = spec.get("resources") or {}
     for title in ("Limits", "Requests"):
         if amounts := resources.get(title.lower()):
             yield f"    {title}:"
-            yield from _fields(*amounts.items(), indent=6, width=10)
+            yield from fields(*amounts.items(), indent=6, width=10)
     yield from _life(spec)
     yield from _environment(spec)
     yield from _block("Mounts", map(_mount, spec.get("volumeMounts") or ()))
@@ -103,7 +103,7 @@ def _container(spec: Json, status: Json) -> Iterator[str]:
 
 def _state(title: str, state: Json) -> Iterator[str]:
     for name, detail in state.items():
-        yield from _fields((title, name.capitalize()), indent=4)
+        yield from fields((title, name.capitalize()), indent=4)
         shown = {
             "Reason": detail.get("reason"),
             "Message": str(detail.get("message") or "").strip(),
@@ -113,7 +113,7 @@ def _state(title: str, state: Json) -> Iterator[str]:
             "Finished": detail.get("finishedAt"),
         }
         pairs = [(key, value) for key, value in shown.items() if value not in (None, "")]
-        yield from _fields(*pairs, indent=6, width=14)
+        yield from fields(*pairs, indent=6, width=14)
 
 
 def _life(spec: Json) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _life(spec: Json) -> Iterator[str]:
     lifecycle = spec.get("lifecycle") or {}
     hooks = (("Post Start", "postStart"), ("Pre Stop", "preStop"))
     pairs += [(title, _action(lifecycle[field])) for title, field in hooks if lifecycle.get(field)]
-    yield from _fields(*pairs, indent=4)
+    yield from fields(*pairs, indent=4)
 
 
 def _probe(probe: Json) -> str:
@@ -198,7 +198,7 @@ def _block(title: str, lines: Iterable[str]) -> Iterator[str]:
 def _conditions(pod: Json) -> Iterator[str]:
     rows = [[each["type"], each["status"], each.get("reason", "")] for each in pod["status"]["conditions"]]
     yield "Conditions:"
-    yield from _table(["Type", "Status", "Reason"], rows)
+    yield from table(["Type", "Status", "Reason"], rows)
 
 
 def _volumes(pod: Json) -> Iterator[str]:
@@ -210,13 +210,13 @@ def _volumes(pod: Json) -> Iterator[str]:
             if kind != "name":
                 details = source if isinstance(source, Mapping) else {}
                 pairs = [(key, text) for key, text in details.items() if not isinstance(text, (list, dict))]
-                yield from _fields(("Type", kind), *pairs, indent=4)
+                yield from fields(("Type", kind), *pairs, indent=4)
 
 
 def _machine(found: Json) -> Iterator[str]:
     machine, files = found["machine"], found["files"]
     yield "Machine:"
-    yield from _fields(
+    yield from fields(
         ("Accelerator", machine["accelerator"]),
         ("Process", machine["pid"] or "<none>"),
         ("Connection", machine["connection"]),
@@ -229,7 +229,7 @@ def _machine(found: Json) -> Iterator[str]:
         f"{each['hostIP']}:{each['hostPort']} -> {each['containerPort']}/{each['protocol']}"
         for each in found["ports"]
     ]
-    yield from _fields(("Published", ", ".join(ports)), indent=2)
+    yield from fields(("Published", ", ".join(ports)), indent=2)
 
 
 def _events(runtime: Runtime, entry: PodEntry) -> Iterator[str]:
@@ -242,10 +242,10 @@ def _events(runtime: Runtime, entry: PodEntry) -> Iterator[str]:
         for each in found[-_EVENTS:]
     ]
     if rows:
-        yield from _table(["Type", "Reason", "Age", "Container", "Message"], rows)
+        yield from table(["Type", "Reason", "Age", "Container", "Message"], rows)
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     lines = [header, ["-" * len(title) for title in header], *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from vmpod.cli.common import runtime
 from vmpod.cli.sources import source_options, texts
 from vmpod.text import printable_lines
+
+if TYPE_CHECKING:
+    from vmpod.runtime.context import Runtime
+    from vmpod.spec.jobmodel import Job
+    from vmpod.spec.model import Manifest
 
 
 @click.command("diff")
@@ -27,6 +34,8 @@ def command(files: tuple[str, ...], recursive: bool) -> int:
         if lines := claims.differences(found, claim):
             click.echo(printable_lines("\n".join(lines)))
             status = 1
+    for job in manifest.jobs:
+        status = _job(found, job, manifest) or status
     for pod in manifest.pods:
         entry = existing(found, pod)
         if entry is None:
@@ -36,3 +45,14 @@ def command(files: tuple[str, ...], recursive: bool) -> int:
             click.echo(printable_lines("\n".join(lines)))
             status = 1
     return status
+
+
+def _job(runtime: Runtime, job: Job, manifest: Manifest) -> int:
+    """Tell how a Job differs; 1 if it does."""
+    from vmpod.runtime.jobs.make import differences, existing  # noqa: PLC0415
+
+    entry = existing(runtime, job)
+    lines = differences(entry, job, manifest) if entry else [f"job/{job.name} is not there"]
+    if lines:
+        click.echo(printable_lines("\n".join(lines)))
+    return int(bool(lines))

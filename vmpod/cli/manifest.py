@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vmpod.cli.sources import text
+from vmpod.cli.sources import Text, text
 from vmpod.errors import ManifestError, Problem, UsageError
 from vmpod.spec.load import load
 from vmpod.spec.model import Manifest
@@ -15,21 +15,28 @@ def read(file: str, *, name: str | None = None) -> tuple[Manifest, str]:
 
     name: another name for its pod. Raises ManifestError, NotFoundError, UsageError.
     """
-    content, source = text(file)
+    given = text(file)
+    return of_text(given, name=name), given[1]
+
+
+def of_text(given: Text, *, name: str | None = None) -> Manifest:
+    """The manifest of a text. Raises ManifestError, UsageError."""
+    content, source = given
     manifest = load(content, source=source)
-    if not manifest.pods and not manifest.owners:
+    if not (manifest.pods or manifest.owners or manifest.jobs):
         raise ManifestError([Problem(source, 0, "", "holds no Pod; `vmpod apply` makes claims alone")])
-    if name is not None:
-        manifest = _renamed(manifest, name, source)
-    return manifest, source
+    return manifest if name is None else _renamed(manifest, name, source)
 
 
 def _renamed(manifest: Manifest, name: str, source: str) -> Manifest:
     from vmpod.runtime.documents import renamed  # noqa: PLC0415
     from vmpod.spec.names import dns_subdomain  # noqa: PLC0415
 
-    if len(manifest.pods) != 1:
-        raise UsageError(f"--name: {source} has {len(manifest.pods)} pods, and they cannot share a name")
     if fault := dns_subdomain(name):
         raise UsageError(f"--name {name}: {fault}")
+    if len(manifest.jobs) == 1 and not manifest.pods:
+        return replace(manifest, jobs=(replace(manifest.jobs[0], name=name),))
+    if len(manifest.pods) != 1 or manifest.jobs:
+        count = len(manifest.pods) + len(manifest.jobs)
+        raise UsageError(f"--name: {source} has {count} pods, and they cannot share a name")
     return replace(manifest, pods=(renamed(manifest.pods[0], name),))

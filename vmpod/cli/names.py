@@ -82,7 +82,13 @@ def _claims(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:
     return [claim.name_shown for claim in runtime.claims.list(problems=[])]
 
 
+def _pods_and_jobs(runtime: Runtime, ctx: click.Context) -> Iterable[str]:
+    jobs = (f"job/{entry.record.called}" for entry in runtime.jobs.list(problems=[]))
+    return [*_pods(runtime, ctx), *jobs]
+
+
 POD, CONTAINER, IMAGE, GUEST = Name(_pods), Name(_containers), Name(_images), Name(_guests)
+POD_OR_JOB = Name(_pods_and_jobs)
 CLAIM = Name(_claims)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from vmpod.cli import render
@@ -30,7 +32,8 @@ def command(  # noqa: PLR0917 - click passes options by name
 ) -> None:
     """Show what `vmpod run FILE` would do: machine, disks, ports, and what its agent would be told.
 
-    Nothing is pulled, built, written or started. Values of Secrets are not in a plan.
+    Nothing is pulled, built, written or started. Values of Secrets are not in a plan. Of a Job it is the
+    plan of its first pod.
     """
     from vmpod.hypervisor.domain import domain_xml  # noqa: PLC0415
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
@@ -38,6 +41,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     from vmpod.plan.show import to_json  # noqa: PLC0415
     from vmpod.runtime.plan import plan_pods  # noqa: PLC0415
     from vmpod.runtime.start import Options  # noqa: PLC0415
+    from vmpod.spec.jobpods import first_pod  # noqa: PLC0415
 
     manifest, source = read(file, name=name)
     options = Options(
@@ -46,7 +50,8 @@ def command(  # noqa: PLR0917 - click passes options by name
         publish=tuple(map(parse_publish, publish)),
         source=source,
     )
-    plans = plan_pods(runtime(), manifest, options)
+    first = map(first_pod, manifest.jobs)
+    plans = plan_pods(runtime(), replace(manifest, pods=(*manifest.pods, *first)), options)
     if output.format == "xml":
         for plan in plans:
             click.echo(domain_xml(plan.machine), nl=False)

@@ -19,11 +19,12 @@ from vmpod.cli.common import (
 )
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import FAILED, show_error
-from vmpod.cli.manifest import read
+from vmpod.cli.manifest import of_text
 from vmpod.cli.moments import checked, size
 from vmpod.cli.output import Printer
 from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
+from vmpod.cli.sources import text
 from vmpod.cli.timings import show_timings, timings_option
 from vmpod.errors import MachineError, UsageError
 from vmpod.hypervisor.open import check_uri
@@ -111,11 +112,15 @@ def command(  # noqa: PLR0917 - click passes options by name
     In the foreground the containers' output is shown, each line with its container's name. Ctrl-C stops
     the pod within its grace period, a second Ctrl-C at once. The exit status is 0 if all went well, that
     of the first container that failed, 124 after --timeout, 130 after Ctrl-C, 125 if vmpod itself failed.
+
+    A Job runs until it is over; its status is that of the pod that failed last. With -d a process in the
+    background sees to it, and `vmpod get job/NAME` tells how far it is.
     """
     if detach and remove:
         raise UsageError("--rm needs somebody who waits for the pod's end: use it without -d")
     deadline = None if timeout is None else time.monotonic() + timeout
-    manifest, source = read(file, name=name)
+    given = text(file)
+    manifest, source = of_text(given, name=name), given[1]
     check_distinct([pod_key(pod.namespace, pod.name) for pod in manifest.pods])
     forwards = tuple(parse_publish(text) for text in publish)
     if forwards and len(manifest.pods) > 1:
@@ -133,6 +138,11 @@ def command(  # noqa: PLR0917 - click passes options by name
         template=template,
     )
     found = runtime()
+    if manifest.jobs:
+        from vmpod.cli.run_job import Wish, run_job  # noqa: PLC0415 - most manifests have none
+
+        wish = Wish(detach, remove, deadline, bool(publish), timings, name)
+        return run_job(found, manifest, given, options, wish, progress(quiet=quiet))
     with interruptible():
         try:
             with ExitStack() as undo:

@@ -21,7 +21,7 @@ _TIMEOUT = 30.0  # seconds
 _ADDRESSES = ("http://", "https://")
 
 
-def source_options(command: F) -> F:
+def source_options(command: F, *, required: bool = True) -> F:
     """-f and -R, as kubectl has them."""
     options = (
         click.option(
@@ -29,7 +29,7 @@ def source_options(command: F) -> F:
             "--filename",
             "files",
             multiple=True,
-            required=True,
+            required=required,
             metavar="FILE|DIRECTORY|URL|-",
             help="A manifest; can be given more than once. '-' is the standard input.",
         ),

@@ -77,11 +77,15 @@ def _check(found: Sequence[Text]) -> list[Json]:
     for pod in manifest.pods if manifest else ():
         results[pod.source]["pods"].append(pod.name)
         results[pod.source]["notes"] += [{"pod": pod.name, "message": note} for note in pod.notes]
+    for job in manifest.jobs if manifest else ():
+        results[job.source]["jobs"].append(job.name)
+        results[job.source]["notes"] += [{"pod": f"job/{job.name}", "message": note} for note in job.notes]
     return list(results.values())
 
 
 def _result(source: str) -> Json:
-    return {"file": source, "valid": True, "pods": [], "claims": [], "problems": [], "notes": []}
+    whole = {"file": source, "valid": True, "pods": [], "jobs": [], "claims": []}
+    return whole | {"problems": [], "notes": []}
 
 
 def _unread(file: str, error: VmpodError) -> Json:
@@ -98,5 +102,6 @@ def _tell(found: dict[str, Any]) -> None:
     for each in found["notes"]:
         click.echo(printable_lines(f"{file}: {each['pod']}: {each['message']}"))
     if found["valid"]:
-        names = [*found["pods"], *(f"persistentvolumeclaim/{name}" for name in found["claims"])]
-        click.echo(f"{file}: valid" + f" ({', '.join(names)})" * bool(names))
+        made = [*found["pods"], *(f"job/{name}" for name in found["jobs"])]
+        made += [f"persistentvolumeclaim/{name}" for name in found["claims"]]
+        click.echo(f"{file}: valid" + f" ({', '.join(made)})" * bool(made))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vmpod.cli.common import for_each, runtime
+from vmpod.cli.jobs import job_name
 from vmpod.cli.moments import checked, seconds
-from vmpod.cli.names import POD
+from vmpod.cli.names import POD_OR_JOB
 
 if TYPE_CHECKING:
+    from vmpod.runtime.context import Runtime
     from vmpod.runtime.goals import Goal
 
 TIMED_OUT = 124
@@ -23,8 +25,14 @@ def _goal(text: str) -> Goal:
     return parse(text)
 
 
+def _wait_job(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int:
+    from vmpod.runtime.jobs.goals import wait  # noqa: PLC0415 - most that is waited for is a pod
+
+    return wait(runtime, name, goal, deadline)
+
+
 @click.command("wait")
-@click.argument("pods", type=POD, nargs=-1, required=True, metavar="POD...")
+@click.argument("pods", type=POD_OR_JOB, nargs=-1, required=True, metavar="POD|job/NAME...")
 @click.option(
     "--for",
     "goal",
@@ -38,10 +46,11 @@ def _goal(text: str) -> Goal:
     "--timeout", callback=checked(seconds), metavar="DURATION", help="Give up after so long, as 90s or 5m."
 )
 def command(pods: tuple[str, ...], goal: Goal, timeout: float | None) -> int:
-    """Wait until PODs are as they should be, or have ended.
+    """Wait until PODs or Jobs are as they should be, or have ended.
 
     The exit status is 0, or with --for=exit that of the first pod that failed, as `vmpod run` gives it; 124
-    after --timeout; 125 if a pod is not there, or has ended and so cannot come to it any more.
+    after --timeout; 125 if a pod is not there, or has ended and so cannot come to it any more. A Job's
+    conditions are Complete, Failed, Suspended, SuccessCriteriaMet and FailureTarget.
     """
     from vmpod.runtime.goals import GoalTimeoutError, wait  # noqa: PLC0415
 
@@ -49,14 +58,17 @@ def command(pods: tuple[str, ...], goal: Goal, timeout: float | None) -> int:
     deadline = None if timeout is None else time.monotonic() + timeout
     results: list[int] = []
 
-    def action(name: str) -> None:
+    def action(text: str) -> None:
+        job = job_name(found, text)
+        name = text if job is None else job
         try:
-            results.append(wait(found, name, goal, deadline))
+            results.append((wait if job is None else _wait_job)(found, name, goal, deadline))
         except GoalTimeoutError:
             results.append(TIMED_OUT)
             raise
         if goal.kind != "exit":
-            click.echo(f"pod/{name} {'condition met' if goal.kind != 'delete' else 'deleted'}")
+            kind = "pod" if job is None else "job"
+            click.echo(f"{kind}/{name} {'condition met' if goal.kind != 'delete' else 'deleted'}")
 
     failed = for_each(pods, action)
     return next((result for result in results if result), failed)

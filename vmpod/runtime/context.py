@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vmpod.guestimage.toolbox import ToolboxStore
     from vmpod.oci.store import ImageStore
     from vmpod.state.claims import ClaimStore
+    from vmpod.state.jobs import JobStore
     from vmpod.state.record import Record
     from vmpod.template.store import TemplateStore
 
@@ -36,6 +37,13 @@ class Runtime:
     def pods(self) -> PodStore:
         """Pods, running or not."""
         return PodStore(self.paths, _ask)
+
+    @cached_property
+    def jobs(self) -> JobStore:
+        """Jobs, over or not."""
+        from vmpod.state.jobs import JobStore  # noqa: PLC0415 - most commands are about pods
+
+        return JobStore(self.paths)
 
     @cached_property
     def images(self) -> ImageStore:

@@ -37,28 +37,50 @@ class Selection:
     tail: int | None = None
 
 
+class Output:
+    """What the containers of one pod wrote in their present run, and in those that come.
+
+    over: whether the machine had ended before the last read(), so that no more will come.
+    """
+
+    def __init__(self, runtime: Runtime, entry: PodEntry, wanted: Selection, *, follow: bool) -> None:
+        self._entry, self._wanted, self._follow = entry, wanted, follow
+        containers = entry.record.logged_containers
+        self._reader = OutputReader(entry.journal, containers, chosen=wanted.containers, follow=follow)
+        self._runs = _runs(runtime, entry, wanted)
+        self._first = True
+        self.over = False
+
+    def read(self) -> Iterator[Entry]:
+        """What is there now and was not read yet, in the order of time."""
+        # In this order: what was written before the end must be read after it is known.
+        self.over = not self._entry.alive()
+        first, self._first = self._first, False
+        if not first:
+            yield from self._chosen(self._reader.read())
+            return
+        there = itertools.islice(self._reader.read(), _AT_ONCE) if self._follow else self._reader.read()
+        chosen, tail = self._chosen(there), self._wanted.tail
+        yield from chosen if tail is None else _last_lines(chosen, tail)
+
+    def _chosen(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        for each in entries:
+            name, _, run = each.source.partition("/")
+            there = int(run) == self._runs[name] if self._wanted.previous else int(run) >= self._runs[name]
+            if there and each.timestamp >= self._wanted.since:
+                yield each
+
+
 def output(runtime: Runtime, entry: PodEntry, wanted: Selection, *, follow: bool = False) -> Iterator[Entry]:
     """What the containers wrote in their present run, in the order of time.
 
     follow: go on until the machine has ended, with the runs to come as well.
     """
-    names = entry.record.logged_containers
-    reader = OutputReader(entry.journal, names, chosen=wanted.containers, follow=follow)
-    runs = _runs(runtime, entry, wanted)
-
-    def chosen(entries: Iterable[Entry]) -> Iterator[Entry]:
-        for each in entries:
-            name, _, run = each.source.partition("/")
-            there = int(run) == runs[name] if wanted.previous else int(run) >= runs[name]
-            if there and each.timestamp >= wanted.since:
-                yield each
-
-    first = itertools.islice(reader.read(), _AT_ONCE) if follow else reader.read()
-    yield from chosen(first) if wanted.tail is None else _last_lines(chosen(first), wanted.tail)
+    found = Output(runtime, entry, wanted, follow=follow)
+    yield from found.read()
     while follow:
-        # In this order: what was written before the end must be read after it is known.
-        follow = entry.alive()
-        yield from chosen(reader.read())
+        yield from found.read()
+        follow = not found.over
         if follow:
             time.sleep(_POLL)
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from vmpod.errors import ConflictError, NotFoundError, TimeoutExpiredError
+from vmpod.errors import ConflictError, NotFoundError, TimeoutExpiredError, UsageError
+from vmpod.plan.jobs.course import CONDITIONS as OF_JOBS
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.follow import exit_code
 from vmpod.state.kubernetes import to_kubernetes
@@ -17,7 +18,8 @@ from vmpod.wire.events import FAILED, PENDING, RUNNING, SUCCEEDED
 
 _POLL = 0.05
 _PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED)
-_CONDITIONS = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+_OF_PODS = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
+_CONDITIONS = (*_OF_PODS, "DisruptionTarget", *OF_JOBS)
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def wait(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int
     deadline: by time.monotonic(). Raises NotFoundError, GoalTimeoutError, and ConflictError once the pod
     has ended without having come to it.
     """
+    if goal.kind == "condition" and goal.name in OF_JOBS:
+        raise UsageError(f"a pod has no {goal}", hint=f"its conditions are {', '.join(_OF_PODS)}")
     entry: PodEntry | None = runtime.pods.find(name)
     while True:
         if entry is None:

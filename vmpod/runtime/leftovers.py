@@ -17,6 +17,8 @@ from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable, disk_usage
 from vmpod.runtime import claims, copies
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.jobs.leftovers import prune_jobs, unfinished
+from vmpod.runtime.jobs.observe import job_of
 from vmpod.runtime.remove import remove_locked, stray_sockets
 from vmpod.runtime.templates import still_wanted
 from vmpod.state.store import PodEntry
@@ -33,9 +35,11 @@ class Leftovers:
         self._ending: list[int] = []
         self.going: set[str] = set()
         """Keys of the pods that have gone, or would."""
+        self._needed = unfinished(runtime)
 
     def prune(self) -> Iterator[Removable]:
         """Remove what nobody needs, and tell each thing. Raises ConflictError."""
+        yield from prune_jobs(self._runtime, dry_run=self._dry_run)
         pods = self._runtime.pods
         locks = [path for path in pods.locks() if not lock.held(path)]
         running = machines.below(self._runtime.paths.pods)
@@ -87,6 +91,9 @@ class Leftovers:
         status = self._runtime.pods.status(entry, locked=True)
         # Of a pod that has run before, the logs are worth keeping.
         cut_off = status.reason == "StartFailed" and entry.record.boot == 1
+        if job_of(entry) in self._needed:
+            # How it ended is yet to be counted.
+            return cut_off
         return cut_off or (self._ended and status.ended and not entry.alive())
 
     def _whole_pod(self, key: str, entry: PodEntry | None, directory: Path) -> Removable:

@@ -19,7 +19,8 @@ from vmpod.state.store import PodEntry, key_of
 from vmpod.wire import messages
 
 _WRITING = 10.0  # seconds for a machine to write down what its claims are to keep
-_MARGIN = 20.0  # seconds beyond the grace period in which a machine must have turned itself off
+MARGIN = 20.0
+"""Seconds beyond the grace period in which a machine must have turned itself off."""
 
 
 def stop_pod(runtime: Runtime, name: str, *, grace: int | None = None) -> None:
@@ -163,4 +164,4 @@ def patience(entry: PodEntry, grace: int | None = None) -> float:
     """
     own = (entry.record.document.get("spec") or {}).get("terminationGracePeriodSeconds")
     seconds = grace if grace is not None else own if isinstance(own, int) else 30
-    return seconds + _MARGIN
+    return seconds + MARGIN

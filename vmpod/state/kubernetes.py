@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from vmpod.state.record import Record
-from vmpod.state.status import UNKNOWN, ContainerStatus, PodStatus
+from vmpod.state.status import MACHINE_DIED, UNKNOWN, ContainerStatus, PodStatus
 
 Json = dict[str, Any]
 
@@ -73,6 +73,10 @@ def _conditions(record: Record, status: PodStatus) -> Iterator[Json]:
         found = _condition(kind, status.ready, since.get("Ready", created), why)
         # Whether it is ready nobody can tell: what its agent said last may have changed.
         yield found | {"status": "Unknown", "reason": status.reason} if status.phase == UNKNOWN else found
+    if status.reason == MACHINE_DIED:
+        # Not the pod's own doing: a Job's podFailurePolicy may ask for it.
+        disrupted = _condition("DisruptionTarget", True, status.last_seen or created)
+        yield disrupted | {"reason": status.reason, "message": status.message}
 
 
 def _condition(kind: str, value: bool, since: str, why: tuple[str, str] = ("", "")) -> Json:

@@ -16,6 +16,8 @@ Json = dict[str, Any]
 TimedEvent = tuple[str, Mapping[str, Any]]
 
 UNKNOWN = "Unknown"
+MACHINE_DIED = "MachineDied"
+"""The reason of a pod whose machine ended without anybody's having wanted it."""
 _PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED)
 _MAX_INT = 2**31 - 1  # integers of the Kubernetes API have 32 bits
 _STATES: Mapping[str, Mapping[str, type]] = {
@@ -254,7 +256,7 @@ def _gone(record: Record) -> tuple[str, str, str]:
         return FAILED, "Killed", "the machine was ended by force"
     if record.qemu is None:
         return FAILED, "StartFailed", "the machine was not started"
-    return FAILED, "MachineDied", "the machine ended without the pod having ended"
+    return FAILED, MACHINE_DIED, "the machine ended without the pod having ended"
 
 
 def _end_containers(containers: Iterable[ContainerStatus], last_seen: str) -> None:

@@ -10,12 +10,13 @@ import pytest
 from tests.unit.cli.conftest import Vmpod
 from tests.unit.state.records import keep, record, whole
 from vmpod.cli.main import cli
-from vmpod.cli.names import GUEST, IMAGE, POD
+from vmpod.cli.names import GUEST, IMAGE, POD, POD_OR_JOB
 from vmpod.process import Process
 from vmpod.state.store import PodStore
 
 # What is there and what is not, by the kind of argument. Of images and files there is none.
 NAMES = {id(POD): ("web", "nope"), id(IMAGE): ("localhost/a", "localhost/b"), id(GUEST): ("a", "b")}
+NAMES[id(POD_OR_JOB)] = NAMES[id(POD)]
 WORDS = {"tag": ["localhost/a"], "port-forward": ["web"]}
 NOT_NAMES = {"exec", "port-forward"}  # the words of a command, and ports
 

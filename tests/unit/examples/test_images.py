@@ -76,15 +76,16 @@ def test_a_large_layer_is_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "example", ["hello", "nginx-php", "tomcat-war", "postgres-fork", "systemd", "podman"]
+    "example", ["hello", "nginx-php", "tomcat-war", "parallel-job", "postgres-fork", "systemd", "podman"]
 )
 def test_the_examples_use_the_images_that_they_make(example: str) -> None:
     made = {recipe.name for recipe in recipes(EXAMPLES / example / "images.toml")}
-    path = EXAMPLES / example / "pod.yaml"
+    (path,) = (EXAMPLES / example).glob("*.yaml")
     manifest = load(path.read_text(), source=str(path))
-    used = {each.image for pod in manifest.pods for each in (*pod.init_containers, *pod.containers)}
-    assert used == made
+    pods = [*manifest.pods, *(job.template for job in manifest.jobs)]
+    assert {each.image for pod in pods for each in pod.every_container} == made
     assert not [note for pod in manifest.pods for note in pod.notes]
+    assert not [note for job in manifest.jobs for note in job.notes]
 
 
 def test_what_a_recipe_makes_itself_is_undated(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_a_machine_that_was_not_written_down_yet_is_ended_too(
 def test_a_machine_that_does_not_answer_is_ended_in_the_end(
     runtime: Runtime, machine: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remove, "_MARGIN", 0.1)
+    monkeypatch.setattr(remove, "MARGIN", 0.1)
     entry = keep(runtime.pods, record(qemu=process_of(machine), sockets=Path("/nonexistent")), agent())
     remove.stop_pod(runtime, "web", grace=0)
     assert machine.wait(60) == -9

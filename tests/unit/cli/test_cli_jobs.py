@@ -1,0 +1,160 @@
+"""Jobs on the command line, those that are on disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.schemas import check
+from tests.unit.cli.conftest import Vmpod
+from tests.unit.runtime.test_runtime_jobs import GONE
+from tests.unit.spec.test_spec_jobs import indexed, job, read_job
+from tests.unit.state.jobs import BEGUN, job_record, pod_record
+from tests.unit.state.records import agent, ended, keep, one, output_line, record, whole
+from vmpod.paths import default_paths
+from vmpod.plan.jobs.course import Attempt, Condition, Course
+from vmpod.state.jobs import JobEntry, JobStore
+from vmpod.state.store import PodStore
+
+ENDED = (agent(), one("c", ended(0)), whole("Succeeded"))
+
+
+@pytest.fixture
+def jobs(vmpod: Vmpod) -> JobStore:
+    """The Jobs that the command sees."""
+    return JobStore(default_paths())
+
+
+@pytest.fixture
+def entry(jobs: JobStore, pods: PodStore) -> JobEntry:
+    """A Job with a pod that has succeeded, and one to come."""
+    found = read_job(completions=2)
+    entry = jobs.save(job_record(found))
+    kept = pod_record(found, "sum-aaaaa", qemu=GONE)
+    keep(pods, kept, *ENDED, output=output_line("c/0", b"one"))
+    jobs.save_course(entry, Course(BEGUN, None, (Attempt("sum-aaaaa", kept.uid, None, "succeeded", BEGUN),)))
+    jobs.say(entry, "Normal", "SuccessfulCreate", "Created pod: sum-aaaaa")
+    return entry
+
+
+def finish(jobs: JobStore, entry: JobEntry, kind: str = "Complete") -> None:
+    course = jobs.course(entry).with_condition(Condition(kind, "Because", "it is so", BEGUN + 61))
+    jobs.save_course(entry, course)
+
+
+@pytest.mark.usefixtures("entry")
+def test_listed(vmpod: Vmpod) -> None:
+    header, row = vmpod("get", "jobs").out.splitlines()
+    assert header.split() == ["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"]
+    assert row.split()[:3] == ["shop/sum", "Unattended", "1/2"]
+    assert vmpod("get", "job", "shop/sum", "-o", "wide").out.splitlines()[1].split()[5:] == ["-", "c", "i"]
+    assert vmpod("get", "jobs", "-q").out == "job/shop/sum\n"
+    assert vmpod("get", "jobs", "-q", "--filter", "status=Complete").out == ""
+    assert vmpod("get", "jobs", "-q", "--filter", "name=^shop/s", "--filter", "namespace=shop").out
+    listed = json.loads(vmpod("get", "jobs", "-o", "json").out)
+    assert [each["kind"] for each in listed["items"]] == ["Job"]
+    check(listed)
+    single = json.loads(vmpod("get", "job/shop/sum", "-o", "json").out)
+    assert single == listed["items"][0]
+    assert vmpod("get", "job.batch/shop/sum", "-o", "jsonpath={.status.succeeded}").out == "1"
+    assert "--filter name=(" in vmpod("get", "jobs", "--filter", "name=(").err
+
+
+def test_of_no_job(vmpod: Vmpod, pods: PodStore) -> None:
+    for words in (("get",), ("logs",), ("wait",), ("describe",), ("delete",)):
+        result = vmpod(*words, "job/gone")
+        assert (result.status, result.out) == (125, "")
+        assert "there is no Job 'gone' [not-found]" in result.err
+    assert vmpod("delete", "job/gone", "--ignore-not-found").status == 0
+    assert "say what to delete" in vmpod("delete").err
+    assert "not shown together" in vmpod("get", "job/a", "b").err
+    # A pod of a namespace with that name is a pod.
+    keep(pods, record("web", namespace="job", qemu=GONE), agent(), whole("Succeeded"))
+    assert vmpod("get", "job/web", "-q").out == "job/web\n"
+    assert json.loads(vmpod("get", "job/web", "-o", "json").out)["kind"] == "Pod"
+
+
+@pytest.mark.usefixtures("entry")
+def test_described_and_its_logs(vmpod: Vmpod) -> None:
+    text = vmpod("describe", "job/shop/sum").out
+    assert "Pods Statuses:             0 Active (0 Ready) / 1 Succeeded / 0 Failed" in text
+    assert "Attended to by:            <nobody>" in text
+    assert "Created pod: sum-aaaaa" in text
+    assert vmpod("logs", "job/shop/sum").out == "sum-aaaaa/c | one\n"
+    assert vmpod("logs", "-f", "job/shop/sum").out == "sum-aaaaa/c | one\n"
+    assert "the Job shop/sum has no container 'd'" in vmpod("logs", "job/shop/sum", "-c", "d").err
+
+
+def test_waited_for(vmpod: Vmpod, jobs: JobStore, entry: JobEntry) -> None:
+    unattended = vmpod("wait", "job/shop/sum", "--for=condition=complete")
+    assert (unattended.status, "nobody attends to the Job shop/sum" in unattended.err) == (125, True)
+    assert "a Job has no phase Running" in vmpod("wait", "job/shop/sum", "--for=phase=Running").err
+    assert "a Job has no condition Ready" in vmpod("wait", "job/shop/sum", "--for=condition=Ready").err
+    finish(jobs, entry)
+    assert vmpod("wait", "job/shop/sum").status == 0
+    assert vmpod("wait", "job/shop/sum", "--for=condition=complete").out == "job/shop/sum condition met\n"
+    assert "without condition Failed=True" in vmpod("wait", "job/shop/sum", "--for=condition=failed").err
+    assert vmpod("wait", "job/shop/sum", "--for=delete", "--timeout=0").status == 124
+
+
+def test_a_pod_has_no_conditions_of_a_job(vmpod: Vmpod, pods: PodStore) -> None:
+    keep(pods, record(qemu=GONE), agent(), whole("Succeeded"))
+    assert "a pod has no condition Complete=True" in vmpod("wait", "web", "--for=condition=complete").err
+
+
+def test_deleted_with_its_pods(vmpod: Vmpod, jobs: JobStore, pods: PodStore, entry: JobEntry) -> None:
+    keep(pods, record(qemu=GONE), agent(), whole("Succeeded"))
+    assert vmpod("delete", "job/shop/sum", "web").out == "job/shop/sum deleted\npod/web deleted\n"
+    assert (list(pods.keys()), list(jobs.keys())) == ([], [])
+    assert not entry.directory.exists()
+
+
+def test_its_time_is_over(vmpod: Vmpod, jobs: JobStore, pods: PodStore) -> None:
+    found = read_job(ttlSecondsAfterFinished=60)
+    entry = jobs.save(job_record(found))
+    keep(pods, pod_record(found, "sum-aaaaa", qemu=GONE), *ENDED)
+    finish(jobs, entry)
+    assert len(vmpod("get", "jobs").out.splitlines()) == 1, "by the next who looks"
+    assert list(pods.keys()) == []
+
+
+def test_validated_planned_and_compared(vmpod: Vmpod, tmp_path: Path, entry: JobEntry) -> None:
+    path = tmp_path / "job.json"
+    path.write_text(json.dumps(job(completions=2)))
+    assert vmpod("validate", path).out == f"{path}: valid (job/sum)\n"
+    check(json.loads(vmpod("validate", path, "-o", "json").out))
+    assert vmpod("diff", "-f", path).status == 0
+    path.write_text(json.dumps(job(completions=3)))
+    changed = vmpod("diff", "-f", path)
+    assert (changed.status, "+  completions: 3" in changed.out) == (1, True)
+    path.write_text(json.dumps(indexed(name="new")))
+    assert vmpod("diff", "-f", path).out == "job/new is not there\n"
+    plans = json.loads(vmpod("plan", "--accel", "tcg", "-o", "json", path).out)
+    check(plans)
+    (plan,) = plans["items"]
+    assert (plan["pod"]["name"], plan["boot"]["pod"]["hostname"]) == ("new-0-xxxxx", "new-0")
+
+
+@pytest.mark.parametrize(
+    ("options", "documents", "told"),
+    [
+        ([], [job(), job(name="other")], "has a Job beside others"),
+        (["--publish", "80:80"], [job()], "--publish: the pods of a Job are several"),
+        (["--timings"], [job()], "--timings: a Job starts pods as it goes"),
+        (["-d", "--timeout", "5"], [job()], "--timeout: with -d nobody waits"),
+        ([], [job(suspend=True)], "the Job sum is suspended"),
+        ([], [job()], "there is a Job shop/sum already"),
+        (["--name", "Bad"], [job()], "--name Bad: must be"),
+    ],
+)
+@pytest.mark.usefixtures("entry")
+def test_what_cannot_be_run(
+    vmpod: Vmpod, tmp_path: Path, options: list[str], documents: list[dict[str, object]], told: str
+) -> None:
+    path = tmp_path / "job.yaml"
+    path.write_text("\n---\n".join(map(json.dumps, documents)))
+    result = vmpod("run", "--accel", "tcg", *options, path)
+    assert (result.status, result.out) == (125, "")
+    assert told in result.err
