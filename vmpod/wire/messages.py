@@ -25,10 +25,10 @@ STATS = "stats"  # RESPONSE: counters of the machine and of the containers that 
 COPY = "copy"  # {container, path, into, name, owner}: a tar stream on STDOUT or, into, on STDIN; END
 FORWARD = "forward"  # {port}: RESPONSE when connected, DATA and EOF both ways, END
 ATTACH = "attach"  # {container, stdin}: RESPONSE, DATA both ways, END with the container's exit code
-UPDATE = "update"  # body on STDIN: JSON {volumes, containers}, with values; RESPONSE {volumes, containers: names}
+UPDATE = "update"  # body on STDIN: JSON {volumes, containers}, with values; RESPONSE of the same, names
 RESIZE = "resize"  # {container, memory, cpu, cpu_request: as in the boot document, restart}: RESPONSE
 SSH = "ssh"  # {hostKey, clientKey: OpenSSH's formats}: RESPONSE, DATA and EOF both ways to a server, END
-DEBUG = "debug"  # {container, number, disk, target, attach, stdin}: RESPONSE when it runs, then as ATTACH
+DEBUG = "debug"  # {container, number, disk, target, machine, attach, stdin}: RESPONSE when it runs, as ATTACH
 STOP = "stop"  # {grace: seconds or null}: RESPONSE at once; the machine powers off when all is stopped
 
 # Codes of an ERROR. A closed list: clients may decide by them.
