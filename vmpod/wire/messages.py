@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Methods of a REQUEST.
 ADOPT = "adopt"  # {time, seed, mac}, body: the boot document; for a copy of a machine that had no pod
-START = "start"  # body on STDIN: JSON {secret id: base64}; the pod starts when it is complete
+START = "start"  # {time, keep}, body on STDIN: JSON {secret id: value}; the pod starts when it is complete
 RENEW = "renew"  # {time, seed, mac, pod: as in the boot document}; for a copy of a machine with a pod
 STATUS = "status"  # RESPONSE: the pod's state, see events.py
 EXEC = "exec"  # {container, argv, tty, stdin, size}: RESPONSE when it runs, DATA, END
@@ -29,7 +29,8 @@ UPDATE = "update"  # body on STDIN: JSON {volumes, containers}, with values; RES
 RESIZE = "resize"  # {container, memory, cpu, cpu_request: as in the boot document, restart}: RESPONSE
 SSH = "ssh"  # {hostKey, clientKey: OpenSSH's formats}: RESPONSE, DATA and EOF both ways to a server, END
 DEBUG = "debug"  # {container, number, disk, target, machine, attach, stdin}: RESPONSE when it runs, as ATTACH
-STOP = "stop"  # {grace: seconds or null}: RESPONSE at once; the machine powers off when all is stopped
+STOP = "stop"  # {grace: seconds or null, keep}: RESPONSE at once; the machine powers off when all is stopped
+DIAGNOSE = "diagnose"  # {part}: what the kernel tells of the machine, as text on STDOUT; END
 
 # Codes of an ERROR. A closed list: clients may decide by them.
 BAD_REQUEST = "bad-request"

@@ -43,6 +43,7 @@ class Agent:
     def __init__(self) -> None:
         self.started: list[dict[str, str]] = []
         self.stopped: list[int | None] = []
+        self.kept: list[list[str] | bool] = []
         self.clock: list[int] = []
         self.clock_error: OSError | None = None
         self.pod: Any = None
@@ -55,12 +56,14 @@ class Agent:
         table |= {"record": self._record, "echo": self._echo, "refuse": self._refuse, "break": self._break}
         self.host = Host(table)
 
-    def start(self, secrets: dict[str, str]) -> None:
+    def start(self, secrets: dict[str, str], keep: list[str]) -> None:
         self.started.append(secrets)
+        self.kept.append(keep)
         self.pod = StandInPod()
 
-    def stop(self, grace: int | None) -> None:
+    def stop(self, grace: int | None, *, keep: bool) -> None:
         self.stopped.append(grace)
+        self.kept.append(keep)
 
     def number(self, name: str, number: int) -> None:
         raise NotImplementedError

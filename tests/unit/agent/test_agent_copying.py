@@ -28,6 +28,7 @@ Found = dict[str, tuple[tarfile.TarInfo, bytes]]
 class Member:
     name = "c"
     running = True
+    kept = None
 
     def __init__(self) -> None:
         self.run = self

@@ -52,10 +52,10 @@ class Joined:
         self.waiting = False
         self.port = ControlPort(loop, theirs.detach(), methods.table(self))
 
-    def start(self, secrets: dict[str, str]) -> None:
+    def start(self, secrets: dict[str, str], keep: list[str]) -> None:
         self.started.append(secrets)
 
-    def stop(self, grace: int | None) -> None:
+    def stop(self, grace: int | None, *, keep: bool) -> None:
         self.stopped.append(grace)
 
     def number(self, name: str, number: int) -> None:

@@ -1,7 +1,7 @@
 """Reads and writes files of a container, in a child that has the container's mounts as its own.
 
-Nothing is needed in the image, and no link leads out of it: the child joins the container's mount namespace.
-What it finds there is the container's, so the child
+Nothing is needed in the image, and no link leads out of it: the child joins the container's mount namespace,
+or, of a container that has ended, makes one like it. What it finds there is the container's, so the child
 
 - has imported all it needs before, and can import nothing more: the modules would be the container's;
 - never asks for the name of a user: the C library would load the container's plug-ins for that;
@@ -42,16 +42,24 @@ class Order:
         self.path, self.into, self.name, self.owner = "/" + path.lstrip("/"), into, name, owner
 
 
-def start(container: int, order: Order, streams: list[int]) -> int:
-    """Fork the child, with these descriptors as its standard streams, and return its pid. Raises OSError."""
+def start(enter: Callable[[], None], order: Order, streams: list[int]) -> int:
+    """Fork the child, with these descriptors as its standard streams, and return its pid. Raises OSError.
+
+    enter: has the container's files as the child's own; imports nothing.
+    """
+    pid = os.fork()
+    if pid == 0:
+        _child(order, streams, enter)
+    return pid
+
+
+def start_beside(container: int, order: Order, streams: list[int]) -> int:
+    """As start(), among the mounts of a container that runs, by its process."""
     pidfd = os.pidfd_open(container)
     try:
-        pid = os.fork()
-        if pid == 0:
-            _child(order, streams, lambda: syscalls.set_namespaces(pidfd, syscalls.CLONE_NEWNS))
+        return start(lambda: syscalls.set_namespaces(pidfd, syscalls.CLONE_NEWNS), order, streams)
     finally:
         os.close(pidfd)
-    return pid
 
 
 def _child(order: Order, streams: list[int], enter: Callable[[], None]) -> None:

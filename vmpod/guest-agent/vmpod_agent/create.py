@@ -118,6 +118,19 @@ class Creating(Process):
             syscalls.protect("/")
 
 
+def look_into(taken: Taken) -> None:
+    """Have what a container had as the calling process's own, without the kernel's file systems.
+
+    Raises OSError.
+    """
+    syscalls.unshare(CLONE_NEWNS)
+    mounts.leave(layout.EMPTY)
+    (root, _), *rest = taken.trees
+    mounts.enter(root)
+    for tree, path in rest:
+        mounts.place(tree, path)
+
+
 def surroundings(group: str, rights: Rights) -> Generator[str, None, list[Tree]]:
     """Make what is the same around every container, and leave the machine's mounts.
 

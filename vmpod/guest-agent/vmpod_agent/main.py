@@ -52,6 +52,8 @@ class Agent:
         self._document: BootDocument | None = None
         self._numbers: dict[str, int] = {}
         self._ports: list[ports.ControlPort] = []
+        self._waits = False
+        """Whether files of containers that have ended are kept at the pod's end."""
         self.waiting = self._copied = template.is_template()
         _execute(prepare.bare())
         if not self.waiting:
@@ -67,6 +69,8 @@ class Agent:
             _execute([Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])
             self._begin(_read_boot_document())
         self._loop.run()
+        if self.pod:
+            self.pod.drop_kept()
         if _used(layout.SCRATCH) > _WORTH_WAITING:
             # What is deleted is given back to the host, whose disk it is on.
             self._loop.finish(lambda: not self.services.deleting, _DELETING)
@@ -144,8 +148,8 @@ class Agent:
             return False
         return True
 
-    def start(self, secrets: dict[str, str]) -> None:
-        """Start the pod, with the values of its secrets by their ids."""
+    def start(self, secrets: dict[str, str], keep: list[str]) -> None:
+        """See methods.Agent."""
         assert self._document is not None
         self.services.secrets = Secrets(secrets)
         try:
@@ -156,6 +160,8 @@ class Agent:
             return
         assert self._events is not None
         self.pod = PodController(self._document, self.services, self._events.event, self._finished)
+        self.pod.keep(keep)
+        self._waits = self.pod.keeps
         # By now the clock is the host's: this tells how uptime and time of day belong together.
         self._say(events.HANDED_OVER, "")
         self.pod.start()
@@ -184,12 +190,13 @@ class Agent:
         """See methods.Agent."""
         self._numbers[name] = number
 
-    def stop(self, grace: int | None) -> None:
-        """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
-        self._say(events.STOPPING, "")
-        if self.pod:
+    def stop(self, grace: int | None, *, keep: bool) -> None:
+        """See methods.Agent."""
+        self._waits = self._waits and keep
+        if self.pod and not self.pod.done:
+            self._say(events.STOPPING, "")
             self.pod.stop(grace)
-        else:
+        elif not self._waits:
             self._loop.stop()
 
     def set_clock(self, nanoseconds: int) -> None:
@@ -227,7 +234,21 @@ class Agent:
         self._reaper.adopt(pid, ended)
 
     def _finished(self, _phase: str) -> None:
-        self._loop.stop()
+        if self._waits:
+            self._wait()
+        else:
+            self._loop.stop()
+
+    def _wait(self) -> None:
+        """For who wants files of containers that have ended: for a while, and as long as somebody is here."""
+
+        def over() -> None:
+            if self._waits and any(port.session.open for port in self._ports):
+                self._wait()
+            else:
+                self._loop.stop()
+
+        self._loop.call_later(_KEEPING, over)
 
     def _beat(self) -> None:
         """Let the host see that this loop turns."""
@@ -281,6 +302,7 @@ _IDLE_AFTER = 3.0  # seconds after the start of the pod
 _WORTH_WAITING = 4 * 1024 * 1024  # bytes
 _DELETING = 10.0  # seconds
 _LAST_WORDS = 0.2  # seconds
+_KEEPING = 60.0  # seconds
 
 
 def _used(path: str) -> int:

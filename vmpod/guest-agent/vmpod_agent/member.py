@@ -64,6 +64,10 @@ class Member:
         self.sidecar = init and spec["restart"]["policy"] == "Always"
         """Whether it is an init container that runs beside all that comes after it."""
         self.run: Run | None = None
+        self.kept: Run | None = None
+        """The last run that has ended, if its files are kept."""
+        self.keeps = False
+        """Whether the files of a run that has ended are kept, until the next one has ended."""
         self.state: ContainerState = {"waiting": {"reason": "PodInitializing"}}
         self.last: Terminated | None = None
         self.started = False
@@ -387,6 +391,8 @@ class Member:
             self._kill_timer.cancel()
         self.started = self._answers = False
         self._set_state({"terminated": terminated})
+        if self.keeps:
+            run, self.kept = self.kept, run
         if run:
             run.remove()
         self._pod.begun(self)

@@ -62,7 +62,8 @@ class PodController:
         self._outcome = ""
         """The phase that the pod will end in, if that is known before all has ended."""
         self._reason = self._message = ""
-        self._done = False
+        self.done = False
+        """Whether all has ended, and been told."""
 
     def members(self) -> list[Member]:
         """Every container, init containers first."""
@@ -74,6 +75,23 @@ class PodController:
             return self._containers[0]
         everyone = [*self.members(), *self._debuggers]
         return next((member for member in everyone if member.name == name), None)
+
+    def keep(self, names: list[str]) -> None:
+        """Keep the files of these containers when they have ended."""
+        for member in self.members():
+            member.keeps = member.name in names
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the files of some container are kept when it has ended."""
+        return any(member.keeps for member in self.members())
+
+    def drop_kept(self) -> None:
+        """Delete the files that are kept."""
+        for member in self.members():
+            if member.kept:
+                member.kept.remove()
+                member.kept = None
 
     def status(self) -> list[Event]:
         """The events that tell the whole present state."""
@@ -233,7 +251,7 @@ class PodController:
     # The end of the pod.
 
     def _too_late(self) -> None:
-        if not self._done:
+        if not self.done:
             self.fail("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
     def _finish_if_all_ended(self) -> None:
@@ -255,8 +273,8 @@ class PodController:
         return events.SUCCEEDED if well else events.FAILED
 
     def _finish(self, phase: str) -> None:
-        if not self._done:
-            self._done = True
+        if not self.done:
+            self.done = True
             self._set(phase, False)
             self._finished(phase)
 
@@ -267,6 +285,6 @@ class PodController:
 
     def _pod_event(self) -> Event:
         event: PodEvent = {"kind": "pod", "phase": self.phase, "ready": self._ready}
-        if self._done and self._reason:
+        if self.done and self._reason:
             event["reason"], event["message"] = self._reason, self._message
         return event

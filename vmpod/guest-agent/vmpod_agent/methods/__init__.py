@@ -35,14 +35,20 @@ if TYPE_CHECKING:
         def adopt(self, document: BootDocument, identity: Identity) -> bool:
             """Become the machine of a pod, as far as that goes without its secrets; whether that is done."""
 
-        def start(self, secrets: dict[str, str]) -> None:
-            """Start the pod, with the values of its secrets by their ids."""
+        def start(self, secrets: dict[str, str], keep: list[str]) -> None:
+            """Start the pod, with the values of its secrets by their ids.
+
+            keep: containers whose files are kept when they have ended; then the machine waits at its end.
+            """
 
         def renew(self, pod: PodIdentity, identity: Identity) -> None:
             """Go on as another pod. Raises OSError."""
 
-        def stop(self, grace: int | None) -> None:
-            """Stop the pod, and then the machine. grace: seconds; None for the pod's own."""
+        def stop(self, grace: int | None, *, keep: bool) -> None:
+            """Stop the pod, and then the machine. grace: seconds; None for the pod's own.
+
+            keep: wait at its end, if files are kept; without, nobody wants them any more.
+            """
 
         def number(self, name: str, number: int) -> None:
             """Have the container of that name write its output where the host looks for that number."""
@@ -65,6 +71,7 @@ _LATER = {
     messages.RESIZE: "resize",
     messages.SSH: "ssh",
     messages.DEBUG: "debug",
+    messages.DIAGNOSE: "diagnose",
 }
 
 

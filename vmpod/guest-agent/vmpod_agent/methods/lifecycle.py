@@ -20,15 +20,16 @@ _ENVELOPE = 64  # bytes of an answer around its events
 
 
 def start(agent: Agent, stream: Stream, message: Json) -> StreamHandler | None:
-    """`start {time}`, secrets on stdin."""
+    """`start {time, keep}`, secrets on stdin."""
     if agent.pod is not None:
         # A client that was killed between asking and hearing may ask again.
         stream.respond({"started": True})
         return None
     if agent.waiting:
         raise RequestError(messages.BAD_REQUEST, "this machine has no pod yet")
+    keep = messages.get_list(message, "keep", str)
     agent.set_clock(messages.get(message, "time", int))
-    return Start(agent, stream)
+    return Start(agent, stream, keep)
 
 
 def status(agent: Agent, stream: Stream, message: Json) -> None:
@@ -46,18 +47,20 @@ def status(agent: Agent, stream: Stream, message: Json) -> None:
 
 
 def stop(agent: Agent, stream: Stream, message: Json) -> None:
-    """`stop {grace}`."""
+    """`stop {grace, keep}`."""
     grace = messages.get_optional(message, "grace", int, -1)
+    keep = messages.get_optional(message, "keep", bool, False)
     stream.respond({"stopping": True})
-    agent.stop(None if grace < 0 else grace)
+    agent.stop(None if grace < 0 else grace, keep=keep)
 
 
 class Start(Collector):
     """Collects the secrets, and starts the pod with them."""
 
-    def __init__(self, agent: Agent, stream: Stream) -> None:
+    def __init__(self, agent: Agent, stream: Stream, keep: list[str]) -> None:
         super().__init__(stream, _MAX_SECRETS, f"more than {_MAX_SECRETS} bytes of secrets")
         self._agent = agent
+        self._keep = keep
 
     def collected(self, body: bytes) -> None:
         try:
@@ -68,7 +71,7 @@ class Start(Collector):
             return
         # Two clients may have asked before either had sent its secrets.
         if self._agent.pod is None:
-            self._agent.start(secrets)
+            self._agent.start(secrets, self._keep)
         # Only now: a pod whose start was answered, but of which no event tells, was never handed over.
         self._stream.respond({"started": True})
         self._stream.finish()

@@ -74,6 +74,9 @@ class Update(Collector):
         words, pairs = [text(word) for word in had["argv"]], [[*map(text, pair)] for pair in had["env"]]
         if (words, pairs) == (argv, env):
             return False
+        hidden, before = self._secrets.values(), dict(pairs)
+        self._secrets.learn(new for old, new in zip(words, argv, strict=False) if old in hidden)
+        self._secrets.learn(value for variable, value in env if before.get(variable) in hidden)
         # Not in place: the present run keeps what it has, and so does what is executed in it.
         member.spec = had | {"argv": list(argv), "env": [list(pair) for pair in env]}
         return True
@@ -86,7 +89,11 @@ class Update(Collector):
             volume = self._pod.volumes.get(name)
             if volume is None or volume["kind"] != "files":
                 raise messages.MessageError(f"the pod has no volume of files {name!r}")
-            files = [_file(file) for file in messages.get_list(each, "files", dict)]
+            sent = messages.get_list(each, "files", dict)
+            files = [_file(file) for file in sent]
+            if not all(isinstance(file["base64"], str) for file in volume["files"]):
+                # It is a Secret's, new files and all.
+                self._secrets.learn(messages.get(file, "base64", str) for file in sent)
             if FileVolume(prepare.source(volume), volume["group"]).write(files):
                 changed.append(name)
         return changed
