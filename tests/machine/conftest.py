@@ -41,7 +41,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, _Report, _Re
     report = yield
     vmpod = item.session.stash.get(_SESSION, None)
     if report.failed and vmpod is not None and _HERE in item.path.parents:
-        kept = keep(vmpod.home, vmpod.said, re.sub(r"[^\w.-]+", "_", item.nodeid.rpartition("/")[2]))
+        kept = keep(vmpod, re.sub(r"[^\w.-]+", "_", item.nodeid.rpartition("/")[2]))
         report.sections.append(("vmpod", f"logs and commands are kept in {kept}"))
     if report.when == "teardown" and vmpod is not None:
         vmpod.said.clear()

@@ -297,16 +297,19 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
         return port
 
 
-def keep(home: Path, said: Iterable[str], name: str) -> Path | None:
-    """Copy what tells why a test failed, and return where to; None if it concerned no pod."""
+def keep(vmpod: Vmpod, name: str) -> Path:
+    """Copy what tells why a test failed, and return where to."""
     target = FAILURES / name
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    (target / "commands.txt").write_text("\n".join(said))
-    for directory in (home / "state/pods").glob("*"):
+    (target / "commands.txt").write_text("\n".join(vmpod.said))
+    for directory in (vmpod.home / "state/pods").glob("*"):
         for source in filter(Path.exists, (directory / each for each in _KEPT)):
             kept = target / directory.name / source.name
             kept.parent.mkdir(exist_ok=True)
             # The journal disk is mostly holes.
             subprocess.run(["cp", "--sparse=always", source, kept], check=True)
+        with contextlib.suppress(CommandFailedError, subprocess.TimeoutExpired):
+            pod = directory.name.replace("_", "/")
+            vmpod("diag", "--quiet", "--with-logs", pod, "-o", str(target / f"{directory.name}.tar.gz"))
     return target

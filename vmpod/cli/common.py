@@ -102,6 +102,13 @@ def likely_accelerator(accel: str) -> Accelerator:
     return choose(accel, lambda _now: verdicts.recall()).accelerator
 
 
+def say(text: str) -> None:
+    """Tell the user something, on stderr. What a guest has written may be in it."""
+    from vmpod.text import printable_lines  # noqa: PLC0415
+
+    click.echo(f"vmpod: {printable_lines(text)}", err=True)
+
+
 def for_each(names: Iterable[str], action: Callable[[str], None]) -> int:
     """Act on every name, also after a failure. Returns the exit status: 125 if any failed."""
     from vmpod.cli.main import FAILED, show_error  # noqa: PLC0415 - main imports this module's users

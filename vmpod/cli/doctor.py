@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -37,7 +37,7 @@ def command(registry: str, fresh: bool, output: Output, accel: str, uri: str) ->
     The status is 0 if all is well, 1 if pods run, but slower (by emulation) or not all of them, 2 if none
     can.
     """
-    from vmpod.doctor.checks import STATUS, examine, verdict  # noqa: PLC0415
+    from vmpod.doctor.checks import STATUS, examine, to_json, verdict  # noqa: PLC0415
     from vmpod.doctor.model import Host  # noqa: PLC0415
     from vmpod.doctor.registry import check_name  # noqa: PLC0415
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
@@ -57,7 +57,7 @@ def command(registry: str, fresh: bool, output: Output, accel: str, uri: str) ->
             _tell(result)
     found = verdict(results)
     if output.structured:
-        output.show(_json(results, found))
+        output.show(to_json(results))
     else:
         click.echo(f"\n{sentence(results, found)}")
     return STATUS[found]
@@ -88,18 +88,3 @@ def sentence(results: Sequence[Result], found: Verdict) -> str:
 
 def _names(results: Sequence[Result], impact: str) -> list[str]:
     return [each.check.name for each in results if each.finding.impact == impact]
-
-
-def _json(results: Sequence[Result], found: Verdict) -> dict[str, Any]:
-    checks = [
-        {
-            "name": each.check.name,
-            "description": each.check.description,
-            "state": each.finding.state,
-            "impact": each.finding.impact,
-            "evidence": each.finding.evidence,
-            "mend": list(each.finding.mend),
-        }
-        for each in results
-    ]
-    return {"apiVersion": "vmpod/v1", "kind": "Diagnosis", "verdict": found, "checks": checks}

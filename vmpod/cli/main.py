@@ -55,6 +55,7 @@ _COMMANDS = {
     "restore": "Let a pod go on from a snapshot.",
     "rm": "Remove pods and all that is kept of them.",
     "prune": "Remove what nobody uses.",
+    "diag": "Write all that tells why a pod is as it is into an archive.",
     "console": "Connect to the serial console of a pod's machine.",
     "plan": "Show what running a manifest would do, and do nothing.",
     "validate": "Check manifests, and run nothing.",

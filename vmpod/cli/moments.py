@@ -61,6 +61,14 @@ def checked(parse: Callable[[str], object]) -> Callable[[click.Context, click.Pa
     return convert
 
 
+def each_checked(
+    parse: Callable[[str], object],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], list[object]]:
+    """As checked(), of an option that may be repeated."""
+    one = checked(parse)
+    return lambda ctx, param, values: [one(ctx, param, value) for value in values]
+
+
 def since(text: str) -> str:
     """A moment as journals have it, from a moment or a span before now; '' stays. Raises ValueError."""
     if not text:

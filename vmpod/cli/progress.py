@@ -82,9 +82,15 @@ class Shown:
 def _can_be_written_over() -> bool:
     """Whether stderr is a terminal that knows escape sequences, and its user wants any.
 
-    NO_COLOR counts if it is not empty: https://no-color.org.
+    NO_COLOR counts if it is not empty: https://no-color.org. What CI shows of a terminal are lines.
     """
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+    plain = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR")) or _in_ci()
+    return sys.stderr.isatty() and not plain
+
+
+def _in_ci() -> bool:
+    """Whether CI runs us, as GitHub, GitLab and most others say."""
+    return os.environ.get("CI", "").lower() not in {"", "0", "false"}
 
 
 def progress(*, quiet: bool = False) -> Progress:

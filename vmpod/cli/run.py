@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -9,43 +11,45 @@ from pathlib import Path
 
 import click
 
+from vmpod.cli.attended import TIMED_OUT, Attended
 from vmpod.cli.common import (
     accelerator_option,
     boot_timeout_option,
     chosen_accelerator,
     connect_option,
     runtime,
+    say,
     template_option,
 )
+from vmpod.cli.failures import Failures
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.manifest import of_text
-from vmpod.cli.moments import checked, size
-from vmpod.cli.output import Printer
+from vmpod.cli.moments import checked, each_checked, size
 from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
 from vmpod.cli.sources import text
 from vmpod.cli.timings import show_timings, timings_option
-from vmpod.errors import MachineError, UsageError
+from vmpod.errors import MachineError, UsageError, VmpodError
 from vmpod.hypervisor.open import check_uri
 from vmpod.plan.forward import pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.network import parse_publish
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.follow import NotReadyError, check_ready, exit_code, explanation, wait_until
-from vmpod.runtime.foreground import Foreground, check_distinct
+from vmpod.runtime.copyout import Copies, CopyOut, by_pod
+from vmpod.runtime.copyout import parse as parse_copy
+from vmpod.runtime.follow import NotReadyError, check_ready, wait_until
+from vmpod.runtime.foreground import check_distinct
 from vmpod.runtime.remove import remove_pod, stop_pod
 from vmpod.runtime.start import Options, start_pod
+from vmpod.runtime.watched import Watch, sweep
 from vmpod.spec.model import Manifest
 from vmpod.state import timeline
 from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.stopwatch import Stopwatch, process_start
-from vmpod.text import printable_lines
 from vmpod.wire import logdisk
-
-TIMED_OUT = 124
 
 
 @click.command("run")
@@ -84,6 +88,21 @@ TIMED_OUT = 124
     show_default=True,
     help="Keep so many files of the log of each run.",
 )
+@click.option(
+    "--copy-out",
+    multiple=True,
+    callback=each_checked(parse_copy),
+    metavar="[[POD/]CONTAINER]:PATH=DIR",
+    help="When the containers have ended, copy a file or directory of one of them into a directory here. May "
+    "be repeated.",
+)
+@click.option(
+    "--diag-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="VMPOD_DIAG_DIR",
+    metavar="DIR",
+    help="If a pod fails, write what tells why into an archive in this directory, as `vmpod diag` does.",
+)
 @template_option
 @boot_timeout_option
 @click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
@@ -100,6 +119,8 @@ def command(  # noqa: PLR0917 - click passes options by name
     timeout: float | None,
     log_max_size: int,
     log_max_files: int,
+    copy_out: list[CopyOut],
+    diag_dir: Path | None,
     template: bool,
     boot_timeout: float | None,
     quiet: bool,
@@ -115,9 +136,13 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     A Job runs until it is over; its status is that of the pod that failed last. With -d a process in the
     background sees to it, and `vmpod get job/NAME` tells how far it is.
+
+    A pod in the foreground ends with the command: if that is killed, the next `vmpod run` or `vmpod prune`
+    stops the pod, and removes it if --rm was given.
     """
-    if detach and remove:
-        raise UsageError("--rm needs somebody who waits for the pod's end: use it without -d")
+    for option, wanted in (("--rm", remove), ("--copy-out", copy_out)):
+        if detach and wanted:
+            raise UsageError(f"{option} needs somebody who waits for the pod's end: use it without -d")
     deadline = None if timeout is None else time.monotonic() + timeout
     given = text(file)
     manifest, source = of_text(given, name=name), given[1]
@@ -125,7 +150,11 @@ def command(  # noqa: PLR0917 - click passes options by name
     forwards = tuple(parse_publish(text) for text in publish)
     if forwards and len(manifest.pods) > 1:
         raise UsageError(f"--publish: {source} has {len(manifest.pods)} pods, and they cannot share a port")
+    copies = by_pod(copy_out, manifest)
     accelerator = chosen_accelerator(accel, quiet=quiet)
+    found = runtime()
+    failures = Failures(found, manifest, diag_dir)
+    watch = Watch("live" if detach else "remove" if remove else "stop")
     options = Options(
         accelerator=accelerator,
         uri=check_uri(uri),
@@ -136,31 +165,41 @@ def command(  # noqa: PLR0917 - click passes options by name
         logs=LogLimits(log_max_size, log_max_files),
         boot_timeout=boot_timeout,
         template=template,
+        failed=failures.add,
     )
-    found = runtime()
     if manifest.jobs:
         from vmpod.cli.run_job import Wish, run_job  # noqa: PLC0415 - most manifests have none
 
+        if copy_out:
+            raise UsageError("--copy-out: a Job's pods come and go; it takes manifests of pods")
         wish = Wish(detach, remove, deadline, bool(publish), timings, name)
         return run_job(found, manifest, given, options, wish, progress(quiet=quiet))
-    with interruptible():
+    options = dataclasses.replace(options, watch=watch)
+    with interruptible(), contextlib.closing(watch):
+        sweep(found, say)
         try:
             with ExitStack() as undo:
-                entries = _start(found, manifest, options, progress(quiet=quiet), undo)
+                entries = _start(found, manifest, options, copies, failures, progress(quiet=quiet), undo)
                 if detach:
                     statuses = _until_ready(found, entries, deadline, progress(quiet=quiet))
                 undo.pop_all()
             if timings:
                 show_timings(found, entries)
             if detach:
-                return _detached(found, entries, statuses)
-            return _Watch(found, entries, deadline, remove=remove).run()
+                return _detached(found, entries, statuses, failures)
+            return Attended(found, entries, deadline, copies, failures, remove=remove).run()
         except Interruption as interruption:
             return interruption.status
 
 
-def _start(
-    runtime: Runtime, manifest: Manifest, options: Options, progress: Progress, undo: ExitStack
+def _start(  # noqa: PLR0917 - all of them are what the command was given
+    runtime: Runtime,
+    manifest: Manifest,
+    options: Options,
+    copies: Copies,
+    failures: Failures,
+    progress: Progress,
+    undo: ExitStack,
 ) -> list[PodEntry]:
     """Start every pod; a failure removes those that were started before it."""
     entries: list[PodEntry] = []
@@ -171,7 +210,13 @@ def _start(
             click.echo(f"{options.source}: {note}", err=True)
         # The first one's start began with the command.
         watch = Stopwatch(progress, begin=None if entries else process_start())
-        entry = start_pod(runtime, pod, manifest, options, watch)
+        key = pod_key(pod.namespace, pod.name)
+        own = dataclasses.replace(options, keep=tuple({each.container for each in copies[key]}))
+        try:
+            entry = start_pod(runtime, pod, manifest, own, watch)
+        except VmpodError as error:
+            failures.refused(key, error)
+            raise
         timeline.save(entry.directory, watch.begin, watch.steps)
         undo.callback(remove_pod, runtime, f"{pod.namespace}/{pod.name}", force=True)
         entries.append(entry)
@@ -190,75 +235,23 @@ def _until_ready(
     return statuses
 
 
-def _detached(runtime: Runtime, entries: Sequence[PodEntry], statuses: Sequence[PodStatus]) -> int:
+def _detached(
+    runtime: Runtime, entries: Sequence[PodEntry], statuses: Sequence[PodStatus], failures: Failures
+) -> int:
     """Say which pods there are now. One that is not ready is kept, ended, for what it has to tell."""
     result = 0
     for entry, status in zip(entries, statuses, strict=True):
         try:
             check_ready(entry, status)
         except NotReadyError as error:
+            failures.add(entry.record.key, error)
             stop_pod(runtime, name_of(entry))
             show_error(error)
             result = result or TIMED_OUT
         except MachineError as error:
+            failures.add(entry.record.key, error)
             show_error(error)
             result = FAILED
         else:
             click.echo(name_of(entry))
     return result
-
-
-class _Watch:
-    """The pods in the foreground, to their end."""
-
-    def __init__(
-        self, runtime: Runtime, entries: list[PodEntry], deadline: float | None, *, remove: bool
-    ) -> None:
-        self._runtime = runtime
-        self._entries = entries
-        self._deadline = deadline
-        self._remove = remove
-        self._printer = Printer(prefix=True)
-        many = len(entries) > 1
-        self._foreground = Foreground(
-            runtime,
-            entries,
-            lambda entry, each: self._printer.show(each, entry.record.name if many else ""),
-        )
-
-    def run(self) -> int:
-        """Watch, stop when asked to, clean up. Returns the exit status."""
-        try:
-            status = self._watch()
-        except Interruption as interruption:
-            status = self._stop(interruption.status)
-        self._printer.finish()
-        status = status if status is not None else self._result()
-        if self._remove:
-            for entry in self._entries:
-                remove_pod(self._runtime, f"{entry.record.namespace}/{entry.record.name}", force=True)
-        return status
-
-    def _watch(self) -> int | None:
-        if self._foreground.watch(deadline=self._deadline):
-            return None
-        click.echo("vmpod: time is up; stopping", err=True)
-        return self._stop(TIMED_OUT)
-
-    def _stop(self, status: int) -> int:
-        """Stop gracefully; at once if we are interrupted again meanwhile."""
-        try:
-            click.echo("vmpod: stopping; Ctrl-C again to stop at once", err=True)
-            self._foreground.stop()
-            self._foreground.watch()
-        except Interruption:
-            self._foreground.kill()
-            self._foreground.watch()
-        return status
-
-    def _result(self) -> int:
-        statuses = [(entry, self._runtime.pods.status(entry)) for entry in self._entries]
-        for entry, status in statuses:
-            if text := explanation(entry, status):
-                click.echo(f"vmpod: the pod {entry.record.key} failed: {printable_lines(text)}", err=True)
-        return next((code for _, status in statuses if (code := exit_code(status))), 0)

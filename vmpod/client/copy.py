@@ -36,9 +36,12 @@ class Remote:
     archive: bool = False
 
 
-def fetch(session: Session, source: Remote, destination: str, say: Say) -> None:
+def fetch(
+    session: Session, source: Remote, destination: str, say: Say, *, deadline: float | None = None
+) -> None:
     """Copy out of the container. say() gets a line for each file that is left out.
 
+    deadline: by time.monotonic(), None for no limit.
     Raises CopyError, ProtocolError for an agent that sends what it must not, and as Session.receive().
     """
     with ExitStack() as stack:
@@ -49,7 +52,7 @@ def fetch(session: Session, source: Remote, destination: str, say: Say) -> None:
         except OSError as error:
             raise CopyError(f"{directory}: {error.strerror}") from error
         stack.callback(os.close, fd)
-        transfer = _begin(session, source)
+        transfer = _begin(session, source, deadline=deadline)
         new = destination.endswith("/") and not os.path.isdir(destination)  # noqa: PTH112
         unpacker = Unpacker(
             fd, called, keep=source.archive, broken=_broken, kind=Kind.DIRECTORY if new else None
@@ -109,11 +112,11 @@ def _finish(transfer: Transfer, say: Say) -> None:
         say(line)
 
 
-def _begin(session: Session, remote: Remote, **more: object) -> Transfer:
+def _begin(session: Session, remote: Remote, *, deadline: float | None = None, **more: object) -> Transfer:
     message = {"container": remote.container, "path": remote.path, "archive": remote.archive}
     stream = session.open(messages.COPY, message | more)
     session.answer(stream, _START_TIMEOUT)
-    return Transfer(session, stream)
+    return Transfer(session, stream, deadline=deadline)
 
 
 def _name(path: str) -> str:

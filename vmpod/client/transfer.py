@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from vmpod.client.session import AgentError, Session, breach, response
 from vmpod.errors import HostError
 from vmpod.wire import frames, messages
@@ -16,10 +18,12 @@ _MAX_WORDS = 64 * 1024
 class Transfer:
     """Reads and writes a stream. `words` is what the agent has said to the user, bounded."""
 
-    def __init__(self, session: Session, stream: int) -> None:
+    def __init__(self, session: Session, stream: int, *, deadline: float | None = None) -> None:
+        """deadline: by time.monotonic(), for all that is read and written."""
         self.words = bytearray()
         self._session = session
         self._stream = stream
+        self._deadline = deadline
         self._windows = {
             channel: ReceiveWindow(stream, channel) for channel in (frames.STDOUT, frames.STDERR)
         }
@@ -87,7 +91,8 @@ class Transfer:
             self._session.send(credit)
 
     def _take(self) -> None:
-        frame = self._session.receive(_PATIENCE)
+        left = _PATIENCE if self._deadline is None else self._deadline - time.monotonic()
+        frame = self._session.receive(min(_PATIENCE, left))
         if frame.stream != self._stream:
             return
         try:

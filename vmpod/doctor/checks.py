@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from vmpod.doctor import certificates, clock, guest, kvm, libvirt, programs, proxy, registry, space
 from vmpod.doctor.model import Check, Finding, Host, Result
@@ -57,3 +57,19 @@ def verdict(results: list[Result]) -> Verdict:
     """What all findings together mean for pods."""
     impacts = {result.finding.impact for result in results}
     return "cannot-run" if "fatal" in impacts else "degraded" if "degraded" in impacts else "fine"
+
+
+def to_json(results: list[Result]) -> dict[str, Any]:
+    """What was found as an object of kind Diagnosis; see docs/schemas."""
+    checks = [
+        {
+            "name": each.check.name,
+            "description": each.check.description,
+            "state": each.finding.state,
+            "impact": each.finding.impact,
+            "evidence": each.finding.evidence,
+            "mend": list(each.finding.mend),
+        }
+        for each in results
+    ]
+    return {"apiVersion": "vmpod/v1", "kind": "Diagnosis", "verdict": verdict(results), "checks": checks}

@@ -123,6 +123,7 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
             ephemeral=(),
             qemu=None,
             stopped=False,
+            unwatched="live",
         )
         with claims.taking(runtime, pod, found, planned.plan.machine.plugs):
             entry = runtime.pods.save(replace(entry, record=again))

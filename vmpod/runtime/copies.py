@@ -326,6 +326,7 @@ def _renamed(runtime: Runtime, old: Record, name: str, forwards: tuple[Forward, 
         sockets=runtime.pods.sockets(uid),
         forwards=forwards,
         document=dict(old.document) | {"metadata": metadata},
+        unwatched="live",
     )
 
 

@@ -19,6 +19,7 @@ from vmpod.errors import (
     VmpodError,
 )
 from vmpod.files import abandoned, write_atomically
+from vmpod.state.record import Record
 from vmpod.text import printable
 from vmpod.wire.events import BOOTED
 
@@ -123,6 +124,20 @@ def cause(console: Path) -> str:
         if found := pattern.findall(text):
             return sentence.format(printable(found[-1].strip()))
     return ""
+
+
+def qemu_log(record: Record) -> Path:
+    """Where libvirt has QEMU write what it has to say."""
+    top = {
+        "qemu:///system": Path("/var/log/libvirt/qemu"),
+        "qemu:///session": Path("~/.cache/libvirt/qemu/log").expanduser(),
+    }.get(record.uri, record.sockets / "v/log/qemu")
+    return top / f"{record.machine_name}.log"
+
+
+def failures(state: Path) -> Path:
+    """Where the logs of pods are kept whose start failed, as KEY.log."""
+    return state / "failures"
 
 
 def keep(evidence: Evidence, directory: Path, name: str) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.faults import qemu_log
 from vmpod.state.kubernetes import to_kubernetes
 from vmpod.state.store import JOURNAL, PodEntry
 
@@ -54,7 +55,7 @@ def _machine(entry: PodEntry) -> Json:
         "boot": record.boot,
         "lastWritten": entry.last_written() or None,
         "sockets": sorted(str(path) for path in record.sockets.glob("*") if path.is_socket()),
-        "qemuLog": str(record.sockets / f"v/log/qemu/{record.machine_name}.log"),
+        "qemuLog": str(qemu_log(record)),
     }
 
 

@@ -15,7 +15,7 @@ from vmpod.hypervisor import machines
 from vmpod.hypervisor.machines import RunningMachine
 from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable, disk_usage
-from vmpod.runtime import claims, copies
+from vmpod.runtime import claims, copies, watched
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.jobs.leftovers import prune_jobs, unfinished
 from vmpod.runtime.jobs.observe import job_of
@@ -78,6 +78,8 @@ class Leftovers:
             return
         known = entry.record.qemu if entry else None
         going = entry is None or self._goes(entry)
+        if entry and going and not self._dry_run and watched.abandoned(entry):
+            watched.end(self._runtime, entry)
         for machine in running:
             if going or machine.process != known:
                 yield self._machine(machine)
@@ -89,6 +91,8 @@ class Leftovers:
 
     def _goes(self, entry: PodEntry) -> bool:
         status = self._runtime.pods.status(entry, locked=True)
+        if watched.abandoned(entry):
+            return True
         # Of a pod that has run before, the logs are worth keeping.
         cut_off = status.reason == "StartFailed" and entry.record.boot == 1
         if job_of(entry) in self._needed:

@@ -15,6 +15,7 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.start import Options
 from vmpod.spec.model import Manifest, Pod
+from vmpod.state.record import Record
 
 
 def plan_pods(runtime: Runtime, manifest: Manifest, options: Options) -> list[Plan]:
@@ -40,6 +41,26 @@ def _plan(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, options: O
         publish=options.publish,
     )
     return make_plan(pod, request, source=options.source).plan
+
+
+def plan_again(runtime: Runtime, record: Record, manifest: Manifest) -> Plan:
+    """The plan of a pod that is there, as it would be made now from its manifest. Raises ManifestError."""
+    pod = next(each for each in manifest.pods if pod_key(each.namespace, each.name) == record.key)
+    request = Request(
+        manifest=manifest,
+        uid=record.uid,
+        host=host_facts(record.accelerator, manifest),
+        guest=runtime.guests.describe(),
+        profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
+        claims=storage(runtime, pod, manifest),
+        images=_images(runtime, pod),
+        state=runtime.pods.directory(record.key),
+        sockets=record.sockets,
+        publish=record.forwards,
+        logs=record.logs,
+        boot=record.boot,
+    )
+    return make_plan(pod, request, source=record.key).plan
 
 
 def _images(runtime: Runtime, pod: Pod) -> dict[str, Image | None]:

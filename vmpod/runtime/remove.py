@@ -46,11 +46,14 @@ def stop_locked(runtime: Runtime, entry: PodEntry, *, grace: int | None = None) 
         kill(runtime, entry)
 
 
-def request_stop(entry: PodEntry, grace: int | None) -> None:
-    """Ask the agent to stop the pod; that it does not answer is no error here."""
+def request_stop(entry: PodEntry, grace: int | None, *, keep: bool = False) -> None:
+    """Ask the agent to stop the pod; that it does not answer is no error here.
+
+    keep: the machine still waits for who fetches files, if it was told to at its start.
+    """
     try:
         with session(entry.record.sockets, timeout=10.0) as found:
-            found.request(messages.STOP, {"grace": grace})
+            found.request(messages.STOP, {"grace": grace, "keep": keep})
     except VmpodError as error:
         logger.debug("stop request: %s", error)
 

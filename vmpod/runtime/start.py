@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vmpod.client.session import AgentError, Session, session
@@ -17,6 +17,7 @@ from vmpod.errors import (
     MachineError,
     ProtocolError,
     TimeoutExpiredError,
+    VmpodError,
     from_system,
 )
 from vmpod.hypervisor.base import Moment, nothing
@@ -42,6 +43,7 @@ from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import kill_if_there, remove_locked
 from vmpod.runtime.wait import wait_for
 from vmpod.runtime.waking import Waking
+from vmpod.runtime.watched import Watch
 from vmpod.spec.model import HostPath, Manifest, Pod
 from vmpod.state import journal
 from vmpod.state.journal import StreamReader
@@ -67,7 +69,9 @@ class Options:
 
     uri: a libvirt URI, '' for the embedded driver; source: what messages call the manifest; file: where
     it can be read again, None for standard input; boot_timeout: seconds, None for what is usual; template:
-    whether the machine may begin as a frozen one, and one may be made for the next.
+    whether the machine may begin as a frozen one, and one may be made for the next. keep: containers whose
+    files are kept when they have ended, for who fetches them. watch: of the command, if the pod is to end
+    with it. failed: called with a pod's key and what has gone wrong, before what there is of it is undone.
     """
 
     accelerator: Accelerator
@@ -79,6 +83,9 @@ class Options:
     logs: LogLimits = DEFAULT
     boot_timeout: float | None = None
     template: bool = True
+    keep: tuple[str, ...] = ()
+    watch: Watch = field(default_factory=lambda: Watch("live"))
+    failed: Callable[[str, VmpodError], None] = lambda _key, _error: None
 
 
 def start_pod(
@@ -117,7 +124,9 @@ def start_pod(
                 check_free(planned.plan.machine.forwards)
                 check_memory(planned.plan.machine.memory)
                 started.callback(_undo, runtime, key)
+                started.enter_context(_telling(key, options))
                 entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
+            options.watch.take(entry)
             entry = bring_up(
                 runtime,
                 entry,
@@ -126,9 +135,19 @@ def start_pod(
                 progress,
                 boot_timeout=options.boot_timeout,
                 template=options.template,
+                keep=options.keep,
             )
             started.pop_all()
         return entry
+
+
+@contextmanager
+def _telling(key: str, options: Options) -> Iterator[None]:
+    try:
+        yield
+    except VmpodError as error:
+        options.failed(key, error)
+        raise
 
 
 def _check_name(runtime: Runtime, key: str, options: Options) -> None:
@@ -163,10 +182,12 @@ def bring_up(
     *,
     boot_timeout: float | None = None,
     template: bool = True,
+    keep: tuple[str, ...] = (),
 ) -> PodEntry:
     """Make the disks, start the machine, and hand its agent the pod. Raises VmpodError; undoes nothing.
 
-    boot_timeout: seconds until the agent must have answered; None for what is usual. template: see Options.
+    boot_timeout: seconds until the agent must have answered; None for what is usual. template, keep: see
+    Options.
     """
     with progress.phase("Making disks"), _system_errors("making the disks"):
         _make_files(pod, planned)
@@ -175,21 +196,26 @@ def bring_up(
     if template and (found := templates.usable(runtime, planned.plan.machine, progress)):
         try:
             with progress.phase("Starting the machine"), _system_errors("starting the machine"):
-                return _copy(runtime, entry, planned, found, progress)
+                return _copy(runtime, entry, planned, found, progress, keep)
         except (HypervisorError, MachineError, TimeoutExpiredError, ProtocolError, AgentError) as error:
             progress.note(
                 f"the template {found.key} is of no use, so the pod boots; it is made again: {error}"
             )
             runtime.templates.discard(found.key)
             entry = _begin_again(runtime, entry, planned)
-    entry = _boot(runtime, entry, planned, progress, boot_timeout, balloon=not template)
+    entry = _boot(runtime, entry, planned, progress, boot_timeout, keep, balloon=not template)
     if template:
         templates.make_in_background(planned.plan.machine)
     return entry
 
 
-def _copy(
-    runtime: Runtime, entry: PodEntry, planned: Planned, template: Template, progress: Progress
+def _copy(  # noqa: PLR0917 - as _boot()
+    runtime: Runtime,
+    entry: PodEntry,
+    planned: Planned,
+    template: Template,
+    progress: Progress,
+    keep: tuple[str, ...],
 ) -> PodEntry:
     """Let the machine begin as a frozen one, and tell it which pod it is."""
     runtime.templates.touch(template)
@@ -204,13 +230,13 @@ def _copy(
         entry = _start_machine(runtime, entry, machine, progress, waking.at)
         found = waking.wait()
         # Not before: by now the agent reads at once, so that the time is right when it does.
-        _ask_to_start(found, secrets)
+        _ask_to_start(found, secrets, keep)
     return entry
 
 
-def _ask_to_start(found: Session, secrets: bytes) -> None:
+def _ask_to_start(found: Session, secrets: bytes, keep: tuple[str, ...]) -> None:
     """Give the agent the secrets, and the word to start. Raises as Session.request()."""
-    now = {"time": time.time_ns()}
+    now = {"time": time.time_ns(), "keep": list(keep)}
     found.request(messages.START, now, body=secrets, timeout=_HAND_OVER_TIMEOUT)
 
 
@@ -227,12 +253,13 @@ def _begin_again(runtime: Runtime, entry: PodEntry, planned: Planned) -> PodEntr
     return runtime.pods.save(replace(entry, record=replace(entry.record, qemu=None, stopped=False)))
 
 
-def _boot(
+def _boot(  # noqa: PLR0917 - all of them are what bring_up() was given
     runtime: Runtime,
     entry: PodEntry,
     planned: Planned,
     progress: Progress,
     boot_timeout: float | None,
+    keep: tuple[str, ...],
     *,
     balloon: bool,
 ) -> PodEntry:
@@ -247,9 +274,9 @@ def _boot(
     with progress.phase("Starting the machine"), _system_errors("starting the machine"):
         entry = _start_machine(runtime, entry, machine, progress)
     with progress.phase("Booting the guest"):
-        evidence = faults.Evidence(console, _qemu_log(entry), skip)
+        evidence = faults.Evidence(console, faults.qemu_log(entry.record), skip)
         _wait_for_agent(runtime, entry, news, evidence, boot_timeout)
-        _hand_over(runtime, entry, planned, evidence)
+        _hand_over(runtime, entry, planned, evidence, keep)
     return entry
 
 
@@ -263,20 +290,10 @@ def _system_errors(phase: str) -> Iterator[None]:
         raise type(found)(f"{phase}: {found.message}", hint=found.hint) from error
 
 
-def _qemu_log(entry: PodEntry) -> Path:
-    """Where libvirt has QEMU write what it has to say."""
-    record = entry.record
-    top = {
-        "qemu:///system": Path("/var/log/libvirt/qemu"),
-        "qemu:///session": Path("~/.cache/libvirt/qemu/log").expanduser(),
-    }.get(record.uri, record.sockets / "v/log/qemu")
-    return top / f"{record.machine_name}.log"
-
-
 def _kept(runtime: Runtime, entry: PodEntry, evidence: faults.Evidence) -> Path | None:
     """The logs of a machine that did not come up, where they outlive the pod; None if they cannot be kept."""
     try:
-        return faults.keep(evidence, runtime.paths.state / "failures", entry.record.key)
+        return faults.keep(evidence, faults.failures(runtime.paths.state), entry.record.key)
     except OSError as error:
         logger.debug("the logs are not kept: %s", error)
         return None
@@ -309,6 +326,7 @@ def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) ->
         logs=options.logs,
         addresses=addresses(planned),
         places=DEBUGGERS,
+        unwatched=options.watch.then,
     )
 
 
@@ -354,7 +372,7 @@ def _start_machine(
         progress.part(name, begin, end)
     process = Process.of(started.pid)
     if process is None:
-        evidence = faults.Evidence(machine.console_log, _qemu_log(entry))
+        evidence = faults.Evidence(machine.console_log, faults.qemu_log(entry.record))
         raise faults.ended("starting the machine", evidence, _kept(runtime, entry, evidence))
     return runtime.pods.save(replace(entry, record=entry.record.with_process(process)))
 
@@ -381,13 +399,15 @@ def _wait_for_agent(
         raise faults.agent_failed(phase, message, evidence, _kept(runtime, entry, evidence))
 
 
-def _hand_over(runtime: Runtime, entry: PodEntry, planned: Planned, evidence: faults.Evidence) -> None:
+def _hand_over(
+    runtime: Runtime, entry: PodEntry, planned: Planned, evidence: faults.Evidence, keep: tuple[str, ...]
+) -> None:
     """Give the agent the secrets, and the word to start."""
     phase = "handing over the pod"
     secrets = messages.dump(dict(planned.secrets))
     try:
         with session(entry.record.sockets, timeout=_HAND_OVER_TIMEOUT) as found:
-            _ask_to_start(found, secrets)
+            _ask_to_start(found, secrets, keep)
     except TimeoutExpiredError as error:
         kept = _kept(runtime, entry, evidence)
         raise faults.timed_out(phase, _HAND_OVER_TIMEOUT, evidence, kept) from error

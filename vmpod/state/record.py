@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from vmpod.errors import HostError
 from vmpod.files import write_atomically
@@ -17,6 +17,8 @@ from vmpod.wire.logdisk import Layout
 
 if TYPE_CHECKING:
     from vmpod.plan.model import Accelerator
+
+Unwatched = Literal["live", "stop", "remove"]
 
 VERSION = 3
 FILE = "pod.json"
@@ -54,7 +56,8 @@ class Record:
     sidecars: those of the init containers. logs: how much is kept of its output. addresses: in its own
     network. boot: the number of its machine, from 1. places: for so many ephemeral containers its journal
     disk has room; ephemeral: those in the first of them. qemu: the machine's process, None until it has
-    started. stopped: a command ended the machine; paused: one let it stand still.
+    started. stopped: a command ended the machine; paused: one let it stand still. unwatched: what is to
+    become of it when the command that ran it was killed; see runtime/watched.py.
     """
 
     uid: str
@@ -82,6 +85,7 @@ class Record:
     qemu: Process | None = None
     stopped: bool = False
     paused: bool = False
+    unwatched: Unwatched = "live"
 
     @property
     def key(self) -> str:

@@ -16,7 +16,7 @@ PLAIN = "Work ...\nWork: "
 
 def on_terminal(monkeypatch: pytest.MonkeyPatch, **environ: str) -> str:
     """What a phase writes to a terminal, with this environment."""
-    for name in ("TERM", "NO_COLOR"):
+    for name in ("TERM", "NO_COLOR", "CI"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -42,13 +42,16 @@ def _all_of(terminal: int) -> bytes:
             return said
 
 
-def test_a_terminal_has_one_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = on_terminal(monkeypatch, TERM="xterm", NO_COLOR="")
+@pytest.mark.parametrize("ci", ["", "false", "0"])
+def test_a_terminal_has_one_live_line(ci: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = on_terminal(monkeypatch, TERM="xterm", NO_COLOR="", CI=ci)
     assert "\r\x1b[KWork: half" in said
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}])
+@pytest.mark.parametrize(
+    "environ", [{"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}, {"TERM": "xterm", "CI": "true"}]
+)
 def test_a_terminal_that_wants_no_escapes_gets_lines(
     monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
 ) -> None:
