@@ -178,9 +178,14 @@ class StandInServices:
         self.joined = Joined(monkeypatch)
 
     def kill_all(self) -> None:
+        """End every process, and hear of it: who waits for one lets go of what it holds only then."""
         for pid in self.joined.pids:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
+            if pid in self.reaper._adopted:
+                # It may be too young to lead a group.
+                os.kill(pid, signal.SIGKILL)
+        run_until(self.loop, lambda: not self.reaper._adopted)
 
 
 def start(reaper: Reaper, *argv: str) -> int:
