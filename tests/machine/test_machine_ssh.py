@@ -106,8 +106,9 @@ def test_a_terminal(vmpod: Vmpod, name: str) -> None:
         screen.resize(50, 100)
         screen.type("until stty size | grep '50 100'; do usleep 10000; done\r")
         screen.until("done\r\n50 100\r\n")
-        screen.type("sleep 1000\r")
-        screen.until("sleep 1000\r\n")
+        # Not before the shell is at it: what comes earlier interrupts nothing.
+        screen.type("echo o''n; sleep 1000\r")
+        screen.until("on\r\n")
         screen.type("\x03")
         screen.type("exit $((3 + 6))\r")
         assert screen.running.end().status == 9
