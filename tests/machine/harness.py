@@ -76,7 +76,11 @@ class Vmpod:
 
     def variables(self) -> dict[str, str]:
         """The environment of the command: ours, without what would change its mind."""
-        ours = {name: value for name, value in os.environ.items() if not name.startswith(("VMPOD", "XDG"))}
+        ours = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("VMPOD", "XDG")) and name != "CI"
+        }
         settings = {"VMPOD_HOME": str(self.home), "VMPOD_ACCEL": "tcg", "PYTHONPATH": str(self.checkout)}
         return {name: value for name, value in (ours | settings | dict(self.environment)).items() if value}
 
