@@ -59,7 +59,7 @@ def find(target: int, serial: str) -> str:
     load_drivers()
     (host,) = os.listdir(_HOSTS)
     device = f"{_DEVICES}/{host.removeprefix('host')}:0:{target}:0"
-    _write(f"{_HOSTS}/{host}/scan", f"0 {target} 0")
+    syscalls.write_setting(f"{_HOSTS}/{host}/scan", f"0 {target} 0")
     deadline = time.monotonic() + _PATIENCE
     while not (path := _block_device(device)):
         # The kernel finds it at once, and makes a block device of it a little later.
@@ -88,15 +88,7 @@ def _block_device(device: str) -> str:
 
 def forget(device: str) -> None:
     """Let the kernel give up a disk that nothing is mounted of, before it is taken away. Raises OSError."""
-    _write(f"/sys/block/{device.rpartition('/')[2]}/device/delete", "1")
-
-
-def _write(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
+    syscalls.write_setting(f"/sys/block/{device.rpartition('/')[2]}/device/delete", "1")
 
 
 def mount_claim(target: int, serial: str, path: str, *, read_only: bool) -> None:

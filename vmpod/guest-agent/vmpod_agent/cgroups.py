@@ -31,7 +31,7 @@ def prepare(above: str) -> None:
     except FileExistsError:
         return
     for each in (layout.CGROUPS, directory):
-        _write(f"{each}/cgroup.subtree_control", _CONTROLLERS)
+        syscalls.write_setting(f"{each}/cgroup.subtree_control", _CONTROLLERS)
     if above != layout.PRIVILEGED:
         syscalls.filter_devices(directory, devices.program())
 
@@ -41,12 +41,12 @@ def count_huge_pages() -> None:
     for each in (layout.CONFINED, layout.PRIVILEGED):
         prepare(each)
         for directory in (layout.CGROUPS, layout.cgroup(each)):
-            _write(f"{directory}/cgroup.subtree_control", "+hugetlb")
+            syscalls.write_setting(f"{directory}/cgroup.subtree_control", "+hugetlb")
 
 
 def limit_huge_pages(group: str, size: int) -> None:
     """Limit the bytes of huge pages that a container may use; see count_huge_pages(). Raises OSError."""
-    _write(f"{layout.cgroup(group)}/hugetlb.2MB.max", str(size))
+    syscalls.write_setting(f"{layout.cgroup(group)}/hugetlb.2MB.max", str(size))
 
 
 def create(group: str) -> None:
@@ -63,7 +63,7 @@ def limit(group: str, *, memory: int, cpu: int, cpu_request: int, all_of_them: b
     files = dict(_UNLIMITED) if all_of_them else {}
     files.update(limits(memory=memory, cpu=cpu, cpu_request=cpu_request))
     for file, value in files.items():
-        _write(f"{layout.cgroup(group)}/{file}", value)
+        syscalls.write_setting(f"{layout.cgroup(group)}/{file}", value)
 
 
 def memory_used(group: str) -> int:
@@ -98,7 +98,7 @@ def enter(group: str) -> None:
 
 def add(group: str, pid: int) -> None:
     """Move a process there. Raises OSError."""
-    _write(f"{layout.cgroup(group)}/cgroup.procs", str(pid))
+    syscalls.write_setting(f"{layout.cgroup(group)}/cgroup.procs", str(pid))
 
 
 def join(group: str, pid: int) -> None:
@@ -140,13 +140,4 @@ def remove(group: str) -> None:
 
 def kill(group: str) -> None:
     """Kill every process there. Raises OSError."""
-    _write(f"{layout.cgroup(group)}/cgroup.kill", "1")
-
-
-def _write(path: str, value: str) -> None:
-    # Not through a buffer: a refusal has to come now.
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)
+    syscalls.write_setting(f"{layout.cgroup(group)}/cgroup.kill", "1")

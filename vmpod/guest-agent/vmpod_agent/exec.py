@@ -12,10 +12,10 @@ from vmpod.wire import frames, messages
 from vmpod_agent import join
 from vmpod_agent.launch import LaunchError
 from vmpod_agent.loop import READ
-from vmpod_agent.process import null, pipe
 from vmpod_agent.relay import Reader, Writer
-from vmpod_agent.session import RequestError, StreamHandler, wanted_signal
+from vmpod_agent.session import RequestError, wanted_signal
 from vmpod_agent.signals import signal
+from vmpod_agent.streams import Streams
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from vmpod_agent.container import Run, Services
-    from vmpod_agent.loop import Loop
     from vmpod_agent.reaper import ExitStatus
     from vmpod_agent.session import Stream
 
@@ -33,7 +32,7 @@ _KILL_AFTER = 1.0  # seconds between asking an abandoned process to end and kill
 _PROBLEMS = {127: messages.NOT_FOUND, 126: messages.NOT_EXECUTABLE}
 
 
-class Exec(StreamHandler):
+class Exec(Streams):
     """One process. terminal: (columns, rows), or None for pipes."""
 
     def __init__(
@@ -47,13 +46,10 @@ class Exec(StreamHandler):
         terminal: tuple[int, int] | None,
         env: list[str],
     ) -> None:
-        self._stream = stream
+        super().__init__(services.loop, stream)
         self._services = services
-        self._status: ExitStatus | None = None
         self._running = False
         self._cancelled = False
-        self._input: Writer | None = None
-        self._outputs: list[Reader] = []
         try:
             command = run.command(argv, env=[*["TERM=xterm"] * bool(terminal), *env], terminal=terminal)
         except ValueError as error:
@@ -74,21 +70,6 @@ class Exec(StreamHandler):
         services.loop.watch(self._starting.fd, READ, self._woken)
         services.reaper.adopt(self._pid, self._process_ended)
 
-    def _open_pipes(self, *, stdin: bool) -> list[int]:
-        """The process's ends of its standard input, output and error."""
-        ends = []
-        if stdin:
-            read_end, write_end = pipe()
-            self._input = Writer(self, write_end)
-            ends.append(read_end)
-        else:
-            ends.append(null())
-        for channel in (frames.STDOUT, frames.STDERR):
-            read_end, write_end = pipe()
-            self._outputs.append(Reader(self, read_end, channel))
-            ends.append(write_end)
-        return ends
-
     def _woken(self, _events: int) -> None:
         self._reported()
 
@@ -101,7 +82,7 @@ class Exec(StreamHandler):
         except LaunchError as error:
             self._forget_starting()
             self._close()
-            self._stream.fail(_PROBLEMS.get(error.status, messages.FAILED), str(error))
+            self.stream.fail(_PROBLEMS.get(error.status, messages.FAILED), str(error))
             return False
         if master is not None:
             self._input = Writer(self, os.dup(master), terminal=True)
@@ -109,9 +90,8 @@ class Exec(StreamHandler):
             return True
         self._forget_starting()
         self._running = True
-        self._stream.respond({"started": True})
-        for output in self._outputs:
-            output.start()
+        self.stream.respond({"started": True})
+        self.writable()
         return False
 
     def _forget_starting(self) -> None:
@@ -122,35 +102,13 @@ class Exec(StreamHandler):
         # The loop may hear of its end before it hears what it said.
         while self._starting.fd >= 0 and self._reported():
             pass
-        self._status = status
-        for output in self._outputs:
-            output.process_ended()
-        self.settle()
+        super()._process_ended(status)
 
-    def settle(self) -> None:
-        """Tell the exit code once the process has ended and all that it wrote is sent."""
-        if self._status is not None and all(output.ended for output in self._outputs):
-            self._close()
-            if self._running and not self._cancelled:
-                self._stream.end(self._status.code)
-
-    def _close(self) -> None:
-        if self._input:
-            self._input.close()
-        for output in self._outputs:
-            output.close()
+    def _tell(self, status: ExitStatus) -> None:
+        if self._running and not self._cancelled:
+            super()._tell(status)
 
     # What the host sends.
-
-    def data(self, data: bytes) -> None:
-        if self._input:
-            self._input.write(data)
-        else:
-            self._stream.consumed(len(data))
-
-    def eof(self) -> None:
-        if self._input:
-            self._input.finish()
 
     def control(self, message: Json) -> None:
         if (number := wanted_signal(message)) and self._status is None:
@@ -162,8 +120,7 @@ class Exec(StreamHandler):
     def writable(self) -> None:
         # Data before the response would be taken for an answer to something else.
         if self._running:
-            for output in self._outputs:
-                output.start()
+            super().writable()
 
     def cancel(self) -> None:
         self._cancelled = True
@@ -189,13 +146,3 @@ class Exec(StreamHandler):
             except ProcessLookupError:
                 if group == self._pid and self._status is None:
                     os.kill(group, number)  # it was forked just now, and does not lead a group yet
-
-    # What Reader and Writer need.
-
-    @property
-    def loop(self) -> Loop:
-        return self._services.loop
-
-    @property
-    def stream(self) -> Stream:
-        return self._stream

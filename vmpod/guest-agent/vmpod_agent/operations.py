@@ -186,11 +186,7 @@ class KernelSetting:
         return f"set {self.name} to {self.value}"
 
     def execute(self) -> None:
-        fd = os.open(self.name, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            os.write(fd, self.value.encode())
-        finally:
-            os.close(fd)
+        syscalls.write_setting(self.name, self.value)
 
 
 class Interface:

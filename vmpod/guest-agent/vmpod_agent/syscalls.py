@@ -213,6 +213,16 @@ def set_host_name(name: str) -> None:
     _check(_libc.sethostname(name.encode(), len(name.encode())), "set the host name")
 
 
+def write_setting(path: str, value: str) -> None:
+    """Write a file of /proc or /sys. Raises OSError."""
+    # Not through a buffer: a refusal has to come now.
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
+
+
 def datagram_socket(family: int = AF_INET) -> int:
     """A descriptor of a datagram socket, for ioctl(2); the caller closes it. Raises OSError."""
     fd: int = _libc.socket(family, _SOCK_DGRAM_CLOEXEC, 0)
