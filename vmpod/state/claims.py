@@ -13,7 +13,6 @@ Nothing of a disk's content is read here but one flag: a guest has written it.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import time
@@ -25,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from vmpod.errors import HostError, NotFoundError
-from vmpod.files import write_atomically
 from vmpod.lock import exclusive
 from vmpod.paths import private_dir
 from vmpod.plan.forward import pod_key
 from vmpod.run import run
 from vmpod.spec.model import Claim
+from vmpod.state import versioned
 from vmpod.wire.journal import timestamp
 
 FILE, DISK = "claim.json", "disk.raw"
@@ -212,7 +211,6 @@ class ClaimStore:
 
 def _save(claim: StoredClaim) -> None:
     told = {
-        "version": VERSION,
         "name": claim.name,
         "namespace": claim.namespace,
         "uid": claim.uid,
@@ -222,19 +220,14 @@ def _save(claim: StoredClaim) -> None:
         "labels": dict(claim.labels),
         "document": dict(claim.document),
     }
-    write_atomically(claim.directory / FILE, json.dumps(told, indent=1).encode())
+    versioned.save(claim.directory / FILE, VERSION, told)
 
 
 def _load(directory: Path) -> StoredClaim | None:
-    path = directory / FILE
-    try:
-        told: dict[str, Any] = json.loads(path.read_bytes())
-        if told.pop("version") != VERSION:
-            raise HostError(f"{path} was written by another version of vmpod", hint="use that one")
-        return StoredClaim(directory=directory, **told | {"modes": tuple(told["modes"])})
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise HostError(
-            f"{path} is damaged: {error}", hint=f"the data is in {DISK} beside it, an ext4 file system"
-        ) from error
+    return versioned.load(
+        directory / FILE,
+        VERSION,
+        lambda told: StoredClaim(directory=directory, **told | {"modes": tuple(told["modes"])}),
+        other="use that one",
+        damaged=f"the data is in {DISK} beside it, an ext4 file system",
+    )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vmpod.errors import HostError
-from vmpod.files import write_atomically
 from vmpod.plan.forward import pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
+from vmpod.state import versioned
 
 if TYPE_CHECKING:
     from vmpod.plan.model import Accelerator
@@ -56,8 +54,7 @@ class JobRecord:
 
 def save(record: JobRecord, directory: Path) -> None:
     """Write the record into the Job's directory."""
-    content = {"version": VERSION} | asdict(record)
-    write_atomically(directory / FILE, json.dumps(content, indent=1).encode())
+    versioned.save(directory / FILE, VERSION, asdict(record))
 
 
 def load(directory: Path) -> JobRecord | None:
@@ -65,17 +62,16 @@ def load(directory: Path) -> JobRecord | None:
 
     Raises HostError if it is of another version or damaged.
     """
-    path = directory / FILE
-    try:
-        content = json.loads(path.read_bytes())
-        if content.pop("version") != VERSION:
-            raise HostError(
-                f"{path} was written by another version of vmpod", hint="use that one to remove the Job"
-            )
-        content["logs"] = LogLimits(**content["logs"])
-        content["config"] = tuple(content["config"])
-        return JobRecord(**content)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise HostError(f"{path} is damaged: {error}", hint=f"remove {directory}") from error
+    return versioned.load(
+        directory / FILE,
+        VERSION,
+        _from_json,
+        other="use that one to remove the Job",
+        damaged=f"remove {directory}",
+    )
+
+
+def _from_json(content: dict[str, Any]) -> JobRecord:
+    content["logs"] = LogLimits(**content["logs"])
+    content["config"] = tuple(content["config"])
+    return JobRecord(**content)

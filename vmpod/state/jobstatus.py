@@ -12,6 +12,7 @@ from typing import Any
 from vmpod.plan.jobs.course import COMPLETE, FAILURE_TARGET, SUCCESS_CRITERIA_MET, Course, Seen
 from vmpod.spec import indexes
 from vmpod.state.jobs import Attendant, JobEntry
+from vmpod.state.kubernetes import as_object
 from vmpod.wire.journal import timestamp
 
 Json = dict[str, Any]
@@ -74,17 +75,7 @@ class JobState:
 
 def to_kubernetes(state: JobState) -> Json:
     """The Job, made of its document and its state now."""
-    record = state.entry.record
-    document = dict(record.document)
-    metadata = dict(document.get("metadata") or {})
-    metadata |= {
-        "name": record.name,
-        "namespace": record.namespace,
-        "uid": record.uid,
-        "creationTimestamp": record.created,
-    }
-    head = {"apiVersion": "batch/v1", "kind": "Job"} | document
-    return head | {"metadata": metadata, "status": _status(state)}
+    return as_object(state.entry.record, "batch/v1", "Job", _status(state))
 
 
 def _status(state: JobState) -> Json:

@@ -6,10 +6,13 @@ Source: Kubernetes API reference, core/v1 Pod, PodStatus, ContainerStatus.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vmpod.state.record import Record
 from vmpod.state.status import MACHINE_DIED, UNKNOWN, ContainerStatus, PodStatus
+
+if TYPE_CHECKING:
+    from vmpod.state.jobrecord import JobRecord
 
 Json = dict[str, Any]
 
@@ -18,19 +21,23 @@ _HOST = "127.0.0.1"
 
 def to_kubernetes(record: Record, status: PodStatus) -> Json:
     """The pod, made of its manifest, what was decided for it, and its state now."""
-    document = dict(record.document)
-    metadata = dict(document.get("metadata") or {})
-    metadata |= {
+    found = as_object(record, "v1", "Pod", _status(record, status))
+    if record.ephemeral:
+        added = [dict(each.document) for each in record.ephemeral]
+        found["spec"] = dict(found.get("spec") or {}) | {"ephemeralContainers": added}
+    return found
+
+
+def as_object(record: Record | JobRecord, version: str, kind: str, status: Json) -> Json:
+    """What is recorded, as an API server would show it: the document, with what was decided for it."""
+    metadata = dict(record.document.get("metadata") or {}) | {
         "name": record.name,
         "namespace": record.namespace,
         "uid": record.uid,
         "creationTimestamp": record.created,
     }
-    head = {"apiVersion": "v1", "kind": "Pod"} | document
-    if record.ephemeral:
-        added = [dict(each.document) for each in record.ephemeral]
-        head["spec"] = dict(document.get("spec") or {}) | {"ephemeralContainers": added}
-    return head | {"metadata": metadata, "status": _status(record, status)}
+    head = {"apiVersion": version, "kind": kind} | dict(record.document)
+    return head | {"metadata": metadata, "status": status}
 
 
 def _status(record: Record, status: PodStatus) -> Json:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vmpod.errors import HostError
-from vmpod.files import write_atomically
 from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.process import Process
+from vmpod.state import versioned
 from vmpod.wire.logdisk import Layout
 
 if TYPE_CHECKING:
@@ -119,8 +117,7 @@ class Record:
 
 def save(record: Record, directory: Path) -> None:
     """Write the record into the pod's directory."""
-    content = {"version": VERSION} | asdict(record)
-    write_atomically(directory / FILE, json.dumps(content, indent=1, default=str).encode())
+    versioned.save(directory / FILE, VERSION, asdict(record))
 
 
 def load(directory: Path) -> Record | None:
@@ -128,20 +125,13 @@ def load(directory: Path) -> Record | None:
 
     Raises HostError if it is of another version or damaged.
     """
-    path = directory / FILE
-    try:
-        content = json.loads(path.read_bytes())
-        if content.pop("version") != VERSION:
-            raise HostError(
-                f"{path} was written by another version of vmpod", hint="use that one to remove the pod"
-            )
-        return _from_json(content)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise HostError(
-            f"{path} is damaged: {error}", hint=f"`vmpod rm --force {directory.name}` removes the pod"
-        ) from error
+    return versioned.load(
+        directory / FILE,
+        VERSION,
+        _from_json,
+        other="use that one to remove the pod",
+        damaged=f"`vmpod rm --force {directory.name}` removes the pod",
+    )
 
 
 def _from_json(content: dict[str, Any]) -> Record:

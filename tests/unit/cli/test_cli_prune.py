@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.conftest import Vmpod
-from tests.unit.runtime.test_runtime_waiting import in_place_of_qemu, process_of
+from tests.unit.runtime.machines import in_place_of_qemu, process_of
 from tests.unit.state.records import RUNNING, agent, ended, keep, one, record, whole
 from vmpod.process import Process
 from vmpod.removable import disk_usage

@@ -12,7 +12,6 @@ from tests.unit.spec.manifests import pod, read
 from tests.unit.spec.test_spec_claims import claim
 from tests.unit.state.records import keep, record
 from vmpod.errors import ConflictError, HostError, NotFoundError
-from vmpod.paths import Paths
 from vmpod.plan.model import Plug
 from vmpod.process import Process
 from vmpod.runtime import claims
@@ -21,11 +20,6 @@ from vmpod.spec.model import Pod
 from vmpod.state.claims import serial_of
 
 BOTH = ["ReadWriteOnce", "ReadOnlyMany"]
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    return Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
 
 
 def named(name: str, *, read_only: bool = False) -> dict[str, Any]:

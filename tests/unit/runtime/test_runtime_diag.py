@@ -15,7 +15,6 @@ from tests.schemas import check
 from tests.unit.runtime.test_runtime_redact import SECRET
 from tests.unit.state.records import agent, ended, keep, one, output_line, record, whole
 from vmpod.errors import HostError, NotFoundError
-from vmpod.paths import Paths
 from vmpod.process import Process
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.diag import archive, files
@@ -27,11 +26,6 @@ from vmpod.runtime.diag.subject import find, find_something
 from vmpod.spec.load import load
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    return Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
 
 
 Found = dict[str, str]

@@ -15,7 +15,6 @@ from tests.unit.spec.test_spec_jobs import read_job
 from tests.unit.state.jobs import UID, job_record, pod_record
 from tests.unit.state.records import agent, ended, keep, one, whole
 from vmpod.errors import HostError, ImageError, VmpodError
-from vmpod.paths import Paths
 from vmpod.process import Process
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.jobs import attend, background, make
@@ -83,11 +82,6 @@ class Looking:
     def said(self, kind: str, reason: str, message: str) -> None:
         self.told.append(f"{kind} {reason}")
         assert message
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    return Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
 
 
 @pytest.fixture

@@ -7,17 +7,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.unit.runtime.machines import in_place_of_qemu, process_of
 from tests.unit.state.records import RUNNING, agent, ended, keep, one, output_line, record, whole
 from vmpod.errors import ConflictError, MachineError, NotFoundError, TimeoutExpiredError
 from vmpod.files import abandoned
-from vmpod.paths import Paths
 from vmpod.process import Process
 from vmpod.runtime import remove
 from vmpod.runtime.context import Runtime
@@ -25,35 +24,6 @@ from vmpod.runtime.follow import Selection, explanation, output, wait_until
 from vmpod.runtime.foreground import Foreground, check_distinct
 from vmpod.runtime.wait import wait_for
 from vmpod.wire.journal import Entry
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    return Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in the place of the QEMU of record()."""
-    with in_place_of_qemu("web", tmp_path) as process:
-        yield process
-
-
-@contextmanager
-def in_place_of_qemu(key: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with the arguments by which a machine is told."""
-    name, disk = f"guest=vmpod-{key},debug-threads=on", f"{home}/state/pods/{key}/boot.iso"
-    argv = [sys.executable, "-c", "import time; time.sleep(1000)", "-name", name, "-uuid", record().uid, disk]
-    with subprocess.Popen(argv) as process:
-        yield process
-        process.kill()
-
-
-def process_of(machine: subprocess.Popen[bytes]) -> Process:
-    found = Process.of(machine.pid)
-    assert found is not None
-    return found
-
 
 # Waiting.
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.runtime.test_runtime_waiting import in_place_of_qemu, process_of
+from tests.unit.runtime.machines import process_of
 from tests.unit.state.records import RUNNING, agent, ended, keep, one, record, whole
-from vmpod.paths import Paths
 from vmpod.process import Process
 from vmpod.runtime import watched
 from vmpod.runtime.context import Runtime
@@ -22,17 +19,6 @@ from vmpod.state.store import PodEntry
 
 RUNS = [agent(), one("a", RUNNING), whole("Running", ready=True)]
 OVER = [agent(), one("a", ended(0)), whole("Succeeded")]
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Runtime:
-    return Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with in_place_of_qemu("web", tmp_path) as process:
-        yield process
 
 
 @pytest.fixture(autouse=True)
