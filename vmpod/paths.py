@@ -10,9 +10,9 @@ Sources: XDG Base Directory Specification 0.8, Filesystem Hierarchy Standard 3.0
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError
 
 

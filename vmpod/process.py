@@ -6,8 +6,9 @@ import os
 import select
 import signal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from vmpod.dataclass import dataclass
 
 _START_TIME_FIELD = 22 - 3  # of /proc/PID/stat, counted from what follows the name
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
+
+from vmpod.dataclass import dataclass
 
 
 @dataclass(frozen=True)

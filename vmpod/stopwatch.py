@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.progress import SILENT, Phase, Progress
 
 _START_TIME_FIELD = 22 - 3  # of /proc/PID/stat, counted from what follows the name

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import click
 
 from vmpod.cli import render
+from vmpod.dataclass import dataclass
 from vmpod.errors import UsageError
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 import click
 
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.output import Printer
+from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, UsageError
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime

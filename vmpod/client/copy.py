@@ -10,11 +10,11 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from vmpod.client.session import Session
 from vmpod.client.transfer import CopyError, Transfer
+from vmpod.dataclass import dataclass
 from vmpod.errors import ProtocolError, VmpodError
 from vmpod.tar.pack import pack
 from vmpod.tar.read import Kind, TarReader

@@ -7,12 +7,12 @@ code is the command's own.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from typing import Any
 
 from vmpod.client import terminal
 from vmpod.client.relay import Relay
 from vmpod.client.session import AgentError, Session
+from vmpod.dataclass import dataclass
 from vmpod.wire import messages
 
 _STATUS = {messages.NOT_FOUND: 127, messages.NOT_EXECUTABLE: 126}

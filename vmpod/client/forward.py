@@ -10,10 +10,10 @@ import contextlib
 import selectors
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from vmpod.client.joined import Joined
 from vmpod.client.session import Session, breach
+from vmpod.dataclass import dataclass
 from vmpod.errors import VmpodError
 from vmpod.wire import messages
 from vmpod.wire.frames import FrameError

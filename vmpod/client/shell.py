@@ -14,7 +14,6 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
@@ -24,6 +23,7 @@ from paramiko.common import MSG_CHANNEL_REQUEST
 from vmpod.client import terminal
 from vmpod.client.session import Session
 from vmpod.client.ssh import Carrier
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostKeyError, SshError, VmpodError
 from vmpod.files import write_all
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from vmpod.client.session import Session, breach
+from vmpod.dataclass import dataclass
 from vmpod.wire import messages
 from vmpod.wire.messages import MessageError
 

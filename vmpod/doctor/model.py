@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError
 from vmpod.hypervisor.kvm import DEVICE
 from vmpod.packages import OS_RELEASE

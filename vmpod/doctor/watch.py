@@ -7,9 +7,9 @@ import select
 import subprocess
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.text import printable
 
 _PANIC = b"Kernel panic - not syncing: "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from vmpod.dataclass import dataclass
 
 KERNEL, INITRD, ROOT = "kernel", "initrd", "root"
 """The names of the files that make up a built image; everything else beside them describes it."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import vmpod
+from vmpod.dataclass import dataclass
 from vmpod.errors import GuestImageError
 
 # What decides the image's bytes: the recipe's files, and the code that follows them.

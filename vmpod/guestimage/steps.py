@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from vmpod.dataclass import dataclass
 
 Argument = int | str | tuple[str, ...]
 """A number, or what a pointer shall point to: a string, or a NULL-terminated list of strings."""

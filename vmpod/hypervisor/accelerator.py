@@ -8,9 +8,9 @@ a verdict that is known counts for more than the flags.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import KvmError, UsageError, mending
 from vmpod.hypervisor.kvm import CPUINFO, DEVICE, NOT_OFFERED, OFFER, Fault, device_fault, virtualization
 from vmpod.hypervisor.verdict import Verdict

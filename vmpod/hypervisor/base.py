@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from vmpod.dataclass import dataclass
 from vmpod.plan.model import Frozen, Machine, Plug
 
 

@@ -16,10 +16,11 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import HypervisorError, TimeoutExpiredError, VmpodError
 from vmpod.hypervisor import ahead
 from vmpod.hypervisor.base import Copies, Hypervisor, Moment, Started, nothing

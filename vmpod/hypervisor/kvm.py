@@ -9,10 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from vmpod.dataclass import dataclass
 from vmpod.packages import as_root
 
 DEVICE = Path("/dev/kvm")

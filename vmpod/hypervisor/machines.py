@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError
 from vmpod.process import Process, command_lines
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import MissingProgramError
 from vmpod.files import write_atomically
 from vmpod.hypervisor.kvm import DEVICE

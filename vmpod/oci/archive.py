@@ -7,10 +7,10 @@ import posixpath
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ImageError
 from vmpod.oci import jsonfields, manifest, reference, source, streams
 from vmpod.oci.flatten import Layer

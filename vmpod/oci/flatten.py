@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import BinaryIO, cast
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ImageError
 from vmpod.log import logger
 from vmpod.oci import streams

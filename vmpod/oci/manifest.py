@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ArchitectureError, ImageError
 from vmpod.oci import jsonfields
 from vmpod.oci.jsonfields import Fields

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ImageError
 from vmpod.oci.model import ImageConfig
 

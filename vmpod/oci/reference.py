@@ -7,8 +7,9 @@ podman and Kubernetes share: `nginx` means `docker.io/library/nginx:latest`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ImageError
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -12,11 +12,12 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
 from vmpod import run
+from vmpod.dataclass import dataclass
 from vmpod.errors import ImageError
 from vmpod.oci import manifest
 from vmpod.oci.model import Image

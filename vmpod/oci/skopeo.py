@@ -12,10 +12,10 @@ import os
 import re
 import subprocess
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from vmpod import run
+from vmpod.dataclass import dataclass
 from vmpod.errors import CommandError, HostError, ImageError
 from vmpod.oci import jsonfields, manifest
 from vmpod.oci.limits import max_size, too_large

@@ -6,10 +6,10 @@ Whatever the form, one image is a Source: its configuration and its layers, whic
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ImageError
 from vmpod.oci import jsonfields, manifest
 from vmpod.oci.flatten import Layer

@@ -10,11 +10,11 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from vmpod import run
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError
 from vmpod.oci.refusals import no_space
 from vmpod.oci.squashfs_root import set_root

@@ -6,10 +6,11 @@ The runtime gathers them; the plan only reads them, so that the same input gives
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
+from vmpod.dataclass import dataclass
 from vmpod.guestimage.model import GuestImage
 from vmpod.oci.model import Image
 from vmpod.plan.forward import Forward

@@ -7,10 +7,11 @@ A plan holds no secret values: where the boot document refers to one, its value 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from vmpod.dataclass import dataclass
 from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.loglimits import LogLimits
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.plan.syscalls import LAST, NUMBERS
 from vmpod.wire import capabilities
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError
 from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Storage

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import TimeoutExpiredError, UsageError, VmpodError
 from vmpod.plan.forward import pod_key
 from vmpod.spec.model import Manifest, Pod

@@ -10,10 +10,11 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vmpod.client.session import Session, session
+from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, ManifestError, NotFoundError, UsageError, VmpodError
 from vmpod.hypervisor.open import hypervisor
 from vmpod.log import logger

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.runtime.context import Runtime
 from vmpod.state.journal import StreamReader, parsed
 from vmpod.state.store import PodEntry

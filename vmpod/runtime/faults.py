@@ -7,9 +7,9 @@ the console's last lines, and where all of it is kept.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import (
     AgentFailedError,
     BootTimeoutError,

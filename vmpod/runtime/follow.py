@@ -6,8 +6,8 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import MachineError, TimeoutExpiredError
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.faults import cause, console_tail

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, NotFoundError, TimeoutExpiredError, UsageError
 from vmpod.plan.jobs.course import CONDITIONS as OF_JOBS
 from vmpod.runtime.context import Runtime

@@ -7,10 +7,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from vmpod.client.session import AgentError, Session, session
+from vmpod.dataclass import dataclass
 from vmpod.errors import (
     ConflictError,
     HypervisorError,

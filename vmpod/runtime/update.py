@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vmpod.client.session import session
+from vmpod.dataclass import dataclass
 from vmpod.oci.model import ImageConfig
 from vmpod.plan import containers
 from vmpod.plan.make import facts_for

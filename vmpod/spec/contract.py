@@ -6,8 +6,8 @@ The tables say it of each type; here they hang together.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import NotFoundError
 from vmpod.spec import claimfields as k
 from vmpod.spec import containerfields as c

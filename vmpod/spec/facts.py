@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from vmpod.dataclass import dataclass
 from vmpod.spec import names, quantity
 from vmpod.spec.model import Pod, ResourceRef, Resources
 

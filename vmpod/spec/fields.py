@@ -7,9 +7,11 @@ unknown, which is an error.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
+
+from vmpod.dataclass import dataclass
 
 
 class Effect(Enum):

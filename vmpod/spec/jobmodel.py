@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Literal
+
+from vmpod.dataclass import dataclass
 
 if TYPE_CHECKING:
     from vmpod.spec.model import Pod

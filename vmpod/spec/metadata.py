@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from vmpod.dataclass import dataclass
 from vmpod.spec import names
 from vmpod.spec.machine import read_machine
 from vmpod.spec.model import MachineSize

@@ -7,10 +7,11 @@ by the parser; see `fields.py` for what is said about each.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from vmpod.dataclass import dataclass
 from vmpod.wire.capabilities import DEFAULT as DEFAULT_CAPABILITIES
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vmpod.dataclass import dataclass
 from vmpod.spec import names
 from vmpod.spec.metadata import Metadata
 from vmpod.spec.model import Dns

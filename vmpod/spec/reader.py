@@ -8,9 +8,9 @@ the reading goes on and every fault is found in one go.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vmpod.dataclass import dataclass
 from vmpod.spec import quantity
 from vmpod.spec.fields import Effect, Field, Table
 from vmpod.spec.report import Report

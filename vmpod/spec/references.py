@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from vmpod.dataclass import dataclass
 from vmpod.spec.model import ConfigMap, KeyRef, Secret
 from vmpod.spec.reader import Record
 from vmpod.spec.words import nearest, shown

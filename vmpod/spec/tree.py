@@ -7,12 +7,14 @@ unfold into gigabytes.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
+from vmpod.dataclass import dataclass
 from vmpod.spec.report import Report
 from vmpod.spec.scalars import Scalar, describe, resolve
 
@@ -45,7 +47,7 @@ _SCALAR_TAGS: dict[str, tuple[type, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Node:
     """A value and the 1-based line where it, or the key that holds it, stands.
 

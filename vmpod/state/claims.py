@@ -19,10 +19,11 @@ import time
 import uuid
 from collections.abc import Mapping, MutableSequence, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.lock import exclusive
 from vmpod.paths import private_dir

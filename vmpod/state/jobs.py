@@ -15,11 +15,12 @@ import json
 import os
 from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from vmpod import lock
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.files import write_atomically
 from vmpod.paths import Paths, private_dir

@@ -6,9 +6,9 @@ Source: Kubernetes API reference, batch/v1 Job, JobStatus.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.plan.jobs.course import COMPLETE, FAILURE_TARGET, SUCCESS_CRITERIA_MET, Course, Seen
 from vmpod.spec import indexes
 from vmpod.state.jobs import Attendant, JobEntry

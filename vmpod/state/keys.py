@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError
 from vmpod.state.record import Record
 

@@ -6,9 +6,10 @@ Phases, states and reasons are the Kubernetes API's (core/v1 PodStatus); kuberne
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.state.record import Record
 from vmpod.wire.events import BOOTED, BROKEN, FAILED, PENDING, PREPARED, RUNNING, SUCCEEDED
 

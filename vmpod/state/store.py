@@ -11,11 +11,11 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vmpod import lock
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.paths import Paths, private_dir
 from vmpod.plan.forward import pod_key

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.files import write_atomically
 from vmpod.state.record import Record
 from vmpod.state.status import TimedEvent

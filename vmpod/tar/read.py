@@ -10,9 +10,10 @@ attributes the `SCHILY.xattr.` records that the OCI image specification (layer.m
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Protocol
 
@@ -47,7 +48,7 @@ class Kind(Enum):
 _KINDS = {kind.value: kind for kind in Kind} | {b"\0": Kind.FILE, b"7": Kind.FILE}
 
 
-@dataclass(slots=True)
+@dataclasses.dataclass(slots=True)
 class Entry:
     """One member. Names are bytes as in the file; mode has permission bits alone; mtime in seconds."""
 

@@ -20,10 +20,11 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import NotFoundError
 from vmpod.hypervisor import domain, machines
 from vmpod.lock import exclusive, held, shared

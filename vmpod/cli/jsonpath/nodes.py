@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from vmpod.dataclass import dataclass
 from vmpod.errors import UsageError
 
 

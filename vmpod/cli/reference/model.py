@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import click
 
 from vmpod.cli.main import cli
+from vmpod.dataclass import dataclass
 
 _UNWRAPPED = "\b"
 

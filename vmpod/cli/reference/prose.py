@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from vmpod.dataclass import dataclass
 
 EXIT_STATUS_ELSEWHERE = "0 if all went well, 125 if vmpod itself failed; vmpod(1) has the others."
 

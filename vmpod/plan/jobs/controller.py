@@ -7,9 +7,10 @@ stop keeps its place until it has ended, and what becomes of it counts neither a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice, repeat
 
+from vmpod.dataclass import dataclass
 from vmpod.plan.jobs.course import (
     COMPLETE,
     FAILED,

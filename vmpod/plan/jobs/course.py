@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
+
+from vmpod.dataclass import dataclass
 
 Outcome = Literal["", "succeeded", "failed", "ignored", "stopped"]
 

@@ -9,9 +9,10 @@ import gzip
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import TimeoutExpiredError, VmpodError
 from vmpod.runtime.diag.redact import Redactor
 from vmpod.tar.read import Entry, Kind

@@ -10,12 +10,12 @@ import json
 import os
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ManifestError
 from vmpod.runtime.diag.redact import SENSITIVE
 from vmpod.spec.load import load

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.runtime.diag.archive import Archive, MissingError, Text
 from vmpod.runtime.diag.files import listing, tail
 from vmpod.runtime.diag.subject import Subject

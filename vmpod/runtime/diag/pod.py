@@ -6,11 +6,11 @@ import itertools
 import json
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from vmpod.dataclass import dataclass
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.diag.archive import Archive, MissingError, Text
 from vmpod.runtime.diag.files import LIMIT, tail, without_beginning

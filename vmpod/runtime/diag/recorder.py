@@ -6,11 +6,11 @@ import os
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from vmpod import __version__
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, VmpodError, disk_full, from_system
 from vmpod.files import replacing
 from vmpod.progress import SILENT, Progress

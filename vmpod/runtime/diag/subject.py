@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError, VmpodError
 from vmpod.hypervisor.machines import RunningMachine
 from vmpod.runtime.context import Runtime

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
