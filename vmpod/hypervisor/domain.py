@@ -69,8 +69,10 @@ def _parent(tag: str, *children: ET.Element, **attributes: str) -> ET.Element:
 def _identity(machine: Machine) -> Iterator[ET.Element]:
     yield _element("name", machine.name)
     yield _element("uuid", machine.uuid)
-    # Changes with every machine, so that a copied guest notices and renews its random numbers.
-    yield _element("genid", machine.uuid)
+    if machine.accelerator == "kvm":
+        # Changes with every machine, so that a copied kernel notices and renews its random numbers. The agent
+        # has it do so as well; to hear it from the firmware's tables takes an emulated guest longer.
+        yield _element("genid", machine.uuid)
     yield _parent("metadata", _element(f"{{{METADATA_NAMESPACE}}}pod", uid=machine.uuid))
 
 
@@ -279,6 +281,8 @@ def _qemu_capabilities() -> ET.Element:
 def _qemu_command_line(machine: Machine) -> ET.Element:
     # The firmware's tables are in the guest's memory, so they cannot differ between copies of a machine.
     words = ["-smbios", "type=1,uuid=00000000-0000-0000-0000-000000000000"]
+    # A copy's card is not asked to make itself known to neighbours: in a user-mode network it has none.
+    words += ["-global", "virtio-net-pci.guest_announce=off"]
     if machine.frozen:
         memory = str(machine.frozen.memory).replace(",", ",,")
         size = f"size={machine.memory}"

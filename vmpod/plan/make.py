@@ -19,8 +19,16 @@ from vmpod.wire.boot import BOOT_VERSION
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument, BootImage
 
-IMAGES_START = 4096
-"""Bytes of zeros before the first image: nothing in an image may look like a partition table."""
+_IMAGES_START = 4096
+
+
+def images_start(images: int) -> int:
+    """Where on the images disk the first of so many begins, in bytes.
+
+    One alone is the disk. Several are partitions, which the agent makes: nothing in an image may look like a
+    partition table to the kernel then, so there are zeros before the first.
+    """
+    return 0 if images == 1 else _IMAGES_START
 
 
 def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:
@@ -84,6 +92,7 @@ def _machine(pod: Pod, request: Request) -> Machine:
         forwards=network.forwards(pod, request.publish),
         shares=volumes.shares(pod, host),
         plugs=claims.plugs(pod, request),
+        ipv6=host.ipv6,
     )
 
 
@@ -153,7 +162,7 @@ def _image(use: ImageUse, request: Request) -> Image | None:
 def _layout(images: list[Image | None]) -> list[BootImage]:
     """Where each image lies on the images disk: one after the other."""
     places: list[BootImage] = []
-    start = IMAGES_START
+    start = images_start(len(images))
     for image in images:
         length = image.disk_size if image else 0
         places.append({"start": start, "length": length})

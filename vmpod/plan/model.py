@@ -83,6 +83,7 @@ class Machine:
     plugs: disks beside those that every machine has.
     frozen: what it begins as, None to boot. balloon: whether it gives free memory back to the host; such a
     machine can be no copy, and cannot be copied, as QEMU would punch holes into the memory that copies share.
+    ipv6: whether its card has an address of that family.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Machine:
     plugs: tuple[Plug, ...] = ()
     frozen: Frozen | None = None
     balloon: bool = False
+    ipv6: bool = False
 
     def control_socket(self, number: int) -> Path:
         """The socket that leads to a control port of the agent."""

@@ -14,7 +14,7 @@ from vmpod.plan.host import Host
 from vmpod.spec.model import Pod
 
 if TYPE_CHECKING:
-    from vmpod.wire.boot import Network, NetworkIPv6
+    from vmpod.wire.boot import Address, Card, Network
 
 # QEMU's user-mode network: the guest, the host as the guest sees it, and a resolver that asks the
 # host's. Source: QEMU's documentation, "Using the user mode network stack".
@@ -37,6 +37,12 @@ _MAX_SERVERS = 3  # of the C library: resolv.conf(5)
 HOST_NAMES = ("host.containers.internal", "host.vmpod.internal")
 
 
+def card(*, ipv6: bool) -> Card:
+    """What every pod's card is reached by. ipv6: whether the host has it."""
+    address: Address = {"address": IPV6_ADDRESS, "prefix": IPV6_PREFIX_LENGTH, "gateway": IPV6_GATEWAY}
+    return {"address": ADDRESS, "prefix": 24, "gateway": GATEWAY, "ipv6": address if ipv6 else None}
+
+
 def network(host: Host, pod: Pod) -> Network:
     """The guest's static settings."""
     resolver, dns = host.resolver, pod.dns
@@ -45,12 +51,8 @@ def network(host: Host, pod: Pod) -> Network:
     search, options = resolver.search, resolver.options
     if dns.alone:
         servers, search, options = [], (), ()
-    ipv6: NetworkIPv6 = {"address": IPV6_ADDRESS, "prefix": IPV6_PREFIX_LENGTH, "gateway": IPV6_GATEWAY}
     return {
-        "address": ADDRESS,
-        "prefix": 24,
-        "gateway": GATEWAY,
-        "ipv6": ipv6 if host.ipv6 else None,
+        **card(ipv6=host.ipv6),
         "nameservers": _joined(servers, dns.nameservers)[:_MAX_SERVERS],
         "search": _joined(search, dns.searches),
         "options": _options(options, dns.options),

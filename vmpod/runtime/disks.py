@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vmpod import wire
+from vmpod.files import copy_extents
 from vmpod.plan.loglimits import LogLimits
-from vmpod.plan.make import IMAGES_START
+from vmpod.plan.make import images_start
 from vmpod.plan.model import ImageUse, Plan
+from vmpod.plan.network import card
 from vmpod.run import run
+from vmpod.template.store import Template
+from vmpod.wire import messages
 from vmpod.wire.logdisk import Layout
 
 if TYPE_CHECKING:
@@ -40,26 +44,37 @@ _MKFS = [
 ]
 
 
-def make_disks(plan: Plan) -> None:
+def make_disks(plan: Plan, template: Template | None = None) -> bool:
     """Write the images disk of a plan, and make its other disks where there are none.
 
-    Not the boot disk: what is on it depends on how the machine begins. Raises CommandError, OSError.
+    Not the boot disk: what is on it depends on how the machine begins. template: what it begins as. Returns
+    whether the scratch disk is now a copy of that one's. Raises CommandError, OSError.
     """
     disks = plan.machine.disks
     write_images_disk(plan.images, disks.images)
+
+    def scratch(path: Path) -> None:
+        if template:
+            copy_extents(template.scratch, path)
+            path.chmod(0o600)
+        else:
+            make_scratch_disk(path, plan.scratch_size)
+
     # A pod that is started again goes on with what it has.
-    _once(disks.scratch, lambda path: make_scratch_disk(path, plan.scratch_size))
+    new = _once(disks.scratch, scratch)
     _once(disks.journal, lambda path: make_journal_disk(path, _containers(plan.boot), plan.logs))
+    return new and template is not None
 
 
-def _once(path: Path, make: Callable[[Path], None]) -> None:
-    """Make a disk if it is not there; one that is there is complete, whoever was killed at it."""
+def _once(path: Path, make: Callable[[Path], None]) -> bool:
+    """Make a disk, and tell so, if it is not there: one that is, is complete, whoever was killed at it."""
     if path.exists():
-        return
+        return False
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     make(new)
     new.rename(path)
+    return True
 
 
 def write_boot_disk(document: BootDocument, path: Path) -> None:
@@ -75,9 +90,13 @@ def write_boot_disk(document: BootDocument, path: Path) -> None:
     iso.close()
 
 
-def write_template_disk(path: Path) -> None:
-    """What a machine that begins as a frozen one has in place of a boot disk: it is told over the channel."""
-    path.write_bytes(wire.TEMPLATE.ljust(_SECTOR, b"\0"))
+def write_template_disk(path: Path, *, ipv6: bool) -> None:
+    """What a machine has in place of a boot disk that is to be frozen, and what one that begins so has.
+
+    It is told over the channel which pod it is. What all pods have in common stands here.
+    """
+    told = wire.TEMPLATE + messages.dump(dict(card(ipv6=ipv6))) + b"\n"
+    path.write_bytes(told.ljust(_SECTOR, b"\0"))
 
 
 def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:
@@ -87,9 +106,11 @@ def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:
     every machine has the same devices, however many images its pod uses. The agent knows from the boot
     document where each one starts.
     """
-    gap = path.with_suffix(".gap")
-    gap.write_bytes(bytes(IMAGES_START))
-    files = [gap, *(image.disk for image in images if image.disk)]
+    files = [image.disk for image in images if image.disk]
+    if start := images_start(len(images)):
+        gap = path.with_suffix(".gap")
+        gap.write_bytes(bytes(start))
+        files.insert(0, gap)
     extents = "".join(_extent(file) for file in files)
     path.write_text(
         "# Disk DescriptorFile\n"

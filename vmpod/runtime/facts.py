@@ -30,9 +30,14 @@ def host_facts(accelerator: Accelerator, manifest: Manifest) -> Host:
         root=os.geteuid() == 0,
         resolver=read_resolver(Path("/etc/resolv.conf")),
         host_paths={path: path_kind(path) for path in _host_paths(manifest)},
-        ipv6=has_ipv6(Path("/proc/net/if_inet6")),
+        ipv6=host_has_ipv6(),
         name=os.uname().nodename,
     )
+
+
+def host_has_ipv6() -> bool:
+    """Whether pods of this host have IPv6."""
+    return has_ipv6(Path("/proc/net/if_inet6"))
 
 
 def has_ipv6(table: Path) -> bool:

@@ -190,14 +190,15 @@ def bring_up(
     boot_timeout: seconds until the agent must have answered; None for what is usual. template, keep: see
     Options.
     """
-    with progress.phase("Making disks"), _system_errors("making the disks"):
-        _make_files(pod, planned)
     # A libvirt of its own may start another QEMU.
     template = template and entry.record.uri == EMBEDDED
-    if template and (found := templates.usable(runtime, planned.plan.machine, progress)):
+    found = templates.usable(runtime, planned.plan.machine, progress) if template else None
+    with progress.phase("Making disks"), _system_errors("making the disks"):
+        scratch = _make_files(pod, planned, found)
+    if found:
         try:
             with progress.phase("Starting the machine"), _system_errors("starting the machine"):
-                return _copy(runtime, entry, planned, found, progress, keep)
+                return _copy(runtime, entry, planned, found, progress, keep, scratch=scratch)
         except (HypervisorError, MachineError, TimeoutExpiredError, ProtocolError, AgentError) as error:
             progress.note(
                 f"the template {found.key} is of no use, so the pod boots; it is made again: {error}"
@@ -217,17 +218,23 @@ def _copy(  # noqa: PLR0917 - as _boot()
     template: Template,
     progress: Progress,
     keep: tuple[str, ...],
+    *,
+    scratch: bool,
 ) -> PodEntry:
-    """Let the machine begin as a frozen one, and tell it which pod it is."""
+    """Let the machine begin as a frozen one, and tell it which pod it is.
+
+    scratch: whether the pod's scratch disk is a copy of the template's.
+    """
     runtime.templates.touch(template)
     empty = entry.directory / "empty"
     empty.mkdir(exist_ok=True)
-    write_template_disk(planned.plan.machine.disks.boot)
+    write_template_disk(planned.plan.machine.disks.boot, ipv6=planned.plan.machine.ipv6)
     machine = copy_of(planned.plan.machine, template.frozen, empty)
     document = messages.dump(dict(planned.plan.boot))
     secrets = messages.dump(dict(planned.secrets))
     with ExitStack() as stack:
-        waking = Waking(machine, stack, messages.ADOPT, {}, document, timeout=_COPY_TIMEOUT, fresh=True)
+        told = {"scratch": scratch}
+        waking = Waking(machine, stack, messages.ADOPT, told, document, timeout=_COPY_TIMEOUT, fresh=True)
         entry = _start_machine(runtime, entry, machine, progress, waking.at)
         found = waking.wait()
         # Not before: by now the agent reads at once, so that the time is right when it does.
@@ -349,14 +356,16 @@ def image_ids(pod: Pod, planned: Planned) -> dict[str, str]:
     }
 
 
-def _make_files(pod: Pod, planned: Planned) -> None:
+def _make_files(pod: Pod, planned: Planned, template: Template | None) -> bool:
+    """Make what the machine needs; whether its scratch disk is a copy of the template's."""
     machine = planned.plan.machine
     machine.sockets.mkdir(mode=0o711)
     machine.console_log.touch(mode=0o600)
-    make_disks(planned.plan)
+    scratch = make_disks(planned.plan, template)
     for volume in pod.volumes:
         if isinstance(volume.source, HostPath) and volume.source.type == "DirectoryOrCreate":
             Path(volume.source.path).mkdir(mode=0o755, parents=True, exist_ok=True)
+    return scratch
 
 
 def _start_machine(

@@ -12,24 +12,25 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from vmpod import wire
 from vmpod.client.session import session
 from vmpod.errors import BootTimeoutError, VmpodError
 from vmpod.guestimage.model import GuestImage
 from vmpod.hypervisor.open import EMBEDDED, hypervisor
 from vmpod.log import logger
 from vmpod.plan.model import Accelerator, Disks, Frozen, Machine, Share
-from vmpod.plan.size import cpu_class, memory_class
+from vmpod.plan.size import SCRATCH_SIZE, cpu_class, memory_class
 from vmpod.plan.template import empty_share, template_of
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.disks import make_scratch_disk, write_template_disk
+from vmpod.runtime.facts import host_has_ipv6
 from vmpod.template.store import Template
 
 _BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 _POLL = 0.05
 
 # As the guest sees them; on the host they are holes. Larger than any pod's.
-_STAND_INS = {"images": 1 << 40, "scratch": 64 << 30, "journal": 1 << 38}
+_STAND_INS = {"images": 1 << 40, "journal": 1 << 38}
 _BOOT = 1 << 20
 
 
@@ -76,6 +77,7 @@ def _bare(guest: GuestImage, accelerator: Accelerator, memory: int, cpus: int, s
         sockets=nowhere,
         console_log=nowhere,
         shares=tuple(Share("", nowhere, read_only=True, keep_owners=False) for _ in range(shares)),
+        ipv6=host_has_ipv6(),
     )
 
 
@@ -121,8 +123,10 @@ def make(runtime: Runtime, machine: Machine, progress: Progress = SILENT) -> Tem
 
 def _prepare(machine: Machine, new: Path) -> None:
     disks: Disks = machine.disks
-    disks.boot.write_bytes(wire.TEMPLATE)
+    write_template_disk(disks.boot, ipv6=machine.ipv6)
     os.truncate(disks.boot, _BOOT)
+    # A pod that has none yet gets a copy of it, and finds it mounted.
+    make_scratch_disk(disks.scratch, SCRATCH_SIZE)
     for name, size in _STAND_INS.items():
         path: Path = getattr(disks, name)
         path.touch(mode=0o600)

@@ -1,6 +1,6 @@
 """The templates on this host.
 
-    <root>/<key>/             one template: memory, state, template.json
+    <root>/<key>/             one template: memory, state, scratch.raw, template.json
     <root>/.<key>.new/        one that is being made, with its machine's sockets
     <root>/.<key>.lock        held by who makes it
     <root>/users              held by who is about to copy one (shared), or removes some (alone)
@@ -29,12 +29,14 @@ from vmpod.errors import NotFoundError
 from vmpod.hypervisor import domain, machines
 from vmpod.lock import exclusive, held, shared
 from vmpod.log import logger
+from vmpod.plan import network
 from vmpod.plan.model import Frozen, Machine
 from vmpod.plan.template import template_of
 from vmpod.removable import Removable, disk_usage
 
-MEMORY, STATE, DESCRIPTION = "memory", "state", "template.json"
-VERSION = 1
+MEMORY, STATE, SCRATCH, DESCRIPTION = "memory", "state", "scratch.raw", "template.json"
+VERSION = 2
+_FILES = (MEMORY, STATE, SCRATCH)
 KEPT = 8
 """So many templates are kept; before one more is made, the one that was used least recently goes."""
 
@@ -58,6 +60,11 @@ class Template:
     def frozen(self) -> Frozen:
         """Its files."""
         return Frozen(self.directory / MEMORY, self.directory / STATE)
+
+    @property
+    def scratch(self) -> Path:
+        """The scratch disk that it has mounted, read-only; its copies' is a copy of it, or their own."""
+        return self.directory / SCRATCH
 
     @property
     def size(self) -> int:
@@ -113,10 +120,10 @@ class TemplateStore:
     def complete(self, key: str, new: Path, machine: Machine, guest: str) -> Template:
         """Make what was made the template of that key. new: holds its files. Raises OSError."""
         for path in new.iterdir():
-            if path.name not in (MEMORY, STATE):
+            if path.name not in _FILES:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         files = {}
-        for name in (MEMORY, STATE):
+        for name in _FILES:
             with (new / name).open("rb") as file:
                 # Also so that its pages are clean, and belong to nobody in particular.
                 os.fsync(file.fileno())
@@ -240,7 +247,7 @@ class TemplateStore:
             if told.pop("version") != VERSION:
                 return None
             files = told.pop("files")
-            if any(_seal(directory / name) != files[name] for name in (MEMORY, STATE)):
+            if any(_seal(directory / name) != files[name] for name in _FILES):
                 return None
             return Template(key=directory.name, directory=directory, used=path.stat().st_mtime, **told)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
@@ -258,6 +265,7 @@ def _digest(machine: Machine) -> str:
         "machine": asdict(machine),
         # Devices and their places.
         "layout": Path(domain.__file__).read_text(),
+        "card": network.card(ipv6=machine.ipv6),
         "qemu": _qemu(),
         "processor": _processor() if machine.accelerator == "kvm" else "",
         "version": VERSION,

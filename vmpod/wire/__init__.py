@@ -17,4 +17,7 @@ BOOT_DOCUMENT_NAME = "boot.json"
 """File on the boot disk that holds the boot document."""
 
 TEMPLATE = b"vmpod template\n"
-"""What a disk begins with that stands in for the boot disk of a machine without a pod."""
+"""What a disk begins with that stands in for the boot disk of a machine without a pod.
+
+Where that is to be a template a line of JSON follows: the card (see boot.py) that its copies will have.
+"""

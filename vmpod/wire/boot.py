@@ -25,18 +25,21 @@ if TYPE_CHECKING:
         hostname: str
         fqdn: str
 
-    class NetworkIPv6(TypedDict):
-        address: str
-        prefix: int
-        gateway: str
-
-    class Network(TypedDict):
-        """Static settings: IPv4, dotted, and IPv6 where the host has it; hosts as [address, name] pairs."""
+    class Address(TypedDict):
+        """Of one family, dotted or hexadecimal."""
 
         address: str
         prefix: int
         gateway: str
-        ipv6: NetworkIPv6 | None
+
+    class Card(Address):
+        """The network card's IPv4 address, and that of IPv6 where the host has it."""
+
+        ipv6: Address | None
+
+    class Network(Card):
+        """Static settings; hosts as [address, name] pairs."""
+
         nameservers: list[str]
         search: list[str]
         options: list[str]
@@ -300,11 +303,10 @@ _CONTAINER: Shape = {
         "filter": str,
     },
 }
+_ADDRESS: dict[str, Shape] = {"address": str, "prefix": int, "gateway": str}
+_CARD: dict[str, Shape] = {**_ADDRESS, "ipv6": (type(None), _ADDRESS)}
 _NETWORK: Shape = {
-    "address": str,
-    "prefix": int,
-    "gateway": str,
-    "ipv6": (type(None), {"address": str, "prefix": int, "gateway": str}),
+    **_CARD,
     "nameservers": [str],
     "search": [str],
     "options": [str],
@@ -359,6 +361,13 @@ def check_identity(pod: Any) -> PodIdentity:
     shape = _DOCUMENT["pod"] if isinstance(_DOCUMENT, dict) else dict
     _check(pod, shape, "pod")
     checked: PodIdentity = pod
+    return checked
+
+
+def check_card(card: Any) -> Card:
+    """What the host tells a machine that has no pod yet. Raises MessageError."""
+    _check(card, _CARD, "card")
+    checked: Card = card
     return checked
 
 

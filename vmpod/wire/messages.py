@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 # Methods of a REQUEST.
-ADOPT = "adopt"  # {time, seed, mac}, body: the boot document; for a copy of a machine that had no pod
+ADOPT = "adopt"  # {time, seed, mac, scratch: whether the disk is the template's}, body: the boot document
 START = "start"  # {time, keep}, body on STDIN: JSON {secret id: value}; the pod starts when it is complete
 RENEW = "renew"  # {time, seed, mac, pod: as in the boot document}; for a copy of a machine with a pod
 STATUS = "status"  # RESPONSE: the pod's state, see events.py

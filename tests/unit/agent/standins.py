@@ -9,6 +9,7 @@ from vmpod.wire import frames, messages
 from vmpod_agent import methods
 from vmpod_agent.identity import Identity
 from vmpod_agent.session import RequestError, Stream, StreamHandler
+from vmpod_agent.template import Ahead
 
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument, PodIdentity
@@ -50,7 +51,7 @@ class Agent:
         self.recorders: list[Recorder] = []
         self.services: Any = None
         self.waiting = False
-        self.adopted: list[tuple[BootDocument, Identity]] = []
+        self.adopted: list[tuple[BootDocument, Identity, Ahead]] = []
         self.renewed: list[tuple[PodIdentity, Identity]] = []
         table = methods.table(self)
         table |= {"record": self._record, "echo": self._echo, "refuse": self._refuse, "break": self._break}
@@ -68,9 +69,9 @@ class Agent:
     def number(self, name: str, number: int) -> None:
         raise NotImplementedError
 
-    def adopt(self, document: BootDocument, identity: Identity) -> bool:
+    def adopt(self, document: BootDocument, identity: Identity, done: Ahead) -> bool:
         self.waiting = False
-        self.adopted.append((document, identity))
+        self.adopted.append((document, identity, done))
         return True
 
     def renew(self, pod: PodIdentity, identity: Identity) -> None:

@@ -30,7 +30,7 @@ DOCUMENT: dict[str, Any] = {
     "huge_pages": 0,
     "sysctls": [],
 }
-IDENTITY = {"time": 5, "seed": "ab" * 64, "mac": "525400010203"}
+IDENTITY = {"time": 5, "seed": "ab" * 64, "mac": "525400010203", "scratch": True}
 
 
 @pytest.fixture
@@ -48,7 +48,8 @@ def adopt(host: Host, document: bytes, stream: int = 1, **changes: Any) -> None:
 def test_it_gets_the_document_and_its_identity(waiting: Agent, host: Host) -> None:
     adopt(host, messages.dump(DOCUMENT))
     assert host.answer(1) == {"adopted": True}
-    ((document, identity),) = waiting.adopted
+    ((document, identity, done),) = waiting.adopted
+    assert done.scratch
     assert document["pod"]["name"] == "web"
     assert (identity.time, identity.seed, identity.mac) == (5, b"\xab" * 64, bytes.fromhex("525400010203"))
 
@@ -67,6 +68,7 @@ def test_only_once(waiting: Agent, host: Host) -> None:
         ({"seed": "x" * 128}, DOCUMENT),
         ({"mac": "52540001"}, DOCUMENT),
         ({"time": "now"}, DOCUMENT),
+        ({"scratch": 1}, DOCUMENT),
         ({}, DOCUMENT | {"version": 1}),
         ({}, {"version": 2}),
     ],

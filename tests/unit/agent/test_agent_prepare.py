@@ -7,15 +7,20 @@ import ipaddress
 import os
 import stat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.unit.documents import boot_container, boot_document
 from vmpod.wire.boot import check
 from vmpod_agent import container, layout, mounts, network, prepare, syscalls
-from vmpod_agent.operations import Directory, WriteFile
+from vmpod_agent.operations import Directory, Mount, Skeleton, WriteFile
 from vmpod_agent.secrets import Secrets
+from vmpod_agent.syscalls import MS_RDONLY
+from vmpod_agent.template import Ahead
+
+if TYPE_CHECKING:
+    from vmpod.wire.boot import Card
 
 
 def volume(name: str, kind: str, **fields: Any) -> dict[str, Any]:
@@ -39,7 +44,9 @@ def described(operations: Any) -> list[str]:
 def test_what_every_machine_needs() -> None:
     assert described(prepare.bare()) == [
         "configure lo with 127.0.0.1/8",
+        "make /run/vmpod/skeleton",
         "set /proc/sys/vm/overcommit_memory to 1",
+        "set /sys/block/vdd/queue/write_cache to write through",
         "set /sys/block/vde/queue/write_cache to write through",
     ]
 
@@ -47,8 +54,10 @@ def test_what_every_machine_needs() -> None:
 def test_the_machine() -> None:
     document = boot_document(images=[{"start": 4096, "length": 8192}, {"start": 12288, "length": 512}])
     assert described(prepare.machine(check(document))) == [
+        "set /proc/sys/net/ipv6/mld_qrv to 1",
         "set /proc/sys/net/ipv6/conf/eth0/accept_ra to 0",
         "set /proc/sys/net/ipv6/conf/eth0/accept_dad to 0",
+        "set /proc/sys/net/ipv6/conf/eth0/addr_gen_mode to 1",
         "configure eth0 with 10.0.2.15/24",
         "configure eth0 with fd76:6d70:6f64::f/64",
         "write /run/vmpod/etc/resolv.conf",
@@ -61,6 +70,40 @@ def test_the_machine() -> None:
         "make partition 2 of /dev/vdc: 512 bytes at 12288",
         "mount squashfs /dev/vdc2 on /run/vmpod/images/1",
     ]
+
+
+def test_one_image_alone_is_the_disk() -> None:
+    steps = described(prepare.machine(check(boot_document(images=[{"start": 0, "length": 8192}]))))
+    assert steps[-1] == "mount squashfs /dev/vdc on /run/vmpod/images/0"
+    assert not [step for step in steps if "partition" in step]
+
+
+CARD: Card = {
+    "address": "10.0.2.15",
+    "prefix": 24,
+    "gateway": "10.0.2.2",
+    "ipv6": {"address": "fd76:6d70:6f64::f", "prefix": 64, "gateway": "fd76:6d70:6f64::2"},
+}
+
+
+def test_what_a_template_has_done_is_not_done_again() -> None:
+    ahead = described(prepare.ahead(CARD))
+    assert "configure eth0 with fd76:6d70:6f64::f/64" in ahead
+    assert ahead[-1] == "mount ext4 /dev/vdd on /run/vmpod/scratch"
+    steps = described(prepare.machine(check(boot_document()), Ahead(scratch=True)))
+    assert not set(ahead) & set(steps)
+    assert "make /run/vmpod/scratch writable" in steps
+    assert not [step for step in steps if "eth0" in step or "unmount" in step]
+
+
+def test_a_copy_with_a_scratch_disk_of_its_own_mounts_that() -> None:
+    """And writes nothing of what the template knew of its own; see prepare.ahead()."""
+    mounted = [operation for operation in prepare.ahead(CARD) if isinstance(operation, Mount)]
+    assert [operation.flags & MS_RDONLY for operation in mounted] == [MS_RDONLY]
+    steps = described(prepare.machine(check(boot_document()), Ahead(scratch=False)))
+    at = steps.index("unmount /run/vmpod/scratch")
+    assert steps[at + 1] == "mount ext4 /dev/vdd on /run/vmpod/scratch"
+    assert not [step for step in steps if "writable" in step]
 
 
 def test_a_machine_without_network() -> None:
@@ -238,3 +281,9 @@ def test_mounts_of_a_container() -> None:
         (f"{layout.SCRATCH}/volumes/data", "/again", True),
         (f"{layout.SCRATCH}/containers/c-3/message", "/dev/termination-log", False),
     ]
+
+
+def test_the_skeleton_has_what_is_mounted_upon_in_every_container(tmp_path: Path) -> None:
+    Skeleton(str(tmp_path)).execute()
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
+    assert found == {"proc", "dev", "sys", "etc", "etc/hosts", "etc/hostname", "etc/resolv.conf"}

@@ -61,7 +61,7 @@ class Joined:
     def number(self, name: str, number: int) -> None:
         raise NotImplementedError
 
-    def adopt(self, document: object, identity: object) -> bool:
+    def adopt(self, document: object, identity: object, done: object) -> bool:
         raise NotImplementedError
 
     def renew(self, pod: object, identity: object) -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.unit.documents import boot_container, boot_document
 from vmpod import wire
 from vmpod.errors import CommandError
-from vmpod.plan.make import IMAGES_START
+from vmpod.plan.make import images_start
 from vmpod.plan.model import ImageUse
 from vmpod.runtime import disks
 from vmpod.wire.boot import check
@@ -50,7 +50,7 @@ def test_the_images_disk_is_all_images_one_after_the_other(sizes: list[int], tmp
     disk, raw = tmp_path / "images.vmdk", tmp_path / "raw"
     disks.write_images_disk(tuple(map(use, images)), disk)
     subprocess.run(["qemu-img", "convert", "-O", "raw", disk, raw], check=True)
-    wanted = bytes(IMAGES_START) + b"".join(image.read_bytes() for image in images)
+    wanted = bytes(images_start(len(sizes))) + b"".join(image.read_bytes() for image in images)
     assert raw.read_bytes() == wanted
     assert disk.stat().st_size < 4096, "the images were copied"
 

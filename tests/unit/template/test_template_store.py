@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> TemplateStore:
 def add(store: TemplateStore, machine: Machine = MACHINE) -> Template:
     key = store.key(machine)
     with store.making(key, lambda: None) as new:
-        for name in ("memory", "state", "console.log"):
+        for name in ("memory", "state", "scratch.raw", "console.log"):
             (new / name).write_text(name)
         (new / "empty").mkdir()
         return store.complete(key, new, template_of(machine, new, uuid="t", mac="m"), "guest")
@@ -121,7 +121,12 @@ def test_a_template_is_found_again(store: TemplateStore) -> None:
     assert found
     assert replace(found, used=0.0) == replace(made, used=0.0)
     assert store.list() == [found]
-    assert sorted(path.name for path in made.directory.iterdir()) == ["memory", "state", "template.json"]
+    assert sorted(path.name for path in made.directory.iterdir()) == [
+        "memory",
+        "scratch.raw",
+        "state",
+        "template.json",
+    ]
 
 
 def truncate(template: Template) -> None:

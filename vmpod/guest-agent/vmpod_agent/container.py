@@ -232,14 +232,16 @@ class Run:
         upper, work = f"{self._writable}/upper", f"{self._writable}/work"
         os.makedirs(upper)
         os.mkdir(work)
-        status = os.stat(lower)
         # An overlay shows its upper layer's root, so that has to look like the image's.
-        os.chown(upper, status.st_uid, status.st_gid)
-        os.chmod(upper, status.st_mode & 0o7777)
-        message = os.open(self._message, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.fchmod(message, 0o666)
-        os.close(message)
-        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        wanted, found = os.stat(lower), os.stat(upper)
+        if (wanted.st_uid, wanted.st_gid) != (found.st_uid, found.st_gid):
+            os.chown(upper, wanted.st_uid, wanted.st_gid)
+        if wanted.st_mode != found.st_mode:
+            os.chmod(upper, wanted.st_mode & 0o7777)
+        mask = os.umask(0)
+        os.close(os.open(self._message, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        os.umask(mask)
+        options = f"lowerdir={lower}:{layout.SKELETON},upperdir={upper},workdir={work}"
         Mount("overlay", f"{self._bundle}/rootfs", "overlay", flags=MS_NODEV, options=options).execute()
 
     def _launch(self, log: RunLog) -> None:

@@ -54,9 +54,12 @@ class Agent:
         self._ports: list[ports.ControlPort] = []
         self._waits = False
         """Whether files of containers that have ended are kept at the pod's end."""
-        self.waiting = self._copied = template.is_template()
         _execute(prepare.bare())
-        if not self.waiting:
+        card = template.card()
+        self.waiting = self._copied = card is not None
+        if card:
+            _execute(prepare.ahead(card))
+        else:
             self._open_journal()
 
     def run(self) -> None:
@@ -92,7 +95,7 @@ class Agent:
 
                 attached.let_go(layout.disk(number))
 
-    def _begin(self, document: BootDocument) -> None:
+    def _begin(self, document: BootDocument, done: template.Ahead | None = None) -> None:
         """Be the machine of that pod, as far as that goes without its secrets. Raises OSError."""
         self._document = document
         specs = document["init_containers"] + document["containers"]
@@ -103,10 +106,11 @@ class Agent:
             self._serve_control_ports()
         # The host starts to talk when it sees this, and finds the ports open.
         self._say(events.BOOTED, "")
-        _execute(prepare.machine(document))
+        _execute(prepare.machine(document, done))
         self._limit_pod(document)
         self._choose_processes(document)
-        self._discard_old_layers()
+        if document["boot"] > 1:
+            self._discard_old_layers()
         self._say(events.PREPARED, "")
         self._beat()
 
@@ -133,7 +137,7 @@ class Agent:
 
     # What the methods need (methods.Agent).
 
-    def adopt(self, document: BootDocument, identity: Identity) -> bool:
+    def adopt(self, document: BootDocument, identity: Identity, done: template.Ahead) -> bool:
         """See methods.Agent."""
         self.waiting = False
         try:
@@ -141,7 +145,7 @@ class Agent:
             self.set_clock(identity.time)
             identity.take()
             self._open_journal()
-            self._begin(document)
+            self._begin(document, done)
         except (OSError, DiskError) as error:
             self.failed(error)
             self._loop.stop()
@@ -223,6 +227,8 @@ class Agent:
         """What nobody has to wait for: tell the host which memory is free, and follow its clock."""
         from vmpod_agent import clock  # noqa: PLC0415 - see above
 
+        if self._copied and self._document:
+            report(f"{_uptime():.3f} s: the pod {self._document['pod']['name']} has been started")
         if _has_balloon():
             self._background(["/usr/sbin/modprobe", "virtio_balloon"], _note_balloon)
         clock.keep(self._loop, self.set_clock)
@@ -271,8 +277,10 @@ class Agent:
 
     def _say(self, reason: str, message: str) -> None:
         uptime = _uptime()
-        # The kernel is told to be quiet; who looks at the console should see that something lives.
-        report(f"{uptime:.3f} s: {reason} {message}".rstrip())
+        # The kernel is told to be quiet; who looks at the console should see that something lives. A copied
+        # machine says so later, in one line: the console takes an emulated one 10 ms of its start.
+        if not self._copied or reason not in _BEGINNING:
+            report(f"{uptime:.3f} s: {reason} {message}".rstrip())
         event: AgentEvent = {
             "kind": "agent",
             "reason": reason,
@@ -296,6 +304,7 @@ def _uptime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
+_BEGINNING = (events.BOOTED, events.PREPARED, events.HANDED_OVER)
 _VIRTIO = "/sys/bus/virtio/devices"
 _BALLOON = 5  # linux/virtio_ids.h
 _IDLE_AFTER = 3.0  # seconds after the start of the pod

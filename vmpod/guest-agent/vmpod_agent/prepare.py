@@ -16,6 +16,9 @@ from vmpod_agent.operations import (
     KernelSetting,
     Mount,
     Partition,
+    Skeleton,
+    Unmount,
+    Writable,
     WriteFile,
     WriteFiles,
 )
@@ -25,10 +28,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from vmpod.wire.boot import BootDocument, BootVolume, Network
+    from vmpod.wire.boot import BootDocument, BootVolume, Card
     from vmpod_agent.operations import Operation
     from vmpod_agent.secrets import Secrets
+    from vmpod_agent.template import Ahead
 
+_CARD = "eth0"
+_IPV6 = f"/proc/sys/net/ipv6/conf/{_CARD}"
 # What QEMU's 9p server takes best: large messages, and a cache that other writers cannot fool.
 _SHARE_OPTIONS = "trans=virtio,version=9p2000.L,msize=131072,cache=none,access=client,posixacl"
 
@@ -36,20 +42,28 @@ _SHARE_OPTIONS = "trans=virtio,version=9p2000.L,msize=131072,cache=none,access=c
 def bare() -> Iterator[Operation]:
     """What every machine needs, whatever its pod."""
     yield Interface("lo", "127.0.0.1", 8, "")
+    yield Skeleton(layout.SKELETON)
     # As a kubelet has it: cgroups limit what is used. By default the kernel would refuse what is asked for at
     # once and is more than the machine has, which is little.
     yield KernelSetting("/proc/sys/vm/overcommit_memory", "1")
     # Nothing is gained by asking the host to flush its own cache: it outlives us.
-    yield KernelSetting(
-        f"/sys/block/{layout.JOURNAL_DISK.rpartition('/')[2]}/queue/write_cache", "write through"
-    )
+    for disk in (layout.SCRATCH_DISK, layout.JOURNAL_DISK):
+        yield KernelSetting(f"/sys/block/{disk.rpartition('/')[2]}/queue/write_cache", "write through")
 
 
-def machine(document: BootDocument) -> Iterator[Operation]:
-    """What does not need the host's secrets: name, network, disks."""
+def ahead(card: Card) -> Iterator[Operation]:
+    """What a template does for its copies: they have the same addresses, and may have its scratch disk."""
+    yield from _card(card)
+    # Read-only: nothing is written, whatever becomes of this file system. A copy may have a disk of its own.
+    yield _scratch(MS_RDONLY)
+
+
+def machine(document: BootDocument, done: Ahead | None = None) -> Iterator[Operation]:
+    """What does not need the host's secrets: name, network, disks. done: by the template."""
     settings = document["network"]
     if settings:
-        yield from _card(settings)
+        if not done:
+            yield from _card(settings)
         yield WriteFile(
             f"{layout.ETC}/resolv.conf",
             network.resolv_conf(settings["nameservers"], settings["search"], settings["options"]),
@@ -62,7 +76,7 @@ def machine(document: BootDocument) -> Iterator[Operation]:
         yield HugePages(document["huge_pages"])
     for name, value in document["sysctls"]:
         yield KernelSetting(f"/proc/sys/{name.replace('.', '/')}", value)
-    yield from disks(document)
+    yield from disks(document, done)
 
 
 def names(document: BootDocument) -> Iterator[Operation]:
@@ -79,33 +93,48 @@ def names(document: BootDocument) -> Iterator[Operation]:
     yield WriteFile(f"{layout.ETC}/hostname", f"{hostname}\n".encode())
 
 
-def _card(settings: Network) -> Iterator[Operation]:
+def _card(card: Card) -> Iterator[Operation]:
     """The network card, with nothing that would have to be waited for or learned from the network."""
-    ipv6 = settings["ipv6"]
+    ipv6 = card["ipv6"]
     if ipv6:
-        # No router advertisements, and no second in which an address is tried before it may be used.
-        yield KernelSetting("/proc/sys/net/ipv6/conf/eth0/accept_ra", "0")
-        yield KernelSetting("/proc/sys/net/ipv6/conf/eth0/accept_dad", "0")
+        # No router advertisements, no second in which an address is tried before it may be used, none that is
+        # made of the card's own, of which copies get another. Nobody is told twice which groups it is in.
+        yield KernelSetting("/proc/sys/net/ipv6/mld_qrv", "1")
+        for name, value in (("accept_ra", "0"), ("accept_dad", "0"), ("addr_gen_mode", "1")):
+            yield KernelSetting(f"{_IPV6}/{name}", value)
     else:
-        yield KernelSetting("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1")
-    yield Interface("eth0", settings["address"], settings["prefix"], settings["gateway"])
+        yield KernelSetting(f"{_IPV6}/disable_ipv6", "1")
+    yield Interface(_CARD, card["address"], card["prefix"], card["gateway"])
     if ipv6:
-        yield Interface6("eth0", ipv6["address"], ipv6["prefix"], ipv6["gateway"])
+        yield Interface6(_CARD, ipv6["address"], ipv6["prefix"], ipv6["gateway"])
 
 
-def disks(document: BootDocument) -> Iterator[Operation]:
+def disks(document: BootDocument, done: Ahead | None = None) -> Iterator[Operation]:
     """The scratch disk, and every image that a container of the pod uses.
 
-    The images lie one after the other on a disk without a partition table: the document says where.
+    The images lie one after the other on a disk without a partition table: the document says where. One alone
+    is the disk: to make a partition takes an emulated guest 15 ms.
     """
-    yield Mount(layout.SCRATCH_DISK, layout.SCRATCH, "ext4", flags=MS_NODEV, options="discard,noinit_itable")
+    if done and done.scratch:
+        yield Writable(layout.SCRATCH, MS_NODEV)
+    else:
+        if done:
+            yield Unmount(layout.SCRATCH)
+        yield _scratch()
     for number, image in enumerate(document["images"]):
-        # Partition numbers start at 1.
-        yield Partition(layout.IMAGES_DISK, number + 1, image["start"], image["length"])
-        source = f"{layout.IMAGES_DISK}{number + 1}"
+        source = layout.IMAGES_DISK
+        if image["start"]:
+            # Partition numbers start at 1.
+            yield Partition(layout.IMAGES_DISK, number + 1, image["start"], image["length"])
+            source += str(number + 1)
         yield Mount(source, layout.image(number), "squashfs", flags=MS_RDONLY | MS_NODEV)
     for number, disk in enumerate(document["disks"]):
         yield Attached(disk["target"], disk["serial"], layout.disk(number), read_only=disk["read_only"])
+
+
+def _scratch(flags: int = 0) -> Mount:
+    options = "discard,noinit_itable"
+    return Mount(layout.SCRATCH_DISK, layout.SCRATCH, "ext4", flags=MS_NODEV | flags, options=options)
 
 
 def volumes(document: BootDocument, secrets: Secrets) -> Iterator[Operation]:

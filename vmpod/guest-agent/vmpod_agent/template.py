@@ -8,24 +8,44 @@ from __future__ import annotations
 import os
 
 from vmpod import wire
+from vmpod.wire import boot, messages
 from vmpod_agent import layout
 from vmpod_agent.console import report
 from vmpod_agent.launch import LaunchError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from vmpod.wire.boot import Card
     from vmpod_agent.reaper import Reaper
     from vmpod_agent.spare import Spare
 
 
-def is_template() -> bool:
-    """Whether this machine has no pod yet. Raises OSError."""
+class Ahead:
+    """What was done before the machine had a pod: its card is set up, its scratch disk mounted.
+
+    scratch: whether the disk that is there now is a copy of the one that was mounted.
+    """
+
+    __slots__ = ("scratch",)
+
+    def __init__(self, *, scratch: bool) -> None:
+        self.scratch = scratch
+
+
+def card() -> Card | None:
+    """The card that the copies of this machine have, if it has no pod yet. Raises OSError, MessageError."""
     fd = os.open(layout.BOOT_DISK, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        return os.read(fd, len(wire.TEMPLATE)) == wire.TEMPLATE
+        found = os.read(fd, _SIZE)
     finally:
         # Nobody else has the disk open, so nothing of it stays in memory: the copies have another one.
         os.close(fd)
+    if not found.startswith(wire.TEMPLATE):
+        return None
+    return boot.check_card(messages.parse(found.removeprefix(wire.TEMPLATE).partition(b"\n")[0]))
+
+
+_SIZE = 512
 
 
 def warm(reaper: Reaper) -> Spare | None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vmpod_agent.identity import Identity
     from vmpod_agent.pod import PodController
     from vmpod_agent.session import Method, Stream, StreamHandler
+    from vmpod_agent.template import Ahead
 
     Json = dict[str, Any]
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         services: Services
         waiting: bool
 
-        def adopt(self, document: BootDocument, identity: Identity) -> bool:
+        def adopt(self, document: BootDocument, identity: Identity, done: Ahead) -> bool:
             """Become the machine of a pod, as far as that goes without its secrets; whether that is done."""
 
         def start(self, secrets: dict[str, str], keep: list[str]) -> None:
