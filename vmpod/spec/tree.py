@@ -27,6 +27,8 @@ MAX_SIZE = 4 * 2**20
 MAX_PATH = 300
 """The longest field path that a message shows; keys may be of any length."""
 
+# Characters that the parser in pure Python is given: a second or two.
+_MAX_SLOW = 256 * 2**10
 _MAX_DEPTH = 64
 _TOO_DEEP = f"is nested deeper than {_MAX_DEPTH} levels"
 # With every alias unfolded: characters, plus a flat charge a node.
@@ -113,9 +115,8 @@ def _events(text: str, report: Report) -> Iterator[yaml.Event]:
     # Slow to import, and most commands read no manifest.
     import yaml  # noqa: PLC0415
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        yield from yaml.parse(text, Loader=loader)
+        yield from yaml.parse(text, Loader=_loader(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
@@ -129,12 +130,38 @@ def _events(text: str, report: Report) -> Iterator[yaml.Event]:
         raise report.fatal(0, f"is not YAML: {error}") from None
 
 
+def _loader(text: str) -> Any:
+    """The parser for a text: libyaml's, or a slow one for what kubectl's parser takes beyond YAML.
+
+    That is \\' for ' between double quotes, which no release of YAML has ever had, and which manifests in the
+    documentation of Kubernetes have.
+    """
+    import yaml  # noqa: PLC0415
+
+    fast = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if "\\'" not in text or len(text) > _MAX_SLOW:
+        return fast
+    try:
+        for _ in yaml.parse(text, Loader=fast):
+            pass
+    except yaml.MarkedYAMLError as error:
+        if "unknown escape character" not in (error.problem or ""):
+            return fast
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return fast
+    else:
+        return fast
+
+    escapes = yaml.SafeLoader.ESCAPE_REPLACEMENTS | {"'": "'"}
+    return type("Lenient", (yaml.SafeLoader,), {"ESCAPE_REPLACEMENTS": escapes})
+
+
 def _hint(text: str, line: int, said: str) -> str:
     lines = text.split("\n")
     here = lines[line - 1] if 0 < line <= len(lines) else ""
     if re.match(r" *\t", here):
         return " (indent with spaces, not tabs)"
-    # kubectl's parser lets it pass; YAML never had it.
+    # Of a text that is too large for the slow parser.
     quote = "unknown escape character" in said and "\\'" in here
     return " (a ' needs no backslash between double quotes)" if quote else ""
 
