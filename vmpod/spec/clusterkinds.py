@@ -16,23 +16,40 @@ _NO_ROUTES = (
     "pods are reached at the ports that hostPort or `--publish` binds, and by no other name or address"
 )
 
+_NO_DEVICES = "there are no devices to claim"
+_ONE_CLASS = "there is one class: the host's disk"
+_NOT_ASKED = "nothing would ask it before a pod runs"
+_GIVEN_UP = "Kubernetes has given it up"
+
 CLUSTER_KINDS = table(
     "Other kinds",
     noted("Service", "Endpoints", "EndpointSlice", "Ingress", "IngressClass", why=_NO_ROUTES),
+    noted("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", why=_NO_ROUTES),
     noted("Namespace", why="a namespace is a part of a pod's name, and need not be made"),
     noted("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", why=_NOBODY),
     noted("PodDisruptionBudget", why=NO_MOVES),
     noted("PriorityClass", why="no pod has to make room for another"),
     noted("RuntimeClass", why="every pod runs in a machine made by vmpod"),
-    noted("StorageClass", why="there is one class: the host's disk"),
+    noted("StorageClass", "VolumeAttributesClass", "VolumeSnapshotClass", why=_ONE_CLASS),
+    noted("DeviceClass", why=_NO_DEVICES),
+    noted("FlowSchema", "PriorityLevelConfiguration", why="there is no API server to be asked"),
     noted("ResourceQuota", why="nothing adds up what the pods of a namespace ask for"),
     noted("HorizontalPodAutoscaler", why="there are as many replicas as the manifest says"),
     refused("PersistentVolume", why="a PersistentVolumeClaim gets a disk of its own"),
     refused("LimitRange", why="write what it gives to containers into each of them"),
     refused("NetworkPolicy", why="nothing would enforce it: a pod reaches what its host does"),
-    refused("ReplicationController", why="write a ReplicaSet, which does the same"),
+    refused("VolumeSnapshot", why="claims are not copied; `vmpod snapshot` keeps a pod as a whole"),
+    refused("ResourceClaim", "ResourceClaimTemplate", why=_NO_DEVICES),
+    refused("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", why=_NOT_ASKED),
+    refused("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding", why=_NOT_ASKED),
+    refused("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", why=_NOT_ASKED),
+    refused("CustomResourceDefinition", why="nothing would act on what it defines"),
+    refused("CertificateSigningRequest", why="there is no API server to sign it"),
+    refused("PodSecurityPolicy", "PodPreset", why=_GIVEN_UP),
 )
 
+_ADMISSION = "admissionregistration.k8s.io"
+_GATEWAY, _DEVICES = "gateway.networking.k8s.io", "resource.k8s.io"
 _GROUPS = {
     "EndpointSlice": "discovery.k8s.io",
     "Ingress": "networking.k8s.io",
@@ -46,7 +63,21 @@ _GROUPS = {
     "PriorityClass": "scheduling.k8s.io",
     "RuntimeClass": "node.k8s.io",
     "StorageClass": "storage.k8s.io",
+    "VolumeAttributesClass": "storage.k8s.io",
+    "VolumeSnapshotClass": "snapshot.storage.k8s.io",
+    "VolumeSnapshot": "snapshot.storage.k8s.io",
     "HorizontalPodAutoscaler": "autoscaling",
+    "FlowSchema": "flowcontrol.apiserver.k8s.io",
+    "PriorityLevelConfiguration": "flowcontrol.apiserver.k8s.io",
+    "CustomResourceDefinition": "apiextensions.k8s.io",
+    "CertificateSigningRequest": "certificates.k8s.io",
+    "PodSecurityPolicy": "policy",
+    "PodPreset": "settings.k8s.io",
+    **dict.fromkeys(("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute"), _GATEWAY),
+    **dict.fromkeys(("DeviceClass", "ResourceClaim", "ResourceClaimTemplate"), _DEVICES),
+    **dict.fromkeys(("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"), _ADMISSION),
+    **dict.fromkeys(("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"), _ADMISSION),
+    **dict.fromkeys(("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"), _ADMISSION),
 }
 """The kinds' API groups; '' is that of all others. Other groups have kinds of the same names."""
 

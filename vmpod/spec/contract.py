@@ -27,6 +27,7 @@ KINDS: dict[str, Table] = {
     "ReplicaSet": w.DEPLOYMENT,
     "StatefulSet": w.STATEFUL_SET,
     "DaemonSet": w.DAEMON_SET,
+    "ReplicationController": w.REPLICATION_CONTROLLER,
     "Job": j.JOB,
     "List": p.LIST,
 }
@@ -34,7 +35,7 @@ KINDS: dict[str, Table] = {
 _SHORT = {"deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet"}
 _SHORT |= {"po": "Pod", "pods": "Pod", "cm": "ConfigMap", "configmaps": "ConfigMap", "secrets": "Secret"}
 _SHORT |= {"pvc": "PersistentVolumeClaim"}
-_SHORT |= {"jobs": "Job"}
+_SHORT |= {"jobs": "Job", "rc": "ReplicationController"}
 
 _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     (p.POD, {"metadata": p.METADATA, "spec": p.POD_SPEC}),
@@ -59,6 +60,8 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
         },
     ),
     (w.DAEMON_SET_SPEC, {"template": w.TEMPLATE, "selector": w.SELECTOR}),
+    (w.REPLICATION_CONTROLLER, {"metadata": p.METADATA, "spec": w.REPLICATION_CONTROLLER_SPEC}),
+    (w.REPLICATION_CONTROLLER_SPEC, {"template": w.TEMPLATE}),
     (w.SELECTOR, {"matchExpressions": w.EXPRESSION}),
     (j.JOB, {"metadata": p.METADATA, "spec": j.JOB_SPEC}),
     (

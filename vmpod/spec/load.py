@@ -24,18 +24,17 @@ from vmpod.spec.references import References
 from vmpod.spec.scalars import describe
 from vmpod.spec.tree import documents
 from vmpod.spec.words import nearest, shown
-from vmpod.spec.workloads import WORKLOADS, owner_of, read_workload
+from vmpod.spec.workloads import VERSIONS, WORKLOADS, owner_of, read_workload
 
 _KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
 _KINDS |= {"PersistentVolumeClaim": CLAIM}
 _KINDS |= {kind: tables[0] for kind, tables in WORKLOADS.items()}
 _KINDS["Job"] = JOB
 _OF_PODS = ("Pod", *WORKLOADS, "Job")
-_VERSIONS = dict.fromkeys(WORKLOADS, "apps/v1") | {"Job": "batch/v1"}
+_VERSIONS = VERSIONS | {"Job": "batch/v1"}
 
 # What somebody may well try, with what to do instead.
 _INSTEAD = {
-    "ReplicationController": "write the pod itself, as a document of kind Pod",
     "CronJob": "nobody here watches the clock; let cron or a systemd timer call `vmpod run` with its Job",
 }
 
@@ -74,6 +73,8 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
         beside = any(found.values())
         told = "holds no Pod" + ", only what pods use: give it together with their manifest" * beside
         problems = [Problem(context.source, 0, "", told) for context in contexts[:1]]
+        # Why what the files do hold is none.
+        problems += [Problem(context.source, 0, "", note) for context in contexts for note in context.notes]
     if problems:
         raise ManifestError(problems)
     namespaces = {pod.namespace for pod in pods} | {job.namespace for job in jobs}

@@ -249,6 +249,8 @@ PROOFS: dict[str, dict[str, str]] = {
         _CLAIMS + "test_a_stateful_set_claims_for_each_pod": "volumeClaimTemplates",
     },
     "spec of DaemonSet": {_MAKES + "test_a_daemon_set_is_one_pod": "template selector"},
+    "ReplicationController": {_MAKES + "test_a_replication_controller": "apiVersion kind metadata spec"},
+    "spec of ReplicationController": {_MAKES + "test_a_replication_controller": "template replicas selector"},
     "selector": {
         _MAKES + "test_what_makes_no_pods": "matchLabels",
         _MAKES + "test_selectors_with_expressions": "matchExpressions",

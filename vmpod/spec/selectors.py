@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vmpod.spec import names
-from vmpod.spec.reader import Record
+from vmpod.spec.reader import Place, Record
 from vmpod.spec.words import shown
 from vmpod.spec.workloadfields import EXPRESSION, SELECTOR
 
@@ -24,12 +24,16 @@ def check_selector(spec: Record, labels: Mapping[str, str]) -> None:
         return
     if not selector.node.value:
         selector.wrong("must not be empty: write matchLabels")
-    wanted = record.get("matchLabels")
+    check_labels(record.get("matchLabels"), labels)
+    for expression in record.records("matchExpressions", EXPRESSION):
+        _check_expression(expression, labels)
+
+
+def check_labels(wanted: Place | None, labels: Mapping[str, str]) -> None:
+    """Report labels that the template's are to have, and do not."""
     for key, place in wanted.entries() if wanted else ():
         if labels.get(key) != place.text():
             place.wrong(f"the template has no label {shown(key)} of this value")
-    for expression in record.records("matchExpressions", EXPRESSION):
-        _check_expression(expression, labels)
 
 
 def _check_expression(expression: Record, labels: Mapping[str, str]) -> None:

@@ -24,6 +24,7 @@ _REPLICAS = differs(
 DEPLOYMENT = table("Deployment, ReplicaSet", _TYPE, _STATUS)
 STATEFUL_SET = table("StatefulSet", _TYPE, _STATUS)
 DAEMON_SET = table("DaemonSet", _TYPE, _STATUS)
+REPLICATION_CONTROLLER = table("ReplicationController", _TYPE, _STATUS)
 
 DEPLOYMENT_SPEC = table(
     "spec of Deployment, ReplicaSet",
@@ -62,10 +63,18 @@ DAEMON_SET_SPEC = table(
     noted("minReadySeconds", why=_NOBODY, absent=(0,)),
     noted("revisionHistoryLimit", why="no earlier versions are kept"),
 )
+REPLICATION_CONTROLLER_SPEC = table(
+    "spec of ReplicationController",
+    works("template"),
+    _REPLICAS,
+    works("selector", text="labels, which the template has to have; all of the template's if not given"),
+    noted("minReadySeconds", why=_NOBODY, absent=(0,)),
+)
 SELECTOR = table("selector", works("matchLabels", "matchExpressions"))
 EXPRESSION = table("matchExpressions", works("key", "operator", "values"))
 TEMPLATE = table("template", works("metadata", "spec"))
 ORDINALS = table("ordinals", works("start"))
 
 TABLES: tuple[Table, ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, DEPLOYMENT_SPEC, STATEFUL_SET_SPEC)
-TABLES += (DAEMON_SET_SPEC, SELECTOR, EXPRESSION, TEMPLATE, ORDINALS)
+TABLES += (DAEMON_SET_SPEC, REPLICATION_CONTROLLER, REPLICATION_CONTROLLER_SPEC)
+TABLES += (SELECTOR, EXPRESSION, TEMPLATE, ORDINALS)

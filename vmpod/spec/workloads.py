@@ -1,4 +1,4 @@
-"""Deployments, ReplicaSets, StatefulSets and DaemonSets: the pods that they make on one node.
+"""Deployments, ReplicaSets, StatefulSets and their like: the pods that they make on one node.
 
 They are made when they are applied, and nobody watches them afterwards: a pod's own restart policy starts its
 containers again, and a machine that has died is started by the next `vmpod apply`.
@@ -20,24 +20,33 @@ from vmpod.spec.naming import full_name
 from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
 from vmpod.spec.references import References
-from vmpod.spec.selectors import check_selector
+from vmpod.spec.selectors import check_labels, check_selector
 from vmpod.spec.workloadfields import (
     DAEMON_SET,
     DAEMON_SET_SPEC,
     DEPLOYMENT,
     DEPLOYMENT_SPEC,
     ORDINALS,
+    REPLICATION_CONTROLLER,
+    REPLICATION_CONTROLLER_SPEC,
     STATEFUL_SET,
     STATEFUL_SET_SPEC,
     TEMPLATE,
 )
+
+_CONTROLLER = "ReplicationController"
+"""What came before ReplicaSets, and is in the API's first group."""
 
 WORKLOADS: dict[str, tuple[Table, Table]] = {
     "Deployment": (DEPLOYMENT, DEPLOYMENT_SPEC),
     "ReplicaSet": (DEPLOYMENT, DEPLOYMENT_SPEC),
     "StatefulSet": (STATEFUL_SET, STATEFUL_SET_SPEC),
     "DaemonSet": (DAEMON_SET, DAEMON_SET_SPEC),
+    _CONTROLLER: (REPLICATION_CONTROLLER, REPLICATION_CONTROLLER_SPEC),
 }
+
+VERSIONS = dict.fromkeys(WORKLOADS, "apps/v1") | {_CONTROLLER: "v1"}
+"""The apiVersion of each."""
 
 _MAX_REPLICAS = 100
 _INDEX, _NAME = "apps.kubernetes.io/pod-index", "statefulset.kubernetes.io/pod-name"
@@ -56,7 +65,10 @@ def read_workload(document: Record, kind: str, references: References) -> list[P
         place = document.place.child("metadata").child("annotations")
         place.wrong("a machine is a pod's: what it needs belongs into spec.template.metadata.annotations")
     own = read_template_metadata(template, metadata)
-    check_selector(spec, own.labels)
+    if kind == _CONTROLLER:
+        check_labels(spec.get("selector"), own.labels)
+    else:
+        check_selector(spec, own.labels)
     claims = read_claim_templates(spec, metadata) if kind == "StatefulSet" else []
     pod = read_pod(template, own, references, claims)
     if pod is None:

@@ -25,6 +25,10 @@ def document(kind: str, version: str = "v1", **fields: Any) -> dict[str, Any]:
             document("PodDisruptionBudget", "policy/v1"),
             "the PodDisruptionBudget 'web' has no effect: nothing",
         ),
+        (
+            document("HTTPRoute", "gateway.networking.k8s.io/v1"),
+            "the HTTPRoute 'web' has no effect: pods are",
+        ),
         (document("ServiceAccount", metadata=None), "the ServiceAccount has no effect: there is"),
         (document("ServiceAccount", metadata={"name": 5}), "the ServiceAccount has no effect: there is"),
     ],
@@ -59,8 +63,12 @@ def test_it_is_said_once_and_of_its_file() -> None:
         ),
         (document("LimitRange"), "kind: LimitRange is not supported: write what"),
         (
-            document("ReplicationController"),
-            "kind: ReplicationController is not supported: write a ReplicaSet",
+            document("ResourceClaim", "resource.k8s.io/v1"),
+            "kind: ResourceClaim is not supported: there are no devices",
+        ),
+        (
+            document("ValidatingAdmissionPolicy", "admissionregistration.k8s.io/v1"),
+            "kind: ValidatingAdmissionPolicy is not supported: nothing would ask it",
         ),
         # Kinds of other groups have the same names.
         (document("Service", "serving.knative.dev/v1"), "kind: 'Service' is not supported: only Pod"),
@@ -73,7 +81,7 @@ def test_what_would_change_the_pods_is_refused(other: dict[str, Any], told: str)
 
 
 def test_pods_are_needed_all_the_same() -> None:
-    with pytest.raises(ManifestError, match=r"holds no Pod$"):
+    with pytest.raises(ManifestError, match=r"holds no Pod\n.*: the Service 'web' has no effect: pods are"):
         read(document("Service"))
     with pytest.raises(ManifestError, match="holds no Pod, only what pods use"):
         read(config_map(), document("Service"))

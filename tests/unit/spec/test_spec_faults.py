@@ -472,8 +472,8 @@ OBJECTS: list[tuple[dict[str, Any], str]] = [
     (config_map() | {"metadata": None}, "metadata: is required"),
     (config_map() | {"apiVersion": "v2"}, "apiVersion: must be v1 for a ConfigMap, not 'v2'"),
     (
-        {"apiVersion": "v1", "kind": "ReplicationController"},
-        "kind: ReplicationController is not supported: write",
+        {"apiVersion": "batch/v1", "kind": "CronJob"},
+        "kind: CronJob is not supported: nobody here watches the clock",
     ),
     (
         {"apiVersion": "v1", "kind": "pod"},

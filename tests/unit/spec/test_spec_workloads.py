@@ -152,3 +152,24 @@ def test_selectors_with_expressions(document: dict[str, Any]) -> None:
 )
 def test_expressions_that_do_not_fit(document: dict[str, Any], told: str) -> None:
     assert faults(document)[0].startswith(f"spec.selector.matchExpressions[0]{told}")
+
+
+@pytest.mark.parametrize("selector", [{}, {"selector": {"app": "web"}}, {"selector": None}])
+def test_a_replication_controller(selector: dict[str, Any]) -> None:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container()]}}
+    document = {
+        "apiVersion": "v1",
+        "kind": "ReplicationController",
+        "metadata": {"name": "web"},
+        "spec": {"replicas": 2, "template": template} | selector,
+    }
+    found = read(document)
+    assert [each.name for each in found.pods] == ["web-0", "web-1"]
+    assert found.owners == {("default", "ReplicationController/web")}
+    document["spec"] = {"template": template, "selector": {"app": "api"}}
+    assert faults(document) == [
+        "spec.selector['app']: the template has no label 'app' of this value",
+    ]
+    assert faults(document | {"apiVersion": "apps/v1"})[0] == (
+        "apiVersion: must be v1 for a ReplicationController, not 'apps/v1'"
+    )
