@@ -76,6 +76,30 @@ def test_data_outlives_pods_and_their_machines(vmpod: Vmpod, pods: Pods, name: s
     assert "spec.volumes[0].persistentVolumeClaim.claimName: there is no claim" in gone.errors
 
 
+def test_a_directory_of_the_host(vmpod: Vmpod, pods: Pods, name: str, tmp_path: Path) -> None:
+    """A PersistentVolume that a claim fits takes the place of a disk, for several pods at once."""
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
+            "hostPath": {"path": str(tmp_path)},
+        },
+    }
+    (tmp_path / "page").write_text("of the host\n")
+    wanted = claim(name, "64Mi", "ReadWriteMany")
+    first = pods.start(user("first", name), wanted, volume)
+    second = pods.start(user("second", name, read_only=True), wanted, volume)
+    assert vmpod.exec(first, "sh", "-c", "cat /data/page; echo written > /data/file").text == "of the host\n"
+    assert vmpod.exec(second, "cat", "/data/file").text == (tmp_path / "file").read_text() == "written\n"
+    assert b"Read-only" in vmpod.exec(second, "touch", "/data/file", status=1).err
+    vmpod("restart", first)
+    assert vmpod.exec(first, "cat", "/data/file").text == "written\n"
+    assert not (vmpod.home / "data/claims" / name).exists()
+
+
 def test_a_claim_is_one_pods_at_a_time(vmpod: Vmpod, pods: Pods, name: str) -> None:
     """Also of pods that are started at the same moment."""
     vmpod("apply", "-f", "-", input=manifests.text(claim(name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 from vmpod.spec.podfields import EMPTY
 
-_ONE_CLASS = "there is one class of storage: a disk file on this host"
+ONE_CLASS = "there is one class of storage: a disk file on this host"
 _NOTHING_TO_CHOOSE = "a claim gets a new and empty disk: there is nothing to choose from"
 _STATUS = silent("status", why="it says what was, not what is to be")
 
@@ -21,13 +21,17 @@ CLAIM_SPEC = table(
     differs(
         "accessModes",
         text="`ReadWriteOnce` and `ReadWriteOncePod`: one pod at a time, as each is a machine of its own; "
-        "`ReadOnlyMany`: any number that only read; `ReadWriteMany` is refused",
+        "`ReadOnlyMany`: any number that only read; `ReadWriteMany` only of a PersistentVolume",
     ),
     works("resources"),
     works("volumeMode", text="`Filesystem`: ext4"),
-    noted("storageClassName", "volumeAttributesClassName", why=_ONE_CLASS, absent=("",)),
+    differs(
+        "storageClassName",
+        text="which PersistentVolume of the same manifest it fits; of disks there is one class",
+    ),
+    differs("volumeName", text="a PersistentVolume of the same manifest"),
+    noted("volumeAttributesClassName", why=ONE_CLASS, absent=("",)),
     refused("selector", "dataSource", "dataSourceRef", why=_NOTHING_TO_CHOOSE, absent=EMPTY),
-    refused("volumeName", why=_NOTHING_TO_CHOOSE, absent=("",)),
 )
 CLAIM_RESOURCES = table("resources of a claim", works("requests", "limits"))
 CLAIM_AMOUNTS = table(

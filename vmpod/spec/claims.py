@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vmpod.spec.claimfields import CLAIM_AMOUNTS, CLAIM_RESOURCES, CLAIM_SPEC, CLAIM_TEMPLATE
+from vmpod.spec.claimfields import CLAIM_AMOUNTS, CLAIM_RESOURCES, CLAIM_SPEC, CLAIM_TEMPLATE, ONE_CLASS
 from vmpod.spec.metadata import Metadata, read_metadata
 from vmpod.spec.model import Claim
 from vmpod.spec.reader import Record
@@ -19,9 +19,9 @@ _MANY = (
 )
 
 
-def read_claim(document: Record) -> Claim:
-    """A claim. What is wrong with it is reported."""
-    return _claim(document, read_metadata(document))
+def read_claim(document: Record, *, bound: bool = False) -> Claim:
+    """A claim. What is wrong with it is reported. bound: to a PersistentVolume, so it needs no disk."""
+    return _claim(document, read_metadata(document), bound=bound)
 
 
 def read_claim_templates(spec: Record, owner: Metadata) -> list[Claim]:
@@ -35,29 +35,40 @@ def read_claim_templates(spec: Record, owner: Metadata) -> list[Claim]:
     return found
 
 
-def _claim(document: Record, metadata: Metadata) -> Claim:
+def _claim(document: Record, metadata: Metadata, *, bound: bool = False) -> Claim:
     place = document.require("spec")
     spec = place.record(CLAIM_SPEC) if place else None
+    if spec and not bound:
+        _check_unbound(spec)
     return Claim(
         name=metadata.name,
         namespace=metadata.namespace,
         size=_size(spec) if spec else LEAST,
-        modes=_modes(spec) if spec else (),
+        modes=_modes(spec, bound=bound) if spec else (),
         labels=metadata.labels,
         document=document.place.node.plain(),
         source=document.place.context.source,
     )
 
 
-def _modes(spec: Record) -> tuple[str, ...]:
+def _check_unbound(spec: Record) -> None:
+    """Say of what only means something to a claim with a PersistentVolume that there is none."""
+    given = spec.get("storageClassName")
+    if given and given.text():
+        given.note(ONE_CLASS)
+    if spec.text("volumeName"):
+        spec.wrong("volumeName", "no PersistentVolume of this manifest has this name and fits the claim")
+
+
+def _modes(spec: Record, *, bound: bool) -> tuple[str, ...]:
     spec.choice("volumeMode", ("Filesystem",), "Filesystem")
     given = spec.require("accessModes")
     found: list[str] = []
     for place in given.items() if given else ():
         mode = place.text()
-        if mode == "ReadWriteMany":
+        if mode == "ReadWriteMany" and not bound:
             place.wrong(f"ReadWriteMany is not supported: {_MANY}")
-        elif mode not in _MODES:
+        elif mode not in (*_MODES, "ReadWriteMany"):
             place.wrong(f"must be one of {', '.join(_MODES)}")
         found.append(mode)
     if given and not found:

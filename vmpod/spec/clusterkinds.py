@@ -35,7 +35,6 @@ CLUSTER_KINDS = table(
     noted("FlowSchema", "PriorityLevelConfiguration", why="there is no API server to be asked"),
     noted("ResourceQuota", why="nothing adds up what the pods of a namespace ask for"),
     noted("HorizontalPodAutoscaler", why="there are as many replicas as the manifest says"),
-    refused("PersistentVolume", why="a PersistentVolumeClaim gets a disk of its own"),
     refused("LimitRange", why="write what it gives to containers into each of them"),
     refused("NetworkPolicy", why="nothing would enforce it: a pod reaches what its host does"),
     refused("VolumeSnapshot", why="claims are not copied; `vmpod snapshot` keeps a pod as a whole"),

@@ -12,6 +12,7 @@ from vmpod.errors import NotFoundError
 from vmpod.spec import claimfields as k
 from vmpod.spec import containerfields as c
 from vmpod.spec import jobfields as j
+from vmpod.spec import persistentfields as pv
 from vmpod.spec import podfields as p
 from vmpod.spec import volumefields as v
 from vmpod.spec import workloadfields as w
@@ -23,6 +24,7 @@ KINDS: dict[str, Table] = {
     "ConfigMap": p.CONFIG_MAP,
     "Secret": p.SECRET,
     "PersistentVolumeClaim": k.CLAIM,
+    "PersistentVolume": pv.PERSISTENT_VOLUME,
     "Deployment": w.DEPLOYMENT,
     "ReplicaSet": w.DEPLOYMENT,
     "StatefulSet": w.STATEFUL_SET,
@@ -34,7 +36,7 @@ KINDS: dict[str, Table] = {
 
 _SHORT = {"deploy": "Deployment", "rs": "ReplicaSet", "sts": "StatefulSet", "ds": "DaemonSet"}
 _SHORT |= {"po": "Pod", "pods": "Pod", "cm": "ConfigMap", "configmaps": "ConfigMap", "secrets": "Secret"}
-_SHORT |= {"pvc": "PersistentVolumeClaim"}
+_SHORT |= {"pvc": "PersistentVolumeClaim", "pv": "PersistentVolume"}
 _SHORT |= {"jobs": "Job", "rc": "ReplicationController"}
 
 _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
@@ -43,6 +45,11 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
     (p.SECRET, {"metadata": p.METADATA}),
     (k.CLAIM, {"metadata": p.METADATA, "spec": k.CLAIM_SPEC}),
     (k.CLAIM_TEMPLATE, {"metadata": p.METADATA, "spec": k.CLAIM_SPEC}),
+    (pv.PERSISTENT_VOLUME, {"metadata": p.METADATA, "spec": pv.VOLUME_SPEC}),
+    (
+        pv.VOLUME_SPEC,
+        {"capacity": pv.CAPACITY, "hostPath": v.HOST_PATH, "local": pv.LOCAL, "claimRef": pv.CLAIM_REF},
+    ),
     (k.CLAIM_SPEC, {"resources": k.CLAIM_RESOURCES}),
     (k.CLAIM_RESOURCES, {"requests": k.CLAIM_AMOUNTS, "limits": k.CLAIM_AMOUNTS}),
     (p.LIST, {"metadata": p.LIST_META}),

@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from vmpod.spec import claimfields, containerfields, jobfields, podfields, volumefields, workloadfields
+from vmpod.spec import (
+    claimfields,
+    containerfields,
+    jobfields,
+    persistentfields,
+    podfields,
+    volumefields,
+    workloadfields,
+)
 from vmpod.spec.clusterkinds import CLUSTER_KINDS
 from vmpod.spec.fields import Field, Table
 from vmpod.spec.proofs import PROOFS
@@ -16,6 +24,7 @@ TABLES = (
     *volumefields.TABLES,
     *workloadfields.TABLES,
     *claimfields.TABLES,
+    *persistentfields.TABLES,
     *jobfields.TABLES,
     podfields.CONFIG_MAP,
     podfields.SECRET,

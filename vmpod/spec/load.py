@@ -17,6 +17,15 @@ from vmpod.spec.jobmodel import Job
 from vmpod.spec.jobs import read_job
 from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata
 from vmpod.spec.model import Claim, ConfigMap, Manifest, Pod, Secret
+from vmpod.spec.persistent import (
+    Key,
+    PersistentVolume,
+    bind,
+    in_place,
+    key_of,
+    read_persistent_volume,
+)
+from vmpod.spec.persistentfields import PERSISTENT_VOLUME
 from vmpod.spec.pod import read_pod
 from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
 from vmpod.spec.reader import Context, Place, Record
@@ -27,7 +36,7 @@ from vmpod.spec.words import nearest, shown
 from vmpod.spec.workloads import VERSIONS, WORKLOADS, owner_of, read_workload
 
 _KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
-_KINDS |= {"PersistentVolumeClaim": CLAIM}
+_KINDS |= {"PersistentVolumeClaim": CLAIM, "PersistentVolume": PERSISTENT_VOLUME}
 _KINDS |= {kind: tables[0] for kind, tables in WORKLOADS.items()}
 _KINDS["Job"] = JOB
 _OF_PODS = ("Pod", *WORKLOADS, "Job")
@@ -54,7 +63,7 @@ def load(text: str, *, source: str) -> Manifest:
 def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
     """As load(), for several files that are one manifest: pairs of a text and its source."""
     contexts: list[Context] = []
-    found: dict[str, list[Record]] = {"ConfigMap": [], "Secret": [], "PersistentVolumeClaim": []}
+    found: dict[str, list[Record]] = {kind: [] for kind in _KINDS if kind not in _OF_PODS}
     making: list[tuple[str, Record]] = []
     for text, source in texts:
         contexts.append(context := Context(source))
@@ -66,7 +75,9 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
                     found[kind].append(record)
     config_maps = _objects(found["ConfigMap"], read_config_map)
     secrets = _objects(found["Secret"], read_secret)
-    claims = _claims(found["PersistentVolumeClaim"])
+    bound = bind(found["PersistentVolumeClaim"], _volumes(found["PersistentVolume"]))
+    claims = _claims(found["PersistentVolumeClaim"], bound)
+    making = [(kind, _bound(kind, record, bound)) for kind, record in making]
     pods, jobs = _pods_and_jobs(making, config_maps, secrets)
     problems = [problem for context in contexts for problem in context.in_order()]
     if not making and not claims and not problems:
@@ -145,16 +156,37 @@ def _objects(documents: list[Record], read: Callable[[Record, str], _Object]) ->
     return found
 
 
-def _claims(documents: list[Record]) -> tuple[Claim, ...]:
+def _volumes(documents: list[Record]) -> list[PersistentVolume]:
+    found: list[PersistentVolume] = []
+    names: set[str] = set()
+    for record in documents:
+        if volume := read_persistent_volume(record):
+            _check_unique(record, volume.name, names)
+            found.append(volume)
+    return found
+
+
+def _bound(kind: str, record: Record, bound: Mapping[Key, PersistentVolume]) -> Record:
+    """What makes pods, with directories in place of claims that are bound to them."""
+    node = in_place(record, bound, template=kind != "Pod")
+    if node is record.place.node:
+        return record
+    return replace(record.place, node=node).record(_KINDS[kind]) or record
+
+
+def _claims(documents: list[Record], bound: Mapping[Key, PersistentVolume]) -> tuple[Claim, ...]:
+    """Those that need a disk."""
     found: list[Claim] = []
     names: set[str] = set()
     for record in documents:
         context = record.place.context
         before = len(context.notes)
-        claim = read_claim(record)
+        is_bound = key_of(record) in bound
+        claim = read_claim(record, bound=is_bound)
         _check_unique(record, f"{claim.namespace}/{claim.name}" if claim.name else "", names)
-        found.append(replace(claim, notes=tuple(context.notes[before:])))
-        del context.notes[before:]
+        if not is_bound:
+            found.append(replace(claim, notes=tuple(context.notes[before:])))
+            del context.notes[before:]
     return tuple(found)
 
 

@@ -18,6 +18,7 @@ _WORK = "test_machine_containers.py::test_a_directory_to_work_in_is_made_and_lit
 _APPLY = "test_machine_apply.py::"
 _MAKES = "../unit/spec/test_spec_workloads.py::"
 _CLAIMS = "test_machine_claims.py::"
+_PERSISTENT = "../unit/spec/test_spec_persistent.py::"
 _JOBS = "test_machine_jobs.py::"
 _DECIDES = "../unit/plan/test_plan_jobs.py::"
 _LOADS = "../unit/spec/test_spec_load.py::"
@@ -234,7 +235,18 @@ PROOFS: dict[str, dict[str, str]] = {
         _CLAIMS + "test_several_pods_read": "accessModes",
         _CLAIMS + "test_a_claim_is_as_large_as_it_says_and_can_grow": "resources",
         "../unit/spec/test_spec_claims.py::test_claims_that_make_no_sense": "volumeMode",
+        _PERSISTENT + "test_which_claim_gets_which_volume": "storageClassName volumeName",
     },
+    "PersistentVolume": {_CLAIMS + "test_a_directory_of_the_host": "apiVersion kind metadata spec"},
+    "spec of PersistentVolume": {
+        _CLAIMS + "test_a_directory_of_the_host": "hostPath capacity accessModes",
+        _PERSISTENT + "test_pods_get_the_directory": "local",
+        _PERSISTENT + "test_which_claim_gets_which_volume": "storageClassName claimRef",
+        _PERSISTENT + "test_volumes_that_make_no_sense": "volumeMode",
+    },
+    "capacity": {_PERSISTENT + "test_which_claim_gets_which_volume": "storage"},
+    "local": {_PERSISTENT + "test_pods_get_the_directory": "path"},
+    "claimRef": {_PERSISTENT + "test_which_claim_gets_which_volume": "name namespace"},
     "resources of a claim": {
         _CLAIMS + "test_a_claim_is_as_large_as_it_says_and_can_grow": "requests",
         "../unit/spec/test_spec_claims.py::test_claims_that_make_no_sense": "limits",

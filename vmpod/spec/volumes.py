@@ -217,6 +217,11 @@ def _claim(volume: Record, _references: References) -> VolumeSource:
     return ClaimVolume(claim, record.boolean("readOnly"))
 
 
+def check_host_path(holder: Record) -> None:
+    """Report what is wrong with a hostPath that is no pod's volume."""
+    _host_path(holder, References({}, {}))
+
+
 _SOURCES: dict[str, Callable[[Record, References], VolumeSource]] = {
     "emptyDir": _empty_dir,
     "hostPath": _host_path,

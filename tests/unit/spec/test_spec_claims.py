@@ -82,7 +82,7 @@ def test_a_pod_names_one() -> None:
             "spec.dataSource: is not supported: a claim",
         ),
         (claim(selector={"matchLabels": {"a": "b"}}), "spec.selector: is not supported: a claim gets a new"),
-        (claim(volumeName="pv-1"), "spec.volumeName: is not supported: a claim gets a new and empty disk"),
+        (claim(volumeName="pv-1"), "spec.volumeName: no PersistentVolume of this manifest has this name"),
         (claim() | {"spec": None}, "spec: is required"),
     ],
 )
