@@ -99,11 +99,11 @@ def test_links_in_the_image_lead_nowhere_else(tmp_path: Path) -> None:
     (root / "etc/group").symlink_to("/data/group")
     (root / "data").mkdir()
     (root / "data/group").write_bytes(GROUP)
-    assert look_up("app", str(root)).groups == [1, 50]
+    assert look_up("app", str(root)).groups == [1, 50, 100]
 
     (root / "data/group").unlink()
     (root / "data/group").symlink_to("../../../../etc/group")
-    assert look_up("app", str(root)).groups == []
+    assert look_up("app", str(root)).groups == [100]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="chroot(2) needs root, as the agent is")
@@ -125,11 +125,11 @@ def test_what_is_no_file_does_not_hold_the_agent_up(kind: str, tmp_path: Path) -
 
 
 def test_groups_of_the_pod_come_on_top_or_alone(tmp_path: Path) -> None:
-    assert look_up("", str(tmp_path), groups=[7, 3]).groups == [3, 7]
-    assert look_up("root", str(tmp_path), groups=[], strict=True).groups == []
+    assert look_up("", str(tmp_path), groups=[7, 3]).groups == [0, 3, 7]
+    assert look_up("root", str(tmp_path), groups=[], strict=True).groups == [0]
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_bytes(PASSWD)
     (tmp_path / "etc/group").write_bytes(GROUP)
     if os.geteuid() == 0:
-        assert look_up("app:www", str(tmp_path), groups=[7]).groups == [1, 7, 50]
-        assert look_up("app:www", str(tmp_path), groups=[7], strict=True).groups == [7]
+        assert look_up("app:www", str(tmp_path), groups=[7]).groups == [1, 7, 33, 50]
+        assert look_up("app:www", str(tmp_path), groups=[7], strict=True).groups == [7, 33]

@@ -36,15 +36,16 @@ class User:
 def look_up(user: str, root: str, *, groups: Iterable[int] = (), strict: bool = False) -> User:
     """Resolve 'name', 'uid', 'name:group' or 'uid:gid' in the root filesystem; '' is root.
 
-    groups: more groups of the user; strict: none but these. A user given by number need not exist in the
-    image; its group is then 0. Raises UserError.
+    groups: more groups of the user; strict: none but these. The user's own is always among them: else a
+    program with another group would be rid of it, and of what files deny to it (CVE-2022-36109 of engines). A
+    user given by number need not exist in the image; its group is then 0. Raises UserError.
     """
     if user in _ROOT:
         # By far the most common, and worth no process of its own.
         found = User(0, 0, [], "/root")
     else:
         found = resolve(user, _read(root, "/etc/passwd"), _read(root, "/etc/group"))
-    found.groups = sorted({*groups, *([] if strict else found.groups)})
+    found.groups = sorted({found.gid, *groups, *([] if strict else found.groups)})
     return found
 
 
