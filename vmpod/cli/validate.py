@@ -9,11 +9,13 @@ import click
 from vmpod.cli import render
 from vmpod.cli.listing import Output, OutputType
 from vmpod.cli.sources import Text, texts
-from vmpod.errors import ManifestError, NotFoundError, UsageError, VmpodError
+from vmpod.errors import ImageError, ManifestError, NotFoundError, UsageError, VmpodError
 from vmpod.text import printable_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from vmpod.spec.model import Manifest
 
 Json = dict[str, Any]
 
@@ -70,6 +72,9 @@ def _check(found: Sequence[Text]) -> list[Json]:
             results[each.source]["problems"].append(problem)
             results[each.source]["valid"] = False
         return list(results.values())
+    for source, field, message in dict.fromkeys(_image_names(manifest) if manifest else ()):
+        results[source]["problems"].append({"line": None, "field": field, "message": message})
+        results[source]["valid"] = False
     for claim in manifest.claims if manifest else ():
         results[claim.source]["claims"].append(claim.name)
         called = f"persistentvolumeclaim/{claim.name}"
@@ -81,6 +86,21 @@ def _check(found: Sequence[Text]) -> list[Json]:
         results[job.source]["jobs"].append(job.name)
         results[job.source]["notes"] += [{"pod": f"job/{job.name}", "message": note} for note in job.notes]
     return list(results.values())
+
+
+def _image_names(manifest: Manifest) -> Iterator[tuple[str, str, str]]:
+    """Source, field and message of each name that no image can have: an API server takes it, no start."""
+    from vmpod.oci.reference import parse  # noqa: PLC0415
+    from vmpod.spec.machine import OWNER  # noqa: PLC0415
+
+    templates = [(job.source, job.template, "spec.template.") for job in manifest.jobs]
+    pods = [(pod.source, pod, "spec.template." if OWNER in pod.annotations else "") for pod in manifest.pods]
+    for source, pod, way in templates + pods:
+        for path, container in pod.placed():
+            try:
+                parse(container.image)
+            except ImageError as error:
+                yield source, f"{way}{path}.image", error.message
 
 
 def _result(source: str) -> Json:

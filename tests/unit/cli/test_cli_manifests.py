@@ -162,6 +162,27 @@ def test_validate_tells_every_fault_of_every_file(vmpod: Vmpod, tmp_path: Path) 
     assert found[0]["problems"][1]["line"] == 4
 
 
+def test_validate_tells_names_that_no_image_can_have(vmpod: Vmpod, tmp_path: Path) -> None:
+    """An API server takes them; no start would."""
+    inside = {"containers": [container(image="<yours>")]}
+    made = {"selector": {"matchLabels": {"a": "b"}}, "replicas": 2}
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": inside}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}}
+    job |= {"spec": {"template": {"spec": inside | {"restartPolicy": "Never"}}}}
+    path = written(
+        tmp_path, pod() | {"spec": inside}, deployment | {"spec": made | {"template": template}}, job
+    )
+    done = vmpod("validate", path)
+    assert done.status == 125
+    told = "containers[0].image: the image name '<yours>' is invalid: a repository is small letters"
+    fields = [line.partition(": ")[2] for line in done.out.splitlines()]
+    assert [field.partition(told)[:2] for field in fields] == [
+        ("spec.template.spec.", told),
+        ("spec.", told),
+    ]
+
+
 def test_explain(vmpod: Vmpod) -> None:
     told = vmpod("explain", "pod.spec.containers.livenessProbe.grpc").out
     assert told.splitlines()[:3] == [
