@@ -47,6 +47,9 @@ def fault(text: str) -> str:
         ("\ufeffa: 1", {"a": 1}), ('{"a":"\\ud83d\\ude00\\/"}', {"a": "😀/"}),
         ('{"a": "\\\\ud83d\\\\ude00"}', {"a": "\\ud83d\\ude00"}),
         ("{\n\t\"a\": 1\n}", {"a": 1}),
+        # As `kubectl -o kyaml` writes it.
+        ('---\n{\n  a: "\\\n     x\\n\\\n    \\  y\\n\\\n    ", # why\n  b: ,\n  c: [{\n    d: 1,\n  }],\n}',
+         {"a": "x\n  y\n", "b": None, "c": [{"d": 1}]}),
         # Not YAML, but what kubectl's parser takes; elsewhere the backslash is one.
         ('a: "it\\\'s \\"it\\""\nb: it\\\'s\nc: |\n  \\\'', {"a": 'it\'s "it"', "b": "it\\'s", "c": "\\'"}),
     ],
