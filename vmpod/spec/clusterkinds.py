@@ -49,6 +49,7 @@ CLUSTER_KINDS = table(
 
 _ADMISSION = "admissionregistration.k8s.io"
 _GATEWAY, _DEVICES = "gateway.networking.k8s.io", "resource.k8s.io"
+_STANDARD = "pod-security.kubernetes.io/enforce"
 _GROUPS = {
     "EndpointSlice": "discovery.k8s.io",
     "Ingress": "networking.k8s.io",
@@ -81,6 +82,13 @@ _GROUPS = {
 """The kinds' API groups; '' is that of all others. Other groups have kinds of the same names."""
 
 
+def _also(document: Place) -> str:
+    """What a document asks for that would be missed: a Namespace's standard of its pods' security."""
+    labels = document.child("metadata").child("labels").node.plain()
+    level = labels.get(_STANDARD) if isinstance(labels, dict) else None
+    return f"; nothing keeps its pods to the standard {shown(str(level))}" if level else ""
+
+
 def pass_over(document: Place, kind: str, version: str) -> bool:
     """Say what becomes of a document of such a kind; False if it is of none."""
     field = CLUSTER_KINDS.get(kind)
@@ -89,7 +97,7 @@ def pass_over(document: Place, kind: str, version: str) -> bool:
     if field.effect is Effect.NOTED:
         name = document.child("metadata").child("name").node.value
         told = f" {shown(name)}" if isinstance(name, str) else ""
-        document.context.notes.append(f"the {kind}{told} has no effect: {field.text}")
+        document.context.notes.append(f"the {kind}{told} has no effect: {field.text}{_also(document)}")
     else:
         document.child("kind").wrong(f"{kind} is not supported: {field.text}")
     return True
