@@ -29,6 +29,14 @@ def document(kind: str, version: str = "v1", **fields: Any) -> dict[str, Any]:
             document("HTTPRoute", "gateway.networking.k8s.io/v1"),
             "the HTTPRoute 'web' has no effect: pods are",
         ),
+        (
+            document("Namespace", metadata={"labels": {"pod-security.kubernetes.io/enforce": "baseline"}}),
+            (
+                "the Namespace has no effect: a namespace is a part of a pod's name, and need not be made; "
+                "nothing keeps its pods to the standard 'baseline'"
+            ),
+        ),
+        (document("Namespace", metadata={"labels": 5}), "the Namespace has no effect: a namespace"),
         (document("ServiceAccount", metadata=None), "the ServiceAccount has no effect: there is"),
         (document("ServiceAccount", metadata={"name": 5}), "the ServiceAccount has no effect: there is"),
     ],
