@@ -28,18 +28,20 @@ def disk_usage(path: Path) -> int:
 
     A file with a hard link elsewhere brings nothing; of a sparse one what it takes counts.
     """
-    found = [path]
-    # A link counts itself: os.walk would go where it leads.
-    for parent, directories, files in () if path.is_symlink() else os.walk(path):
-        found += [Path(parent, name) for name in (*directories, *files)]
+    found = [str(path)]
     total, links = 0, Counter[tuple[int, int]]()
-    for each in found:
+    # Not by recursion: a directory may be a guest's work, and as deep as it liked.
+    while found:
+        each = found.pop()
         try:
-            status = each.lstat()
-        except FileNotFoundError:
-            continue  # somebody else removes it as well
+            status = os.lstat(each)
+            directory = stat.S_ISDIR(status.st_mode)
+            if directory:
+                found += [os.path.join(each, name) for name in os.listdir(each)]  # noqa: PTH118, PTH208
+        except OSError:
+            continue  # somebody else removes it as well, or no path is long enough to name it
         file = (status.st_dev, status.st_ino)
         links[file] += 1
-        if stat.S_ISDIR(status.st_mode) or links[file] == status.st_nlink:
+        if directory or links[file] == status.st_nlink:
             total += status.st_blocks * 512
     return total

@@ -137,13 +137,17 @@ def _give_images(found: User, vmpod: Vmpod, top: Path) -> None:
 
 def test_a_pod_with_a_published_port(user: User) -> None:
     """It answers, its QEMU is the user's, its shares are as the user sees them, and rm leaves nothing."""
-    share, port = user.home / "share", free_port()
-    serve = "httpd -p 80 -h /share; echo by root > /share/made; trap 'exit 9' TERM; while :; do sleep 1; done"
+    share, file, port = user.home / "share", user.home / "file", free_port()
+    serve = "echo in a file > /file; httpd -p 80 -h /share; echo by root > /share/made; "
+    serve += "trap 'exit 9' TERM; while :; do sleep 1; done"
     manifest = text(
         pod(
             "hello",
-            container("main", serve, volumeMounts=[mount("share", "/share")]),
-            volumes=[{"name": "share", "hostPath": {"path": str(share), "type": "DirectoryOrCreate"}}],
+            container("main", serve, volumeMounts=[mount("share", "/share"), mount("file", "/file")]),
+            volumes=[
+                {"name": "share", "hostPath": {"path": str(share), "type": "DirectoryOrCreate"}},
+                {"name": "file", "hostPath": {"path": str(file), "type": "FileOrCreate"}},
+            ],
             terminationGracePeriodSeconds=20,
         )
     )
@@ -153,6 +157,7 @@ def test_a_pod_with_a_published_port(user: User) -> None:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/made", timeout=60) as answer:
             assert answer.read() == b"by root\n"
         assert (share / "made").stat().st_uid == user.uid
+        assert (file.read_text(), file.stat().st_uid) == ("in a file\n", user.uid)
         owners = [Path(f"/proc/{pid}").stat().st_uid for pid, _ in processes(str(user.home))]
         assert owners == [user.uid]
         assert user.vmpod("ps", "-q").lines == ["hello"]
@@ -161,6 +166,16 @@ def test_a_pod_with_a_published_port(user: User) -> None:
         assert user.vmpod.status("hello", "main")["state"]["terminated"]["exitCode"] == 9
     finally:
         user.vmpod("rm", "--force", "hello")
+    assert user.left() == []
+
+
+def test_a_file_of_another_user(user: User) -> None:
+    """It cannot be linked by who may not write to it, and that is told before anything starts."""
+    volumes = [{"name": "v", "hostPath": {"path": "/etc/hostname", "type": "File"}}]
+    wrong = text(pod("no", container("main", "true"), volumes=volumes))
+    told = user.vmpod("run", "-", input=wrong, status=125).errors
+    assert "spec.volumes[0].hostPath: /etc/hostname " in told
+    assert "second name" in told
     assert user.left() == []
 
 

@@ -34,6 +34,7 @@ class Host:
     """Facts of the host.
 
     cpus: how many it has; root: whether QEMU will run as root; host_paths: what each hostPath is now;
+    obstacles: by hostPath, why a file that it is, or would be, cannot be shared; '' if it can.
     ipv6: whether it has an IPv6 address that leads out of it. name: what it calls itself.
     """
 
@@ -42,6 +43,7 @@ class Host:
     root: bool
     resolver: Resolver = Resolver()
     host_paths: Mapping[str, PathKind] = field(default_factory=dict)
+    obstacles: Mapping[str, str] = field(default_factory=dict)
     ipv6: bool = False
     name: str = "localhost"
 

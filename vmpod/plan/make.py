@@ -36,7 +36,7 @@ def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:
 
     source: the manifest's name, for messages. Raises ManifestError, ConflictError.
     """
-    problems = volumes.host_path_problems(pod, source, request.host.host_paths)
+    problems = volumes.host_path_problems(pod, source, request.host)
     problems += claims.problems(pod, request, source)
     problems += command_problems(pod, request, source)
     problems += user_problems(pod, request, source)
@@ -90,7 +90,7 @@ def _machine(pod: Pod, request: Request) -> Machine:
         sockets=request.sockets,
         console_log=state / "console.log",
         forwards=network.forwards(pod, request.publish),
-        shares=volumes.shares(pod, host),
+        shares=volumes.shares(pod, host, state),
         plugs=claims.plugs(pod, request),
         ipv6=host.ipv6,
     )
@@ -122,7 +122,9 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         "network": network.network(request.host, pod),
         "images": _layout([_image(use, request) for use in images]),
         "disks": claims.boot_disks(pod, request),
-        "volumes": volumes.boot_volumes(pod, request.manifest, secrets, facts=facts, number=number),
+        "volumes": volumes.boot_volumes(
+            pod, request.manifest, secrets, facts=facts, number=number, kinds=request.host.host_paths
+        ),
         "init_containers": [boot(container) for container in pod.init_containers],  # type: ignore[misc]
         "containers": [boot(container) for container in pod.containers],  # type: ignore[misc]
         "restart_policy": pod.restart_policy.value,

@@ -26,6 +26,10 @@ MAX_SHARES = 18
 """As many places as a machine has for shares."""
 
 
+FILES = "files"
+"""Where, in a pod's directory, directories for files of the host are."""
+
+
 def share_tag(place: int) -> str:
     """What the guest knows a share by. Of its place alone: a machine that was frozen has read the tags."""
     # A volume's name may have 63 bytes, and a tag of virtio-9p at most 31.
@@ -34,13 +38,17 @@ def share_tag(place: int) -> str:
 
 @dataclass(frozen=True)
 class Share:
-    """A directory of the host that the guest can mount by its tag (9p)."""
+    """A directory of the host that the guest can mount by its tag (9p).
+
+    keep_owners: whether the guest may set owners on the host, which only root's QEMU can do. file: the one
+    file that the directory, the pod's own then, gets a name of; None for a directory that is shared as it is.
+    """
 
     tag: str
     path: Path
     read_only: bool
     keep_owners: bool
-    """Whether the guest may set owners on the host, which only root's QEMU can do."""
+    file: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from vmpod.errors import Problem
 from vmpod.plan.claims import claim_names
-from vmpod.plan.host import Host
-from vmpod.plan.model import MAX_SHARES, Share, share_tag
+from vmpod.plan.host import Host, PathKind
+from vmpod.plan.model import FILES, MAX_SHARES, Share, share_tag
 from vmpod.spec.facts import Facts
 from vmpod.spec.model import (
     ClaimVolume,
@@ -27,6 +27,7 @@ from vmpod.spec.model import (
     SecretVolume,
     Volume,
 )
+from vmpod.spec.volumes import NOT_SHARED
 
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootVolume, VolumeFile
@@ -47,36 +48,62 @@ _MEDIA: Mapping[str, Literal["disk", "memory", "huge"]] = {
 
 
 def boot_volumes(
-    pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str], *, facts: Facts, number: Number
+    pod: Pod,
+    manifest: Manifest,
+    secrets: MutableMapping[str, str],
+    *,
+    facts: Facts,
+    number: Number,
+    kinds: Mapping[str, PathKind],
 ) -> list[BootVolume]:
     """Every volume as the agent sees it; the values of Secrets are added to `secrets`.
 
-    facts: what the pod may be told about itself; number: the index of an image, by its name.
+    facts: what the pod may be told about itself; number: the index of an image, by its name; kinds: what each
+    hostPath is.
     """
     places = {volume.name: share_tag(place) for place, volume in enumerate(_shared(pod))}
-    maker = _Maker(pod, manifest, secrets, facts, number)
+    maker = _Maker(pod, manifest, secrets, facts=facts, number=number, kinds=kinds)
     return [maker.volume(volume, places.get(volume.name, "")) for volume in pod.volumes]
 
 
-def shares(pod: Pod, host: Host) -> tuple[Share, ...]:
-    """The directories of the host that the machine gets. Read-only if no container may write."""
-    return tuple(
-        Share(share_tag(place), Path(volume.source.path), _read_only(volume, pod), keep_owners=host.root)
-        for place, volume in enumerate(_shared(pod))
-        if isinstance(volume.source, HostPath)
-    )
+def shares(pod: Pod, host: Host, state: Path) -> tuple[Share, ...]:
+    """The directories of the host that the machine gets. Read-only if no container may write.
+
+    state: the pod's directory, where those are that have a file each.
+    """
+    found = []
+    for place, volume in enumerate(_shared(pod)):
+        assert isinstance(volume.source, HostPath)
+        path, file = Path(volume.source.path), None
+        if is_file(volume.source, host.host_paths):
+            path, file = state / FILES / share_tag(place), path
+        share = Share(share_tag(place), path, _read_only(volume, pod), keep_owners=host.root, file=file)
+        found.append(share)
+    return tuple(found)
+
+
+def is_file(source: HostPath, kinds: Mapping[str, PathKind]) -> bool:
+    """Whether a hostPath is a single file, or will be."""
+    kind = kinds.get(source.path, "missing")
+    return kind == "file" or (kind == "missing" and source.type == "FileOrCreate")
 
 
 def _shared(pod: Pod) -> list[Volume]:
     return [volume for volume in pod.volumes if isinstance(volume.source, HostPath)]
 
 
-def host_path_problems(pod: Pod, source: str, kinds: Mapping[str, str]) -> list[Problem]:
+def host_path_problems(pod: Pod, source: str, host: Host) -> list[Problem]:
     """What is wrong with the hostPaths, told before anything is started."""
     found = []
+    files = set()
     for index, volume in enumerate(pod.volumes):
-        if isinstance(volume.source, HostPath) and (fault := _fault(volume.source, kinds)):
+        if not isinstance(volume.source, HostPath):
+            continue
+        if fault := _fault(volume.source, host):
             found.append(Problem(source, 0, f"spec.volumes[{index}].hostPath", fault))
+        if is_file(volume.source, host.host_paths):
+            files.add(volume.name)
+    found += _paths_below(pod, source, files)
     if len(shared := _host_paths(pod)) > MAX_SHARES:
         fault = f"a machine takes at most {MAX_SHARES} hostPath volumes"
         found.append(Problem(source, 0, f"spec.volumes[{shared[MAX_SHARES]}].hostPath", fault))
@@ -87,13 +114,30 @@ def _host_paths(pod: Pod) -> list[int]:
     return [index for index, volume in enumerate(pod.volumes) if isinstance(volume.source, HostPath)]
 
 
-def _fault(source: HostPath, kinds: Mapping[str, str]) -> str | None:
-    kind = kinds.get(source.path, "missing")
-    if kind == "directory" or (kind == "missing" and source.type == "DirectoryOrCreate"):
-        return None
+def _paths_below(pod: Pod, source: str, files: Collection[str]) -> Iterator[Problem]:
+    for path, container in pod.placed():
+        for index, mount in enumerate(container.volume_mounts):
+            field = "subPath" if mount.sub_path else "subPathExpr" if mount.sub_path_expr else ""
+            if field and mount.name in files:
+                place = f"{path}.volumeMounts[{index}].{field}"
+                yield Problem(source, 0, place, f"the volume {mount.name} is a file: nothing is below it")
+
+
+_WANTED = {"Directory": "directory", "DirectoryOrCreate": "directory", "File": "file", "FileOrCreate": "file"}
+
+
+def _fault(source: HostPath, host: Host) -> str | None:
+    kind, wanted = host.host_paths.get(source.path, "missing"), _WANTED.get(source.type)
+    if is_file(source, host.host_paths) and wanted != "directory":
+        return host.obstacles.get(source.path) or None
     if kind == "missing":
-        return f"{source.path} does not exist; type DirectoryOrCreate makes it"
-    return f"{source.path} is a {kind}, not a directory; only directories can be shared with a machine"
+        maker = "FileOrCreate" if wanted == "file" else "DirectoryOrCreate"
+        return None if source.type == maker else f"{source.path} does not exist; type {maker} makes it"
+    if wanted and kind != wanted:
+        return f"{source.path} is a {kind}, not a {wanted}"
+    if kind == "directory":
+        return None
+    return f"{source.path}: {NOT_SHARED['Socket' if kind == 'socket' else 'CharDevice']}"
 
 
 def _read_only(volume: Volume, pod: Pod) -> bool:
@@ -110,13 +154,21 @@ class _Maker:
     """Makes the volumes of one pod; see boot_volumes()."""
 
     def __init__(
-        self, pod: Pod, manifest: Manifest, secrets: MutableMapping[str, str], facts: Facts, number: Number
+        self,
+        pod: Pod,
+        manifest: Manifest,
+        secrets: MutableMapping[str, str],
+        *,
+        facts: Facts,
+        number: Number,
+        kinds: Mapping[str, PathKind],
     ) -> None:
         self._pod = pod
         self._manifest = manifest
         self._secrets = secrets
         self._facts = facts
         self._number = number
+        self._kinds = kinds
         self._group = -1 if pod.security.fs_group is None else pod.security.fs_group
 
     def volume(self, volume: Volume, tag: str) -> BootVolume:
@@ -137,7 +189,7 @@ class _Maker:
             found |= {"kind": _MEDIA[source.medium], "size": source.size_limit or 0}
             found["mode"] = _DEFAULT_MODE if source.mode is None else source.mode
         elif isinstance(source, HostPath):
-            found |= {"kind": "share", "tag": tag}
+            found |= {"kind": "shared-file" if is_file(source, self._kinds) else "share", "tag": tag}
         elif isinstance(source, ImageVolume):
             found |= {"kind": "image", "image": self._number(source.reference)}
         elif isinstance(source, ClaimVolume):

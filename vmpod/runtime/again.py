@@ -92,7 +92,7 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
     request = Request(
         manifest=found,
         uid=record.uid,
-        host=host_facts(accelerator, found),
+        host=host_facts(accelerator, found, runtime.paths.pods),
         guest=runtime.guests.ensure(progress),
         profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
         claims=claims.storage(runtime, pod, found),

@@ -183,7 +183,7 @@ def _container(runtime: Runtime, entry: PodEntry, pod: Pod, image: Image) -> Boo
     request = Request(
         manifest=manifest,
         uid=record.uid,
-        host=host_facts(record.accelerator, manifest),
+        host=host_facts(record.accelerator, manifest, runtime.paths.pods),
         guest=runtime.guests.describe(),
         images={pod.containers[0].image: image},
         state=entry.directory,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vmpod.plan.host import Host, PathKind, Resolver
 from vmpod.plan.model import Accelerator
+from vmpod.runtime import hostfiles
 from vmpod.spec.model import HostPath, Manifest
 
 _MAX_PROFILE = 1024 * 1024
@@ -22,14 +23,20 @@ _KINDS: dict[int, PathKind] = {
 }
 
 
-def host_facts(accelerator: Accelerator, manifest: Manifest) -> Host:
-    """The host as it is now."""
+def host_facts(accelerator: Accelerator, manifest: Manifest, pods: Path) -> Host:
+    """The host as it is now. pods: the directory of all pods, which need not be there yet."""
+    paths = {path: path_kind(path) for path in _host_paths(manifest)}
     return Host(
         accelerator=accelerator,
         cpus=len(os.sched_getaffinity(0)),
         root=os.geteuid() == 0,
         resolver=read_resolver(Path("/etc/resolv.conf")),
-        host_paths={path: path_kind(path) for path in _host_paths(manifest)},
+        host_paths=paths,
+        obstacles={
+            path: hostfiles.obstacle(Path(path), pods)
+            for path, kind in paths.items()
+            if kind in ("file", "missing")
+        },
         ipv6=host_has_ipv6(),
         name=os.uname().nodename,
     )

@@ -20,7 +20,7 @@ from vmpod.state.record import Record
 
 def plan_pods(runtime: Runtime, manifest: Manifest, options: Options) -> list[Plan]:
     """The plan of every pod of a manifest. Raises ManifestError, ConflictError."""
-    host = host_facts(options.accelerator, manifest)
+    host = host_facts(options.accelerator, manifest, runtime.paths.pods)
     return [_plan(runtime, pod, manifest, host, options) for pod in manifest.pods]
 
 
@@ -49,7 +49,7 @@ def plan_again(runtime: Runtime, record: Record, manifest: Manifest) -> Plan:
     request = Request(
         manifest=manifest,
         uid=record.uid,
-        host=host_facts(record.accelerator, manifest),
+        host=host_facts(record.accelerator, manifest, runtime.paths.pods),
         guest=runtime.guests.describe(),
         profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
         claims=storage(runtime, pod, manifest),

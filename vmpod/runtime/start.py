@@ -34,7 +34,7 @@ from vmpod.plan.security import profiles
 from vmpod.plan.template import copy_of
 from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
-from vmpod.runtime import claims, faults, templates
+from vmpod.runtime import claims, faults, hostfiles, templates
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import DEBUGGERS, make_disks, write_boot_disk, write_template_disk
 from vmpod.runtime.documents import config_maps
@@ -102,7 +102,7 @@ def start_pod(
         _check_name(runtime, key, options)
         undo.enter_context(runtime.using())
         check_host(runtime.paths.state)
-        host = host_facts(options.accelerator, manifest)
+        host = host_facts(options.accelerator, manifest, runtime.paths.pods)
         request = Request(
             manifest=manifest,
             uid=str(uuid.uuid4()),
@@ -365,6 +365,11 @@ def _make_files(pod: Pod, planned: Planned, template: Template | None) -> bool:
     for volume in pod.volumes:
         if isinstance(volume.source, HostPath) and volume.source.type == "DirectoryOrCreate":
             Path(volume.source.path).mkdir(mode=0o755, parents=True, exist_ok=True)
+        elif isinstance(volume.source, HostPath) and volume.source.type == "FileOrCreate":
+            hostfiles.make(Path(volume.source.path))
+    for share in machine.shares:
+        if share.file:
+            hostfiles.put(share)
     return scratch
 
 

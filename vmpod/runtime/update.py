@@ -39,7 +39,9 @@ class Updated:
 
 def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> Updated:
     """Bring the pod's volumes of files and the variables of its containers up to date. Raises VmpodError."""
-    facts = facts_for(pod, entry.record.uid, host_facts(entry.record.accelerator, manifest))
+    facts = facts_for(
+        pod, entry.record.uid, host_facts(entry.record.accelerator, manifest, runtime.paths.pods)
+    )
     told = {
         "volumes": _volumes(pod, manifest, facts),
         "containers": [
@@ -65,7 +67,7 @@ def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> U
 def _volumes(pod: Pod, manifest: Manifest, facts: Facts) -> list[Json]:
     secrets: dict[str, str] = {}
     # Which image a volume shows is decided once.
-    volumes = boot_volumes(pod, manifest, secrets, facts=facts, number=lambda _name: -1)
+    volumes = boot_volumes(pod, manifest, secrets, facts=facts, number=lambda _name: -1, kinds={})
     return [
         {
             "name": each["name"],

@@ -180,7 +180,7 @@ PROOFS: dict[str, dict[str, str]] = {
     },
     "hostPath": {
         _RICH + "test_host_path_keeps_owners": "path",
-        "test_machine_refusals.py::test_missing_host_path": "type",
+        "test_machine_hostfiles.py::test_a_file_of_the_host": "type",
     },
     "configMap": {
         _RICH + "test_config_and_secret_volumes": "name items",

@@ -33,7 +33,12 @@ EMPTY_DIR = table(
 HOST_PATH = table(
     "hostPath",
     works("path", text="an absolute path without `..`"),
-    differs("type", text="directories: `Directory`, `DirectoryOrCreate` or none; the rest is refused"),
+    differs(
+        "type",
+        text="`Socket`, `CharDevice` and `BlockDevice` are refused: they cannot work in another machine; "
+        "what has no type must be there; a file must be on the file system of vmpod's pods, and the user's "
+        "own or writable (docs/volumes.md)",
+    ),
 )
 CONFIG_MAP_VOLUME = table("configMap", works("name", "items", "defaultMode", "defaultUser", "optional"))
 SECRET_VOLUME = table("secret", works("secretName", "items", "defaultMode", "defaultUser", "optional"))

@@ -60,6 +60,14 @@ HOST_PATH_TYPES = (
     "BlockDevice",
 )
 
+_SOCKET = (
+    "a socket leads into the kernel that made it, and the pod has one of its own: reach what listens by TCP, "
+    "at host.containers.internal"
+)
+_DEVICE = "a device belongs to the machine that has it, and the pod's is another"
+NOT_SHARED = {"Socket": _SOCKET, "CharDevice": _DEVICE, "BlockDevice": _DEVICE}
+"""Types of hostPath that cannot be shared with a machine, and why."""
+
 _DEFAULT_MODE = 0o644
 _MAX_MODE = 0o777
 _MAX_DIRECTORY_MODE = 0o1777
@@ -95,10 +103,8 @@ def _host_path(volume: Record, _references: References) -> VolumeSource:
     if record is None:
         return EmptyDir()
     kind = record.choice("type", HOST_PATH_TYPES, "")
-    if kind not in ("", "Directory", "DirectoryOrCreate"):
-        record.wrong(
-            "type", f"{kind} cannot be shared with a machine, only directories can: share the one it is in"
-        )
+    if kind in NOT_SHARED:
+        record.wrong("type", NOT_SHARED[kind])
     return HostPath(path=record.text("path", names.absolute_path, required=True), type=kind)
 
 

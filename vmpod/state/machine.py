@@ -28,10 +28,15 @@ def load(directory: Path) -> Machine:
             told[name] = Path(told[name])
         told["disks"] = Disks(**{field.name: Path(told["disks"][field.name]) for field in fields(Disks)})
         told["forwards"] = tuple(Forward(**each) for each in told["forwards"])
-        told["shares"] = tuple(Share(**each | {"path": Path(each["path"])}) for each in told["shares"])
+        told["shares"] = tuple(map(_share, told["shares"]))
         told["plugs"] = tuple(Plug(**each | {"path": Path(each["path"])}) for each in told.get("plugs", ()))
         frozen = told["frozen"]
         told["frozen"] = Frozen(Path(frozen["memory"]), Path(frozen["state"])) if frozen else None
         return Machine(**told)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise HostError(f"{path} cannot be read: {error}", hint="run the pod again") from error
+
+
+def _share(told: dict[str, Any]) -> Share:
+    file = told.get("file")
+    return Share(**told | {"path": Path(told["path"]), "file": Path(file) if file else None})

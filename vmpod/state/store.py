@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.paths import Paths, private_dir
 from vmpod.plan.forward import pod_key
+from vmpod.plan.model import FILES
+from vmpod.run import remove_deep
 from vmpod.state import journal, record
 from vmpod.state.record import Record
 from vmpod.state.status import PodStatus, derive
@@ -138,6 +140,8 @@ class PodStore:
             shutil.rmtree(sockets, ignore_errors=True)
         # First, so that what is left if we are killed meanwhile is not taken for a pod.
         (self.directory(key) / record.FILE).unlink(missing_ok=True)
+        with suppress(HostError):
+            remove_deep(self.directory(key) / FILES)
         shutil.rmtree(self.directory(key), ignore_errors=True)
 
     def status(self, entry: PodEntry, *, locked: bool = False) -> PodStatus:

@@ -16,6 +16,9 @@ CONTROL_PORT_NAME = "vmpod.control.{}"
 BOOT_DOCUMENT_NAME = "boot.json"
 """File on the boot disk that holds the boot document."""
 
+SHARED_FILE = "file"
+"""What the one file of a share is called there that shares a file."""
+
 TEMPLATE = b"vmpod template\n"
 """What a disk begins with that stands in for the boot disk of a machine without a pod.
 

@@ -67,8 +67,9 @@ if TYPE_CHECKING:
         base64: Value
 
     class BootVolume(TypedDict):
-        """kind: disk (on the scratch disk), memory (tmpfs), huge (hugetlbfs), share (9p, by tag), files
-        (read-only), image, claim (a disk that was attached).
+        """kind: disk (on the scratch disk), memory (tmpfs), huge (hugetlbfs), share (9p, by tag),
+        shared-file (the file SHARED_FILE of such a share), files (read-only), image, claim (a disk that was
+        attached).
 
         size: bytes that a tmpfs can hold, 0 for half of the memory, or a directory on disk may, 0 for all.
         mode: of a directory on disk or in memory. image, claim: index into the document's images or disks,
@@ -77,7 +78,7 @@ if TYPE_CHECKING:
         """
 
         name: str
-        kind: Literal["disk", "memory", "huge", "share", "files", "image", "claim"]
+        kind: Literal["disk", "memory", "huge", "share", "shared-file", "files", "image", "claim"]
         size: int
         mode: int
         group: int

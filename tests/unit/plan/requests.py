@@ -51,13 +51,18 @@ IMAGES: dict[str, Image | None] = {
 DIRECTORIES: dict[str, PathKind] = {"/srv/media": "directory"}
 
 
-def host(accelerator: Accelerator = "tcg", paths: Mapping[str, PathKind] | None = None) -> Host:
+def host(
+    accelerator: Accelerator = "tcg",
+    paths: Mapping[str, PathKind] | None = None,
+    obstacles: Mapping[str, str] | None = None,
+) -> Host:
     return Host(
         accelerator=accelerator,
         cpus=2,
         root=True,
         resolver=Resolver(("example.org",), ("ndots:2",)),
         host_paths=DIRECTORIES if paths is None else paths,
+        obstacles=obstacles or {},
     )
 
 

@@ -223,9 +223,13 @@ def test_mounts_lie_in_order_of_depth() -> None:
         ("missing", "DirectoryOrCreate", None),
         ("missing", "", "/srv does not exist; type DirectoryOrCreate makes it"),
         ("missing", "Directory", "/srv does not exist; type DirectoryOrCreate makes it"),
-        ("file", "", "/srv is a file, not a directory"),
+        ("missing", "File", "/srv does not exist; type FileOrCreate makes it"),
         ("file", "DirectoryOrCreate", "/srv is a file, not a directory"),
-        ("socket", "", "/srv is a socket, not a directory"),
+        ("directory", "File", "/srv is a directory, not a file"),
+        ("directory", "FileOrCreate", "/srv is a directory, not a file"),
+        ("socket", "", "/srv: a socket leads into the kernel that made it"),
+        ("socket", "File", "/srv is a socket, not a file"),
+        ("char-device", "", "/srv: a device belongs to the machine that has it"),
     ],
 )
 def test_host_paths(kind: Any, type_: str, fault: str | None) -> None:
@@ -241,6 +245,35 @@ def test_host_paths(kind: Any, type_: str, fault: str | None) -> None:
     (problem,) = error.value.problems
     assert problem.path == "spec.volumes[0].hostPath"
     assert fault in problem.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_"), [("file", ""), ("file", "File"), ("file", "FileOrCreate"), ("missing", "FileOrCreate")]
+)
+def test_a_file_is_shared_by_a_directory_of_the_pod(kind: Any, type_: str) -> None:
+    """So that nothing beside it can be reached; and the agent is told that it is a file."""
+    documents = pod(
+        container(image="busybox", volumeMounts=[{"name": "v", "mountPath": "/v"}]),
+        volumes=[{"name": "v", "hostPath": {"path": "/srv/f", "type": type_}}],
+    )
+    planned = plan(documents, host=host(paths={"/srv/f": kind}))
+    (share,) = planned.plan.machine.shares
+    assert (share.path, share.file) == (Path("/state/pods/p/files/share0"), Path("/srv/f"))
+    (volume,) = planned.plan.boot["volumes"]
+    assert (volume["kind"], volume["tag"]) == ("shared-file", "share0")
+
+
+def test_a_file_that_cannot_be_shared_is_told() -> None:
+    documents = pod(
+        container(image="busybox", volumeMounts=[{"name": "v", "mountPath": "/v", "subPath": "x"}]),
+        volumes=[{"name": "v", "hostPath": {"path": "/srv/f"}}],
+    )
+    with pytest.raises(ManifestError) as error:
+        plan(documents, host=host(paths={"/srv/f": "file"}, obstacles={"/srv/f": "it is far away"}))
+    assert [(each.path, each.message) for each in error.value.problems] == [
+        ("spec.volumes[0].hostPath", "it is far away"),
+        ("spec.containers[0].volumeMounts[0].subPath", "the volume v is a file: nothing is below it"),
+    ]
 
 
 @pytest.mark.parametrize(("writes", "read_only"), [(True, False), (False, True)])

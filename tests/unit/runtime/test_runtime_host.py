@@ -73,12 +73,15 @@ def test_kinds_of_paths(tmp_path: Path) -> None:
 
 
 def test_facts_cover_every_host_path_of_a_manifest(tmp_path: Path) -> None:
-    volumes = [
-        {"name": "v", "hostPath": {"path": str(tmp_path)}},
-        {"name": "w", "hostPath": {"path": "/nonexistent"}},
-    ]
-    facts = host_facts("tcg", read(pod(container(), volumes=volumes)))
-    assert facts.host_paths == {str(tmp_path): "directory", "/nonexistent": "missing"}
+    (tmp_path / "file").touch()
+    paths = {str(tmp_path): "directory", str(tmp_path / "file"): "file", "/nonexistent/x": "missing"}
+    volumes = [{"name": f"v{n}", "hostPath": {"path": path}} for n, path in enumerate(paths)]
+    facts = host_facts("tcg", read(pod(container(), volumes=volumes)), tmp_path / "pods")
+    assert facts.host_paths == paths
+    assert facts.obstacles == {
+        str(tmp_path / "file"): "",
+        "/nonexistent/x": "there is no directory /nonexistent to make it in",
+    }
     assert facts.cpus >= 1
     assert facts.root is (os.geteuid() == 0)
 

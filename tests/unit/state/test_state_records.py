@@ -166,6 +166,23 @@ def test_removing_a_pod_leaves_nothing(tmp_path: Path) -> None:
     pods.delete(entry.record.key, None)
 
 
+def test_a_pod_goes_whatever_its_guest_has_made(tmp_path: Path) -> None:
+    """In the directory of a file of the host it may make others, deeper than Python removes them."""
+    pods = store(tmp_path)
+    entry = keep(pods, record())
+    files = entry.directory / "files/share0"
+    files.mkdir(parents=True)
+    here = os.open(files, os.O_DIRECTORY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_DIRECTORY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    pods.delete(entry.record.key, None)
+    assert not entry.directory.exists()
+
+
 def test_directories_of_others_are_refused(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can make a directory of somebody else")

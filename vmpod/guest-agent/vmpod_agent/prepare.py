@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 
+from vmpod.wire import SHARED_FILE
 from vmpod_agent import layout, network
 from vmpod_agent.operations import (
     Attached,
@@ -160,7 +161,7 @@ def _volume(volume: BootVolume, path: str, secrets: Secrets) -> Iterator[Operati
             yield Directory(path, volume["mode"], volume["group"])
     elif volume["kind"] == "image":
         return  # it is mounted already: see disks()
-    elif volume["kind"] == "share":
+    elif volume["kind"] in ("share", "shared-file"):
         yield Mount(volume["tag"], path, "9p", options=_SHARE_OPTIONS)
     else:
         yield Mount("tmpfs", path, "tmpfs", flags=MS_NOSUID | MS_NODEV, options="mode=0755")
@@ -179,4 +180,6 @@ def source(volume: BootVolume) -> str:
         return layout.image(volume["image"])
     if volume["kind"] == "claim":
         return layout.disk(volume["claim"])
+    if volume["kind"] == "shared-file":
+        return f"{layout.VOLUMES}/{volume['name']}/{SHARED_FILE}"
     return f"{layout.VOLUMES}/{volume['name']}"
