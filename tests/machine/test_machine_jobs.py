@@ -85,6 +85,9 @@ def test_in_the_foreground(vmpod: Vmpod, jobs: Jobs) -> None:
     names = [each["metadata"]["name"] for each in pods]
     assert sorted(done.lines) == sorted(f"{name}/main | {name}" for name in names)
     assert [each["status"]["phase"] for each in pods] == ["Succeeded"] * 3
+    told = [line.split()[2:4] for line in vmpod("events", "job/sum").lines]
+    assert ["Completed", "job/sum"] in told
+    assert all(["Completed", f"pod/{name}/main"] in told for name in names)
     # The third has waited for one of the others.
     ended = [each["status"]["containerStatuses"][0]["state"]["terminated"] for each in pods]
     assert ended[1]["startedAt"] <= ended[0]["finishedAt"], "two at a time"

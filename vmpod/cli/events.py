@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,13 +11,14 @@ import click
 from vmpod.cli import render
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
+from vmpod.cli.jobs import each_kind
 from vmpod.cli.listing import Kind, Wanted, listing_options, select, show, text_filter
-from vmpod.cli.names import POD
-from vmpod.cli.pods import labels, name
+from vmpod.cli.names import POD_OR_JOB
 
 if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime
-    from vmpod.runtime.events import Chronicle, Happening
+    from vmpod.runtime.events import Chronicle, Happening, JobChronicle
+    from vmpod.state.jobs import JobEntry
     from vmpod.state.store import PodEntry
 
 _POLL = 0.05
@@ -25,57 +26,103 @@ _WIDTHS = (10, 9, 18, 24)
 
 
 @click.command("events")
-@click.argument("pods", type=POD, nargs=-1, metavar="[POD]...")
-@click.option("-w", "--watch", is_flag=True, help="Go on with what happens until the pods have ended.")
+@click.argument("names", type=POD_OR_JOB, nargs=-1, metavar="[POD|job/NAME]...")
+@click.option("-w", "--watch", is_flag=True, help="Go on with what happens until all of them have ended.")
 @listing_options
-def command(pods: tuple[str, ...], watch: bool, wanted: Wanted) -> int:
-    """Show what happened in PODs, or in all pods, in the order of time.
+def command(names: tuple[str, ...], watch: bool, wanted: Wanted) -> int:
+    """Show what happened in PODs, or to all pods and Jobs, in the order of time.
 
-    Events are kept as long as the pod is, whether it runs or not. Without a POD, --watch shows the pods that
-    come as well, until Ctrl-C. Filters: type, reason, container, pod.
+    Of a Job it is what its controller did, and what happened in those of its pods that are still there.
+    Events are kept as long as the pod or the Job is, whether it runs or not. Without a name, --watch shows
+    the pods and Jobs that come as well, until Ctrl-C. Filters: type, reason, container, pod, job.
     """
-    from vmpod.runtime.events import all_events  # noqa: PLC0415
-
     found = runtime()
-    entries: list[PodEntry] = []
-    status = for_each(pods, lambda pod: entries.append(found.pods.find(pod)))
-    if not pods:
-        entries = found.pods.list(problems=[])
+    subjects = _Subjects(found, everything=not names)
+    status = for_each(names, each_kind(found, subjects.add_pod, subjects.add_job))
+    if names and not subjects.now():
+        return status
     if not watch:
-        every = [each for entry in entries for each in all_events(found, entry)]
-        show(EVENTS, sorted(every, key=lambda each: each.moment), wanted)
+        show(EVENTS, _sorted(subjects.happenings()), wanted)
         return status
     try:
         with interruptible():
-            _watch(found, entries, wanted, all_pods=not pods)
+            _watch(found, subjects, wanted)
     except Interruption as interruption:
         return interruption.status
     return status
 
 
-def _watch(runtime: Runtime, entries: Sequence[PodEntry], wanted: Wanted, *, all_pods: bool) -> None:
-    from vmpod.runtime.events import Chronicle  # noqa: PLC0415
+class _Subjects:
+    """The pods and Jobs that are asked for, each once; and the pods that such a Job has by now."""
 
+    def __init__(self, runtime: Runtime, *, everything: bool) -> None:
+        self._runtime = runtime
+        self._pods: list[PodEntry] = []
+        self._jobs: list[JobEntry] = []
+        self.everything = everything
+
+    def add_pod(self, name: str) -> None:
+        """Raises NotFoundError."""
+        self._pods.append(self._runtime.pods.find(name))
+
+    def add_job(self, name: str) -> None:
+        """Raises NotFoundError."""
+        self._jobs.append(self._runtime.jobs.find(name))
+
+    def now(self) -> dict[str, PodEntry | JobEntry]:
+        """What there is of them, by uid; Jobs before their pods."""
+        from vmpod.runtime.jobs.observe import pods_of  # noqa: PLC0415
+
+        pods, jobs = list(self._pods), self._jobs
+        if self.everything:
+            pods, jobs = self._runtime.pods.list(problems=[]), self._runtime.jobs.list(problems=[])
+        else:
+            pods += [pod for job in jobs for pod in pods_of(self._runtime, job.record)]
+        found: list[PodEntry | JobEntry] = [*jobs, *pods]
+        return {entry.record.uid: entry for entry in found}
+
+    def happenings(self) -> Iterable[Happening]:
+        """All that is known to have happened to them."""
+        from vmpod.runtime.events import JobChronicle, all_events  # noqa: PLC0415
+        from vmpod.state.jobs import JobEntry  # noqa: PLC0415
+
+        for entry in self.now().values():
+            if isinstance(entry, JobEntry):
+                yield from JobChronicle(self._runtime, entry).read()
+            else:
+                yield from all_events(self._runtime, entry)
+
+    def chronicle(self, entry: PodEntry | JobEntry) -> Chronicle | JobChronicle:
+        """Tells what happens to one of them, as it comes."""
+        from vmpod.runtime.events import Chronicle, JobChronicle  # noqa: PLC0415
+        from vmpod.state.jobs import JobEntry  # noqa: PLC0415
+
+        if isinstance(entry, JobEntry):
+            return JobChronicle(self._runtime, entry)
+        return Chronicle(entry, follow=True)
+
+
+def _sorted(happenings: Iterable[Happening]) -> list[Happening]:
+    return sorted(happenings, key=lambda each: each.moment)
+
+
+def _watch(runtime: Runtime, subjects: _Subjects, wanted: Wanted) -> None:
     say = _printer(wanted)
-    told: dict[str, Chronicle] = {}
-    open_: dict[str, Chronicle] = {}
+    told: set[str] = set()
+    open_: dict[str, Chronicle | JobChronicle] = {}
     while True:
-        for entry in runtime.pods.list(problems=[]) if all_pods else entries:
-            if entry.record.uid not in told:
-                told[entry.record.uid] = open_[entry.record.uid] = Chronicle(entry, follow=True)
         # In this order: what came before the end is read once the end is known.
-        ended = {uid for uid, each in open_.items() if _over(runtime, each)}
+        ended = {uid for uid, each in open_.items() if each.over(runtime)}
+        for uid, entry in subjects.now().items():
+            if uid not in told:
+                told.add(uid)
+                open_[uid] = subjects.chronicle(entry)
         new = [each for chronicle in open_.values() for each in chronicle.read()]
         new += [end for uid in ended if (end := open_.pop(uid).end(runtime))]
-        say(select(EVENTS, sorted(new, key=lambda each: each.moment), wanted))
-        if not open_ and not all_pods:
+        say(select(EVENTS, _sorted(new), wanted))
+        if not open_ and not subjects.everything:
             return
         time.sleep(_POLL)
-
-
-def _over(runtime: Runtime, chronicle: Chronicle) -> bool:
-    entry = runtime.pods.lookup(chronicle.entry.record.key)
-    return entry is None or (runtime.pods.status(entry).ended and not entry.alive())
 
 
 def _printer(wanted: Wanted) -> Callable[[Iterable[Happening]], None]:
@@ -105,13 +152,26 @@ def _columns(cells: Sequence[str]) -> None:
 
 
 def _rows(happening: Happening) -> list[list[str]]:
-    pod = name(happening.entry)
-    target = f"pod/{pod}" + (f"/{happening.container}" if happening.container else "")
+    target = _kind(happening).lower() + f"/{called(happening)}"
+    target += f"/{happening.container}" if happening.container else ""
     return [[render.age(happening.moment), happening.kind, happening.reason, target, happening.message]]
 
 
+def called(happening: Happening) -> str:
+    """What commands call the pod, or the Job without its 'job/'."""
+    return happening.entry.record.key.replace("_", "/")
+
+
+def _kind(happening: Happening) -> str:
+    return "Job" if happening.of_job else "Pod"
+
+
+def _named(happening: Happening, kind: str, text: str) -> bool:
+    return _kind(happening) == kind and called(happening) == text
+
+
 def identity(happening: Happening) -> str:
-    """A name of its own for the event, as the API server gives: the pod's, and when it was."""
+    """A name of its own for the event, as the API server gives: the pod's or Job's, and when it was."""
     return f"{happening.entry.record.name}.{''.join(filter(str.isdigit, happening.moment))}"
 
 
@@ -119,8 +179,8 @@ def to_json(happening: Happening) -> dict[str, Any]:
     """A v1 Event object."""
     record = happening.entry.record
     target: dict[str, Any] = {
-        "kind": "Pod",
-        "apiVersion": "v1",
+        "kind": _kind(happening),
+        "apiVersion": "batch/v1" if happening.of_job else "v1",
         "namespace": record.namespace,
         "name": record.name,
         "uid": record.uid,
@@ -145,6 +205,10 @@ def to_json(happening: Happening) -> dict[str, Any]:
     }
 
 
+def _labels(happening: Happening) -> Mapping[str, str]:
+    return (happening.entry.record.document.get("metadata") or {}).get("labels") or {}
+
+
 EVENTS: Kind[Happening] = Kind(
     list_kind="EventList",
     api_version="v1",
@@ -153,11 +217,12 @@ EVENTS: Kind[Happening] = Kind(
     rows=_rows,
     to_json=to_json,
     names=lambda happening: [f"event/{identity(happening)}"],
-    labels=lambda happening: labels(happening.entry),
+    labels=_labels,
     filters={
         "type": text_filter(lambda happening, text: happening.kind.casefold() == text.casefold()),
         "reason": text_filter(lambda happening, text: happening.reason == text),
         "container": text_filter(lambda happening, text: happening.container == text),
-        "pod": text_filter(lambda happening, text: name(happening.entry) == text),
+        "pod": text_filter(lambda happening, text: _named(happening, "Pod", text)),
+        "job": text_filter(lambda happening, text: _named(happening, "Job", text)),
     },
 )

@@ -1,4 +1,4 @@
-"""What happened in pods, in the words of Kubernetes' events."""
+"""What happened in pods and to Jobs, in the words of Kubernetes' events."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from vmpod.dataclass import dataclass
 from vmpod.runtime.context import Runtime
+from vmpod.state.jobs import JobEntry
 from vmpod.state.journal import StreamReader, parsed
 from vmpod.state.store import PodEntry
 from vmpod.text import printable
@@ -28,15 +29,51 @@ _AGENT: Mapping[str, tuple[str, str, str]] = {
 
 @dataclass(frozen=True)
 class Happening:
-    """One event of a pod. moment: RFC 3339 with nanoseconds; container: '' for the pod itself."""
+    """One event of a pod or Job. moment: RFC 3339 with nanoseconds; container: '' for the pod itself."""
 
-    entry: PodEntry
+    entry: PodEntry | JobEntry
     moment: str
     kind: str
     reason: str
     message: str
     container: str = ""
     init: bool = False
+
+    @property
+    def of_job(self) -> bool:
+        """Whether it is a Job's."""
+        return isinstance(self.entry, JobEntry)
+
+
+class JobChronicle:
+    """Tells what becomes of one Job, as it comes; what happens in its pods is theirs to tell."""
+
+    def __init__(self, runtime: Runtime, entry: JobEntry) -> None:
+        self.entry = entry
+        self._jobs = runtime.jobs
+        self._told = 0
+        self._ended = False
+
+    def read(self) -> Iterator[Happening]:
+        """All that has come since the last call."""
+        new = list(self._jobs.events(self.entry))[self._told :]
+        self._told += len(new)
+        for each in new:
+            reason, message = printable(each.reason)[:128], printable(each.message)[:_MAX_MESSAGE]
+            yield Happening(self.entry, each.moment, each.kind, reason, message)
+
+    def over(self, _runtime: Runtime) -> bool:
+        """Whether nothing more will come, apart from what read() tells after this."""
+        known, before = self._jobs.lookup(self.entry.record.key), self._ended
+        if known is None or known.record.uid != self.entry.record.uid:
+            return True
+        self._ended = self._jobs.course(self.entry).end is not None
+        # Who attends to it writes down first that it has ended, and then what there is to tell of that.
+        return before
+
+    def end(self, _runtime: Runtime) -> Happening | None:
+        """Nothing: a Job's end has been told."""
+        return None
 
 
 class Chronicle:
@@ -75,6 +112,11 @@ class Chronicle:
                     printable(str(name or "")),
                     init=event.get("init") is True,
                 )
+
+    def over(self, runtime: Runtime) -> bool:
+        """Whether the pod is gone, or has ended with its machine."""
+        entry = runtime.pods.lookup(self.entry.record.key)
+        return entry is None or (runtime.pods.status(entry).ended and not entry.alive())
 
     def end(self, runtime: Runtime) -> Happening | None:
         """What the machine itself could not tell: how it ended, if that was not by itself."""

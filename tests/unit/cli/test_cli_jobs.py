@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ from tests.unit.state.jobs import BEGUN, job_record, pod_record
 from tests.unit.state.records import agent, ended, keep, one, output_line, record, whole
 from vmpod.paths import default_paths
 from vmpod.plan.jobs.course import Attempt, Condition, Course
+from vmpod.runtime.context import Runtime
+from vmpod.runtime.events import JobChronicle
 from vmpod.state.jobs import JobEntry, JobStore
 from vmpod.state.store import PodStore
 
@@ -63,7 +68,7 @@ def test_listed(vmpod: Vmpod) -> None:
 
 
 def test_of_no_job(vmpod: Vmpod, pods: PodStore) -> None:
-    for words in (("get",), ("logs",), ("wait",), ("describe",), ("delete",)):
+    for words in (("get",), ("logs",), ("wait",), ("describe",), ("events",), ("delete",)):
         result = vmpod(*words, "job/gone")
         assert (result.status, result.out) == (125, "")
         assert "there is no Job 'gone' [not-found]" in result.err
@@ -85,6 +90,59 @@ def test_described_and_its_logs(vmpod: Vmpod) -> None:
     assert vmpod("logs", "job/shop/sum").out == "sum-aaaaa/c | one\n"
     assert vmpod("logs", "-f", "job/shop/sum").out == "sum-aaaaa/c | one\n"
     assert "the Job shop/sum has no container 'd'" in vmpod("logs", "job/shop/sum", "-c", "d").err
+
+
+def test_its_events(vmpod: Vmpod, jobs: JobStore, pods: PodStore, entry: JobEntry) -> None:
+    """What its controller did, and what happened in its pods; of no other pod."""
+    keep(pods, record("other", qemu=GONE), *ENDED)
+    jobs.say(entry, "Warning", "BackoffLimitExceeded", "Job has reached\x1b the specified backoff limit")
+    told = [line.split()[1:4] for line in vmpod("events", "job/shop/sum", "shop/sum-aaaaa").out.splitlines()]
+    assert told[1:] == [
+        ["Normal", "Booted", "pod/shop/sum-aaaaa"],
+        ["Normal", "Error", "pod/shop/sum-aaaaa/c"],
+        ["Normal", "PodCompleted", "pod/shop/sum-aaaaa"],
+        ["Normal", "SuccessfulCreate", "job/shop/sum"],
+        ["Warning", "BackoffLimitExceeded", "job/shop/sum"],
+    ]
+    listed = json.loads(vmpod("events", "job/shop/sum", "--filter", "job=shop/sum", "-o", "json").out)
+    check(listed)
+    created, failed = listed["items"]
+    assert created["involvedObject"] == {
+        "kind": "Job",
+        "apiVersion": "batch/v1",
+        "namespace": "shop",
+        "name": "sum",
+        "uid": entry.record.uid,
+    }
+    assert (created["reason"], created["message"]) == ("SuccessfulCreate", "Created pod: sum-aaaaa")
+    assert failed["message"].isprintable()
+    everything = vmpod("events", "-o", "jsonpath={.items[*].involvedObject.name}").out.split()
+    assert set(everything) == {"other", "sum", "sum-aaaaa"}
+    assert vmpod("events", "-q", "--filter", "pod=shop/sum").out == ""
+
+
+def test_watching_its_events_ends_with_it(vmpod: Vmpod, jobs: JobStore, entry: JobEntry) -> None:
+    """Also what is told only after it is known to have ended."""
+
+    def go_on() -> None:
+        time.sleep(0.2)
+        finish(jobs, entry)
+        jobs.say(entry, "Normal", "Completed", "Job completed")
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    result = vmpod("events", "-w", "job/shop/sum")
+    thread.join()
+    assert result.status == 0
+    reasons = [line.split()[2] for line in result.out.splitlines()[1:]]
+    assert reasons == ["Booted", "Error", "PodCompleted", "SuccessfulCreate", "Completed"]
+
+
+def test_watching_events_of_a_job_that_goes(vmpod: Vmpod, jobs: JobStore, entry: JobEntry) -> None:
+    jobs.delete(entry.record.key)
+    jobs.save(dataclasses.replace(entry.record, uid="another"))
+    chronicle = JobChronicle(Runtime(default_paths()), entry)
+    assert chronicle.over(Runtime(default_paths()))
 
 
 def test_waited_for(vmpod: Vmpod, jobs: JobStore, entry: JobEntry) -> None:
