@@ -75,6 +75,11 @@ class Paths:
         return self.state / "pods"
 
     @property
+    def template_attempts(self) -> Path:
+        """What makers of templates said that have failed in the background."""
+        return self.state / "template-attempts"
+
+    @property
     def jobs(self) -> Path:
         """One directory a Job, named as a pod's is."""
         return self.state / "jobs"

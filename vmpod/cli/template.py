@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -11,6 +12,7 @@ from vmpod.cli.common import accelerator_option, chosen_accelerator, for_each, r
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter
 from vmpod.cli.moments import checked, size
 from vmpod.cli.progress import progress
+from vmpod.template import attempts
 from vmpod.template.store import Template
 
 _MIB = 1024 * 1024
@@ -58,9 +60,19 @@ def create(memory: int, cpus: int, shares: int, quiet: bool, accel: str) -> None
 def ls(wanted: Wanted) -> None:
     """List templates, the newest first.
 
+    On stderr is told which could not be made in the background, the last time that it was tried.
     Filters: key, since and until (a moment, or so long ago).
     """
-    show(TEMPLATES, runtime().templates.list(), wanted)
+    found = runtime()
+    show(TEMPLATES, found.templates.list(), wanted)
+    if not wanted.quiet:
+        _tell_failed(found.paths.template_attempts)
+
+
+def _tell_failed(directory: Path) -> None:
+    for each in attempts.failed(directory):
+        ago = render.age(_moment(each.ended))
+        click.echo(f"the last attempt to make one of {each.size} failed {ago} ago: {each.why}", err=True)
 
 
 @command.command("rm")

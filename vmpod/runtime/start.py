@@ -207,7 +207,7 @@ def bring_up(
             entry = _begin_again(runtime, entry, planned)
     entry = _boot(runtime, entry, planned, progress, boot_timeout, keep, balloon=not template)
     if template:
-        templates.make_in_background(planned.plan.machine)
+        templates.make_in_background(runtime, planned.plan.machine)
     return entry
 
 

@@ -24,6 +24,7 @@ from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_scratch_disk, write_template_disk
 from vmpod.runtime.facts import host_has_ipv6
+from vmpod.template import attempts
 from vmpod.template.store import Template
 
 _BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
@@ -32,6 +33,9 @@ _POLL = 0.05
 # As the guest sees them; on the host they are holes. Larger than any pod's.
 _STAND_INS = {"images": 1 << 40, "journal": 1 << 38}
 _BOOT = 1 << 20
+
+_WORDY = ("VMPOD_DEBUG", "VMPOD_ERRORS")
+"""Variables that make the command say more, or in another way, than people read."""
 
 
 def usable(runtime: Runtime, machine: Machine, progress: Progress = SILENT) -> Template | None:
@@ -95,6 +99,12 @@ def still_wanted(runtime: Runtime) -> Callable[[Template], bool]:
 
 def make(runtime: Runtime, machine: Machine, progress: Progress = SILENT) -> Template:
     """Make the template that the machine can begin as, unless it is there. Raises VmpodError, OSError."""
+    found = _make(runtime, machine, progress)
+    attempts.succeeded(runtime.paths.template_attempts, machine)
+    return found
+
+
+def _make(runtime: Runtime, machine: Machine, progress: Progress) -> Template:
     store = runtime.templates
     key = store.key(machine)
     if found := store.find(key):
@@ -173,8 +183,11 @@ def _end(uid: str, sockets: Path) -> None:
     shutil.rmtree(sockets, ignore_errors=True)
 
 
-def make_in_background(machine: Machine) -> None:
-    """Have a process of its own make the template that the machine could have begun as."""
+def make_in_background(runtime: Runtime, machine: Machine) -> None:
+    """Have a process of its own make the template that the machine could have begun as.
+
+    If it fails, `vmpod template ls` tells.
+    """
     argv = [sys.executable, "-m", "vmpod", "template", "create", "--quiet", "--accel", machine.accelerator]
     argv += [
         "--memory",
@@ -185,13 +198,15 @@ def make_in_background(machine: Machine) -> None:
         str(len(machine.shares)),
     ]
     try:
-        subprocess.Popen(
-            ["nice", *argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
-        )
+        with attempts.attempt(runtime.paths.template_attempts, machine) as log:
+            subprocess.Popen(
+                ["nice", *argv],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={name: value for name, value in os.environ.items() if name not in _WORDY},
+                start_new_session=True,
+                cwd="/",
+            )
     except OSError as error:
         logger.debug("no template is made: %s", error)

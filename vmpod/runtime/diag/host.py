@@ -11,7 +11,8 @@ from typing import Any
 from vmpod import __version__
 from vmpod.hypervisor.versions import libvirt_version, qemu_version
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.diag.archive import Archive
+from vmpod.runtime.diag.archive import Archive, MissingError
+from vmpod.template import attempts
 
 _VARIABLES = (
     "VMPOD_",
@@ -33,6 +34,7 @@ def collect(runtime: Runtime, archive: Archive) -> None:
     archive.collect("host/versions.json", lambda: _json(versions()), seconds=30)
     archive.collect("host/facts.json", lambda: _json(facts(runtime)))
     archive.collect("host/doctor.json", lambda: _json(doctor(runtime)), seconds=90)
+    archive.collect("host/templates.txt", lambda: templates_told(runtime))
 
 
 def versions() -> dict[str, str]:
@@ -70,6 +72,14 @@ def facts(runtime: Runtime) -> dict[str, Any]:
             name: value for name, value in sorted(os.environ.items()) if name.startswith(_VARIABLES)
         },
     }
+
+
+def templates_told(runtime: Runtime) -> str:
+    """Which templates could not be made in the background, and what their makers said."""
+    failed = attempts.failed(runtime.paths.template_attempts)
+    if not failed:
+        raise MissingError("none has failed to be made in the background")
+    return "\n".join(f"--- {each.size}, failed at {each.ended:.0f}\n{each.text}" for each in failed)
 
 
 def _has_os_release() -> bool:
