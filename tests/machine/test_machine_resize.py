@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.machine.harness import Vmpod, eventually
 from tests.machine.manifests import container, pod
 from tests.machine.pods import Pods
+from vmpod.plan.size import cpu_class
 
 IDLE = "trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"
 
@@ -68,3 +71,15 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
     vmpod("stop", name)
     vmpod("start", name)
     assert limited("kept") == [str(24 * 2**20), "25000 100000"]
+
+
+def test_limits_beyond_what_the_host_has(pods: Pods) -> None:
+    """They stay the container's; the machine has what there is, and that is said."""
+    limits = {"limits": {"memory": "1Ti", "cpu": "100"}, "requests": {"memory": "64Mi", "cpu": "1"}}
+    script = "nproc; cat /sys/fs/cgroup/memory.max"
+    done = pods.run(pod("large", container("main", script, resources=limits)), options=("--no-template",))
+    cpus, memory = (line.rpartition(" ")[2] for line in done.lines)
+    assert int(cpus) <= cpu_class(len(os.sched_getaffinity(0)))
+    assert int(memory) == 1 << 40
+    assert "the pod may use 100 CPUs, and the host has" in done.errors
+    assert "the pod may use 1048576 MiB of memory, and the host has" in done.errors

@@ -86,19 +86,24 @@ def fits(needed: int, path: Path = Path("/proc/meminfo")) -> Finding:
 
     Less than that is let in: a guest's memory is taken when it is first used, and is given back.
     """
-    sizes = meminfo(path)
-    if "MemTotal" not in sizes:
+    there = all_memory(path)
+    if not there:
         return ok("unknown")  # nothing speaks against it
-    there = sizes["MemTotal"] + sizes.get("SwapTotal", 0)
     if needed <= there:
         return ok(_size(there))
     return Finding(
         "unusable",
         f"the machine needs {needed >> 20} MiB of memory, the host has {there >> 20} MiB with its swap",
-        ("lower the memory limits of its containers (resources.limits.memory)",),
+        ("lower the memory that its containers request (resources.requests; a limit alone is a request)",),
         "fatal",
         HostMemoryError,
     )
+
+
+def all_memory(path: Path = Path("/proc/meminfo")) -> int:
+    """Bytes that the host has, with its swap; 0 if that cannot be told."""
+    sizes = meminfo(path)
+    return sizes["MemTotal"] + sizes.get("SwapTotal", 0) if "MemTotal" in sizes else 0
 
 
 def meminfo(path: Path) -> dict[str, int]:

@@ -33,15 +33,17 @@ class Resolver:
 class Host:
     """Facts of the host.
 
-    cpus: how many it has; root: whether QEMU will run as root; host_paths: what each hostPath is now;
-    obstacles: by hostPath, why a file that it is, or would be, cannot be shared; '' if it can.
-    ipv6: whether it has an IPv6 address that leads out of it. name: what it calls itself.
+    cpus: how many it has; memory: bytes, with its swap, 0 if unknown; root: whether QEMU will run as root;
+    host_paths: what each hostPath is now; obstacles: by hostPath, why a file that it is, or would be, cannot
+    be shared; '' if it can. ipv6: whether it has an IPv6 address that leads out of it. name: what it calls
+    itself.
     """
 
     accelerator: Accelerator
     cpus: int
     root: bool
     resolver: Resolver = Resolver()
+    memory: int = 0
     host_paths: Mapping[str, PathKind] = field(default_factory=dict)
     obstacles: Mapping[str, str] = field(default_factory=dict)
     ipv6: bool = False

@@ -74,8 +74,8 @@ def _machine(pod: Pod, request: Request) -> Machine:
         name=f"vmpod-{pod_key(pod.namespace, pod.name)}",
         uuid=request.uid,
         accelerator=host.accelerator,
-        memory=size.memory(pod),
-        cpus=size.cpus(pod),
+        memory=size.memory(pod, host.memory),
+        cpus=size.cpus(pod, host.cpus),
         kernel=guest.kernel,
         initrd=guest.initrd,
         command_line=guest.command_line[host.accelerator],
@@ -150,8 +150,8 @@ def facts_for(pod: Pod, uid: str, host: Host) -> Facts:
         "status.podIPs": ",".join(addresses),
     }
     machine = {
-        "cpu": 1000 * size.cpus(pod),
-        "memory": size.memory(pod) - size.huge_pages(pod) - size.GUEST_MEMORY,
+        "cpu": 1000 * size.cpus(pod, host.cpus),
+        "memory": size.memory(pod, host.memory) - size.huge_pages(pod) - size.GUEST_MEMORY,
         "ephemeral-storage": size.SCRATCH_SIZE,
     }
     return facts_of(pod, fields, machine)
@@ -173,7 +173,19 @@ def _layout(images: list[Image | None]) -> list[BootImage]:
 
 
 def _notes(pod: Pod, request: Request) -> tuple[str, ...]:
-    cpus = size.asked_cpus(pod)
-    if cpus > request.host.cpus:
-        return (f"the pod asks for {cpus} CPUs, and the host has {request.host.cpus}",)
-    return ()
+    """What the pod may use, and the host does not have. Memory that is requested is looked for later."""
+    host, found = request.host, []
+    requested, asked = size.requested_cpus(pod), size.asked_cpus(pod)
+    has = f"the host has {host.cpus}; its machine has {size.cpus(pod, host.cpus)}"
+    if requested > host.cpus:
+        found.append(f"Insufficient cpu: the pod requests {requested} CPUs, and {has}")
+    elif asked > host.cpus:
+        found.append(f"the pod may use {asked} CPUs, and {has}")
+    wanted, memory = size.memory(pod), size.memory(pod, host.memory)
+    if memory < wanted and size.asked_memory(pod) > host.memory:
+        allowed, there, own = (each >> 20 for each in (size.asked_memory(pod), host.memory, memory))
+        found.append(
+            f"the pod may use {allowed} MiB of memory, and the host has {there} MiB with its swap; "
+            f"its machine has {own} MiB"
+        )
+    return tuple(found)

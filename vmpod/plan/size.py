@@ -1,9 +1,15 @@
-"""How large the machine is: the sum of its containers, and what the guest itself needs."""
+"""How large the machine is: the sum of its containers, and what the guest itself needs.
+
+What is requested has to be there. A limit may be above what the host has, as it may be above what a node has:
+the machine is then as large as it can be.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+from vmpod.spec.machine import MAX_CPUS
 
 if TYPE_CHECKING:
     from vmpod.spec.model import Container, Pod, Resources
@@ -18,8 +24,6 @@ UNSTATED_MEMORY = 384 * MIB
 
 _LEAST = 256 * MIB
 _FEW_CPUS = 4
-MAX_CPUS = 255
-"""As many as an x86 machine has without an IOMMU."""
 _STEPS = 4
 """Sizes of machines between one power of two and the next."""
 
@@ -27,10 +31,28 @@ SCRATCH_SIZE = 64 * 1024 * MIB
 """The scratch disk as the guest sees it. On the host it is a sparse file that holds what is used."""
 
 
-def memory(pod: Pod) -> int:
-    """Bytes of memory: the pod's own limit, or enough for every limit at once; more if it asks for that."""
-    needed = (pod.resources.memory_limit or _peak(pod, _memory)) + huge_pages(pod) + GUEST_MEMORY
-    return memory_class(max(needed, pod.machine.memory))
+def memory(pod: Pod, most: int = 0) -> int:
+    """Bytes of memory: the pod's own limit, or enough for every limit at once; more if it asks for that.
+
+    most: what the host has, 0 if that does not matter. It is more if so much is requested.
+    """
+    own = huge_pages(pod) + GUEST_MEMORY
+    wanted = memory_class(max(asked_memory(pod) + own, pod.machine.memory))
+    if not most or wanted <= most:
+        return wanted
+    requested = max(requested_memory(pod) + own, pod.machine.memory)
+    # Exactly so much where the next size would be too large.
+    return max(_class_below(most), -(-requested // MIB) * MIB)
+
+
+def asked_memory(pod: Pod) -> int:
+    """Bytes that the containers may use, as far as it is said, and something for those that do not."""
+    return pod.resources.memory_limit or _peak(pod, _memory)
+
+
+def requested_memory(pod: Pod) -> int:
+    """Bytes that the containers have to have."""
+    return pod.resources.memory_request or _peak(pod, _memory_request)
 
 
 def huge_pages(pod: Pod) -> int:
@@ -51,15 +73,33 @@ def memory_class(needed: int) -> int:
     return -(-needed // grain) * grain
 
 
-def cpus(pod: Pod) -> int:
-    """Virtual CPUs: what the pod, or its containers together, may use, rounded up to what machines have."""
-    return cpu_class(asked_cpus(pod))
+def _class_below(most: int) -> int:
+    """The largest of the sizes that machines have up to so many bytes."""
+    grain = (1 << most.bit_length()) // (2 * _STEPS)
+    return max(_LEAST, most // grain * grain)
+
+
+def cpus(pod: Pod, most: int = MAX_CPUS) -> int:
+    """Virtual CPUs: what the pod, or its containers together, may use, rounded up to what machines have.
+
+    most: as many as the host has: more would only take turns on them. An annotation gets them all the same.
+    """
+    return cpu_class(max(1, min(allowed_cpus(pod), most), pod.machine.cpus))
 
 
 def asked_cpus(pod: Pod) -> int:
     """Processors that the pod asks for, at least one."""
-    needed = -(-(pod.resources.cpu_limit or _peak(pod, _cpu)) // 1000)
-    return max(1, needed, pod.machine.cpus)
+    return max(1, allowed_cpus(pod), pod.machine.cpus)
+
+
+def allowed_cpus(pod: Pod) -> int:
+    """Processors that the containers may use, as far as it is said."""
+    return -(-(pod.resources.cpu_limit or _peak(pod, _cpu)) // 1000)
+
+
+def requested_cpus(pod: Pod) -> int:
+    """Processors that the containers have to have."""
+    return -(-(pod.resources.cpu_request or _peak(pod, _cpu_request)) // 1000)
 
 
 def cpu_class(needed: int) -> int:
@@ -71,8 +111,7 @@ def cpu_class(needed: int) -> int:
     if needed <= _FEW_CPUS:
         return needed
     grain = (1 << (needed - 1).bit_length()) // 4
-    rounded = -(-needed // grain) * grain
-    return rounded if needed > MAX_CPUS else min(rounded, MAX_CPUS)
+    return min(-(-needed // grain) * grain, MAX_CPUS)
 
 
 def _peak(pod: Pod, total: Callable[[Iterable[Resources]], int]) -> int:
@@ -91,9 +130,20 @@ def _resources(containers: Iterable[Container]) -> list[Resources]:
 
 
 def _memory(resources: Iterable[Resources]) -> int:
-    stated = [each.memory_limit or each.memory_request for each in resources]
+    return _total([each.memory_limit or each.memory_request for each in resources])
+
+
+def _memory_request(resources: Iterable[Resources]) -> int:
+    return _total([each.memory_request for each in resources])
+
+
+def _total(stated: list[int | None]) -> int:
     return sum(size or 0 for size in stated) + (UNSTATED_MEMORY if None in stated else 0)
 
 
 def _cpu(resources: Iterable[Resources]) -> int:
     return sum(each.cpu_limit or each.cpu_request or 0 for each in resources)
+
+
+def _cpu_request(resources: Iterable[Resources]) -> int:
+    return sum(each.cpu_request or 0 for each in resources)

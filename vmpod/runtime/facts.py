@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
+from vmpod.doctor.space import all_memory
 from vmpod.plan.host import Host, PathKind, Resolver
 from vmpod.plan.model import Accelerator
 from vmpod.runtime import hostfiles
@@ -29,6 +30,7 @@ def host_facts(accelerator: Accelerator, manifest: Manifest, pods: Path) -> Host
     return Host(
         accelerator=accelerator,
         cpus=len(os.sched_getaffinity(0)),
+        memory=all_memory(),
         root=os.geteuid() == 0,
         resolver=read_resolver(Path("/etc/resolv.conf")),
         host_paths=paths,

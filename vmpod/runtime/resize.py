@@ -41,7 +41,7 @@ def resize(runtime: Runtime, name: str, container: str, *, limits: Amounts, requ
         before = dict(entry.record.document)
         after = _changed(before, wanted, limits, requests)
         old, new = _of(_resources_only(before, entry), wanted), _of(_resources_only(after, entry), wanted)
-        _check_fits(entry, _resources_only(after, entry))
+        _check_fits(entry, _resources_only(before, entry), _resources_only(after, entry))
         if qos_class(before) != qos_class(after):
             raise ConflictError(
                 f"the pod's quality of service would change from {qos_class(before)} to {qos_class(after)}",
@@ -98,14 +98,17 @@ def _of(pod: Pod, name: str) -> Container:
     return next(each for each in pod.every_container if each.name == name)
 
 
-def _check_fits(entry: PodEntry, pod: Pod) -> None:
-    """A machine has the memory and the processors that it was started with."""
+def _check_fits(entry: PodEntry, before: Pod, after: Pod) -> None:
+    """A machine has the memory and the processors that it was started with.
+
+    Limits may have been above what the host has from the beginning, but do not come to be.
+    """
     machine = load_machine(entry.directory)
-    for what, has, needs in (
-        ("bytes of memory", machine.memory, size.memory(pod)),
-        ("CPUs", machine.cpus, size.asked_cpus(pod)),
+    for what, has, needed, needs in (
+        ("bytes of memory", machine.memory, size.memory(before), size.memory(after)),
+        ("CPUs", machine.cpus, size.asked_cpus(before), size.asked_cpus(after)),
     ):
-        if needs > has:
+        if needs > max(has, needed):
             raise ConflictError(
                 f"the pod would need a machine with {needs} {what}, and has one with {has}",
                 hint=f'run the pod anew with an annotation that leaves room, as {MEMORY}: 4Gi or {CPUS}: "4"',

@@ -190,6 +190,9 @@ def bring_up(
     boot_timeout: seconds until the agent must have answered; None for what is usual. template, keep: see
     Options.
     """
+    # Those of the manifest alone are told before.
+    for note in planned.plan.notes[len(pod.notes) :]:
+        progress.note(note)
     # A libvirt of its own may start another QEMU.
     template = template and entry.record.uri == EMBEDDED
     found = templates.usable(runtime, planned.plan.machine, progress) if template else None

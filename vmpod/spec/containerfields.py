@@ -95,9 +95,14 @@ RESOURCES = table(
     works("requests", "limits"),
     refused("claims", why="there are no devices to claim", absent=EMPTY),
 )
+MORE_CPUS = "where that is more than the host has, the machine has what the host has, and that is said"
+MORE_MEMORY = (
+    "requests beyond the host's memory are refused; of limits beyond it, the machine has what there is"
+)
 AMOUNTS = table(
     "requests, limits",
-    works("cpu", "memory"),
+    works("cpu", text=MORE_CPUS),
+    works("memory", text=MORE_MEMORY),
     works(
         "ephemeral-storage",
         text="what is written outside of volumes; beyond its limit the pod is Evicted",

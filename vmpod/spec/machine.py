@@ -21,8 +21,10 @@ OWNER = "vmpod/owner"
 
 MEMORY, CPUS = "vmpod/machine-memory", "vmpod/machine-cpus"
 
+MAX_CPUS = 255
+"""As many as an x86 machine has without an IOMMU."""
+
 _MAX_MEMORY = 1 << 42
-_MAX_CPUS = 255  # as many as an x86 machine has without an IOMMU (plan/size.py)
 _NUMBER = re.compile("[1-9][0-9]{0,2}")
 
 
@@ -46,7 +48,7 @@ def _memory(place: Place | None) -> int:
 
 def _cpus(place: Place | None) -> int:
     text = place.text() if place else ""
-    if place and not (_NUMBER.fullmatch(text) and int(text) <= _MAX_CPUS):
-        place.wrong(f"must be a whole number from 1 to {_MAX_CPUS}")
+    if place and not (_NUMBER.fullmatch(text) and int(text) <= MAX_CPUS):
+        place.wrong(f"must be a whole number from 1 to {MAX_CPUS}")
         return 0
     return int(text or "0")

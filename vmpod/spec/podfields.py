@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vmpod.spec.containerfields import NO_APPARMOR, NO_SELINUX, UNCONFINED
+from vmpod.spec.containerfields import MORE_CPUS, MORE_MEMORY, NO_APPARMOR, NO_SELINUX, UNCONFINED
 from vmpod.spec.fields import differs, noted, refused, silent, table, works
 
 EMPTY: tuple[Any, ...] = ([], {})
@@ -138,7 +138,8 @@ POD_RESOURCES = table(
 )
 POD_AMOUNTS = table(
     "requests, limits of a pod",
-    works("cpu", "memory"),
+    works("cpu", text=MORE_CPUS),
+    works("memory", text=MORE_MEMORY),
     refused("hugepages-2Mi", "hugepages-1Gi", why="they are set aside for containers: ask for them there"),
     refused("pids", why="processes are not counted; memory bounds how many there can be"),
     unknown="unknown resource: a pod has cpu and memory",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -300,7 +301,51 @@ def test_there_is_a_limit_of_shares() -> None:
 
 
 def test_more_cpus_than_the_host_has_are_noted() -> None:
-    few, many = ({"limits": {"cpu": count}} for count in ("2", "3"))
-    assert plan(pod(container(image="busybox", resources=few))).plan.notes == ()
-    (note,) = plan(pod(container(image="busybox", resources=many))).plan.notes
-    assert note == "the pod asks for 3 CPUs, and the host has 2"
+    """And the machine gets what there is: more would take turns, and a hundred do not boot."""
+
+    def made(**resources: dict[str, str]) -> tuple[int, tuple[str, ...]]:
+        found = plan(pod(container(image="busybox", resources=resources))).plan
+        return found.machine.cpus, found.notes
+
+    assert made(limits={"cpu": "2"}) == (2, ())
+    assert made(limits={"cpu": "100"}, requests={"cpu": "2"}) == (
+        2,
+        ("the pod may use 100 CPUs, and the host has 2; its machine has 2",),
+    )
+    assert made(requests={"cpu": "99500m"}) == (
+        2,
+        ("Insufficient cpu: the pod requests 100 CPUs, and the host has 2; its machine has 2",),
+    )
+
+
+def test_an_annotation_gets_more_cpus_than_the_host_has() -> None:
+    document = pod(container(image="busybox"))
+    document["metadata"]["annotations"] = {"vmpod/machine-cpus": "5"}
+    found = plan(document).plan
+    assert found.machine.cpus == 6
+    assert found.notes == ("the pod may use 5 CPUs, and the host has 2; its machine has 6",)
+
+
+def test_limits_beyond_the_hosts_memory_are_noted() -> None:
+    """What is requested is looked for at the start: see preflight."""
+
+    def made(request: str) -> tuple[int, tuple[str, ...]]:
+        resources = {"limits": {"memory": "100Gi"}, "requests": {"memory": request}}
+        small = replace(host(), memory=3900 << 20)
+        found = plan(pod(container(image="busybox", resources=resources)), host=small).plan
+        assert found.boot["containers"][0]["memory"] == 100 << 30
+        return found.machine.memory >> 20, found.notes
+
+    note = "the pod may use 102400 MiB of memory, and the host has 3900 MiB with its swap; "
+    note += "its machine has {} MiB"
+    assert made("1Gi") == (3584, (note.format(3584),))
+    # Between two sizes: exactly what is requested, and what the guest takes.
+    assert made("3700Mi") == (3828, (note.format(3828),))
+    assert made("5Gi")[0] == 5248
+
+
+def test_a_pod_is_told_what_its_machine_has() -> None:
+    env = [{"name": "N", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}}]
+    resources = {"requests": {"cpu": "64"}}
+    found = plan(pod(container(image="busybox", env=env, resources=resources))).plan.boot
+    assert ["N", "2"] in found["containers"][0]["env"]
