@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.machine import manifests
-from tests.machine.harness import Vmpod, eventually, kill
+from tests.machine.harness import Vmpod, eventually, free_port, kill
 from tests.machine.manifests import config_map, container, mount, pod, secret
 from tests.machine.pods import Pods
 
@@ -142,3 +142,16 @@ def test_replicas_are_machines(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None
     ]
     write(0)
     assert vmpod("delete", "-f", str(path)).lines == ["pod/many-0 deleted"]
+
+
+def test_a_service_by_hand(pods: Pods) -> None:
+    """What a note about a Service's name says: a hostPort there, and hostAliases here, lead to its pod."""
+    port = free_port()
+    serve = container("db", "httpd -f -p 80 -h /etc", ports=[{"containerPort": 80, "hostPort": port}])
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}, "spec": {}}
+    ask = container("ask", f"until wget -q -O - http://db:{port}/hostname; do sleep 1; done")
+    asking = pod("asking", ask, hostAliases=[{"ip": "10.0.2.2", "hostnames": ["db"]}])
+    pods.start(pod("serving", serve, terminationGracePeriodSeconds=0))
+    done = pods.run(service, asking)
+    assert done.lines == ["ask | serving"]
+    assert "speaks of" not in done.errors

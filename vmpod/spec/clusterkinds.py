@@ -98,6 +98,8 @@ def pass_over(document: Place, kind: str, version: str) -> bool:
         name = document.child("metadata").child("name").node.value
         told = f" {shown(name)}" if isinstance(name, str) else ""
         document.context.notes.append(f"the {kind}{told} has no effect: {field.text}{_also(document)}")
+        if kind == "Service":
+            document.context.services.append(document)
     else:
         document.child("kind").wrong(f"{kind} is not supported: {field.text}")
     return True

@@ -31,6 +31,7 @@ from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
 from vmpod.spec.reader import Context, Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.scalars import describe
+from vmpod.spec.services import note_in_jobs, note_in_pods, read_service
 from vmpod.spec.tree import documents
 from vmpod.spec.words import nearest, shown
 from vmpod.spec.workloads import VERSIONS, WORKLOADS, owner_of, read_workload
@@ -88,6 +89,8 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
         problems += [Problem(context.source, 0, "", note) for context in contexts for note in context.notes]
     if problems:
         raise ManifestError(problems)
+    services = [each for context in contexts for place in context.services if (each := read_service(place))]
+    pods, jobs = note_in_pods(pods, services, config_maps), note_in_jobs(jobs, services, config_maps)
     namespaces = {pod.namespace for pod in pods} | {job.namespace for job in jobs}
     return Manifest(
         pods=_with_notes(pods, contexts),

@@ -31,6 +31,8 @@ class Context(Report):
     def __init__(self, source: str) -> None:
         super().__init__(source)
         self.notes: list[str] = []
+        self.services: list[Place] = []
+        """Documents that are Services: they have no effect, but pods may speak of them."""
 
 
 @dataclass(frozen=True)

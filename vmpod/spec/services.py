@@ -1,0 +1,113 @@
+"""Names of Services, which lead nowhere here: said where a pod of the same manifest speaks of one.
+
+An init container that waits until such a name resolves would wait for ever, and nobody would know why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from vmpod.dataclass import dataclass
+from vmpod.spec.jobmodel import Job
+from vmpod.spec.machine import OWNER
+from vmpod.spec.metadata import DEFAULT_NAMESPACE
+from vmpod.spec.model import ConfigMap, Container, Pod
+from vmpod.spec.reader import Place
+from vmpod.spec.words import shown
+
+ConfigMaps = Mapping[tuple[str, str], ConfigMap]
+_HELP = (
+    "its pod's hostPort, and here hostAliases that give the name to the host (10.0.2.2), make it lead there"
+)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A Service of the manifest, as far as names matter. selector: labels of its pods."""
+
+    name: str
+    namespace: str
+    selector: Mapping[str, str]
+
+
+def read_service(document: Place) -> Service | None:
+    """The Service that a document is; None if it has no name. Nothing in it is checked."""
+    metadata = document.child("metadata")
+    name, namespace = (metadata.child(each).node.value for each in ("name", "namespace"))
+    if not isinstance(name, str) or not name:
+        return None
+    selector = document.child("spec").child("selector").node.value
+    labels = {key: node.value for key, node in selector.items()} if isinstance(selector, Mapping) else {}
+    texts = {key: value for key, value in labels.items() if isinstance(value, str)}
+    return Service(name, namespace if isinstance(namespace, str) else DEFAULT_NAMESPACE, texts)
+
+
+def note_in_pods(
+    pods: Iterable[Pod], services: Sequence[Service], config_maps: ConfigMaps
+) -> tuple[Pod, ...]:
+    """The pods, with a note for each container that speaks of a Service; replicas say it once."""
+    told: set[tuple[str, str]] = set()
+    found = []
+    for pod in pods:
+        maker = pod.annotations.get(OWNER, pod.name)
+        new = [note for note in _notes(pod, services, config_maps) if (maker, note) not in told]
+        told.update((maker, note) for note in new)
+        found.append(replace(pod, notes=pod.notes + tuple(new)))
+    return tuple(found)
+
+
+def note_in_jobs(
+    jobs: Iterable[Job], services: Sequence[Service], config_maps: ConfigMaps
+) -> tuple[Job, ...]:
+    """The Jobs, likewise."""
+    return tuple(
+        replace(job, notes=job.notes + tuple(_notes(job.template, services, config_maps))) for job in jobs
+    )
+
+
+def _notes(pod: Pod, services: Sequence[Service], config_maps: ConfigMaps) -> Iterator[str]:
+    for service in services:
+        if _own(pod, service) or _given(pod, service):
+            continue
+        pattern = _pattern(service, pod.namespace)
+        for path, container in pod.placed():
+            if any(pattern.search(text) for text in _texts(container, pod.namespace, config_maps)):
+                waits = container in pod.init_containers and not container.sidecar
+                end = "what waits for it waits for ever" if waits else "nothing answers to it"
+                name = shown(service.name)
+                yield f"{path} speaks of the Service {name}, a name that leads nowhere: {end}; {_HELP}"
+
+
+def _own(pod: Pod, service: Service) -> bool:
+    """Whether it is a Service of that pod, which may have the word for other reasons."""
+    same = pod.namespace == service.namespace
+    return same and bool(service.selector) and service.selector.items() <= pod.labels.items()
+
+
+def _given(pod: Pod, service: Service) -> bool:
+    """Whether the pod has been given an address for the name."""
+    return any(name.partition(".")[0] == service.name for _, names in pod.host_aliases for name in names)
+
+
+def _pattern(service: Service, namespace: str) -> re.Pattern[str]:
+    """Finds the Service's name where it can be that of a host: not in a path, a file's name or a task's."""
+    suffix = rf"\.{re.escape(service.namespace)}(\.svc(\.cluster\.local)?)?"
+    name = re.escape(service.name) + (f"({suffix})?" if namespace == service.namespace else suffix)
+    in_url, as_word = r"(?<=//|.@)", r"(?<![\w.\-/])"
+    return re.compile(rf"{in_url}{name}(?![\w-]|\.\w)|{as_word}{name}(?![\w/-]|\.\w|:[A-Za-z])")
+
+
+def _texts(container: Container, namespace: str, config_maps: ConfigMaps) -> Iterator[str]:
+    """The words of a container, and the values of its variables as far as they are not secret."""
+    yield from container.command
+    yield from container.args
+    for variable in container.env:
+        yield variable.value
+        ref = variable.config_map_key_ref
+        if ref and (found := config_maps.get((namespace, ref.name))):
+            yield found.data.get(ref.key, b"").decode(errors="replace")
+    for source in container.env_from:
+        if source.config_map and (found := config_maps.get((namespace, source.config_map))):
+            yield from (value.decode(errors="replace") for value in found.data.values())
