@@ -227,3 +227,15 @@ def test_what_a_pod_is_limited_to(vmpod: Vmpod, pods: Pods) -> None:
     assert sh(vmpod, name, "mighty", look) == [str(64 * 2**20), "50000 100000"]
     pods.run(pod("greedy", greedy, resources=limits), status=137)
     assert vmpod.status("greedy", "greedy")["state"]["terminated"]["reason"] == "OOMKilled"
+
+
+def test_how_many_processes_a_pod_may_have(vmpod: Vmpod, pods: Pods) -> None:
+    """Those of all containers count together, threads as well."""
+    many = "i=0; while [ $i -lt 100 ]; do sleep 1000 & i=$((i + 1)); done; echo all; sleep 1000"
+    more = container("more", "sleep 1000")
+    name = pods.start(pod("crowd", container("many", many), more, resources={"limits": {"pids": "150"}}))
+    eventually(lambda: "all" in vmpod("logs", name, "-c", "many").lines, "many processes")
+    script = "i=0; while sleep 1000 & do i=$((i + 1)); [ $i -lt 100 ] || break; done; echo $i"
+    done = vmpod("exec", "-c", "more", name, "--", "sh", "-c", script, status=None)
+    assert "can't fork" in done.errors
+    pods.close()

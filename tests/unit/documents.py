@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vmpod.wire.boot import BOOT_VERSION
+
 
 def boot_container(**fields: Any) -> dict[str, Any]:
     return {
@@ -44,7 +46,7 @@ def boot_container(**fields: Any) -> dict[str, Any]:
 
 def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
-        "version": 3,
+        "version": BOOT_VERSION,
         "boot": 1,
         "pod": {"name": "p", "namespace": "default", "uid": "u", "hostname": "p", "fqdn": ""},
         "network": {
@@ -69,5 +71,6 @@ def boot_document(*containers: dict[str, Any], **fields: Any) -> dict[str, Any]:
         "memory": 0,
         "cpu": 0,
         "huge_pages": 0,
+        "pids": 0,
         "sysctls": [],
     } | fields

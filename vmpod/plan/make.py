@@ -134,6 +134,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
         "memory": pod.resources.memory_limit or 0,
         "cpu": pod.resources.cpu_limit or 0,
         "huge_pages": size.huge_pages(pod),
+        "pids": pod.resources.pids_limit or 0,
         "sysctls": [list(each) for each in pod.security.sysctls],
     }
 

@@ -111,7 +111,7 @@ class VolumeMount:
 
 @dataclass(frozen=True)
 class Resources:
-    """Requests and limits; CPU in thousandths of a core, the rest in bytes; None where not given."""
+    """Requests and limits; CPU in thousandths of a core, pids a number, the rest bytes; None if not given."""
 
     cpu_request: int | None = None
     cpu_limit: int | None = None
@@ -120,6 +120,7 @@ class Resources:
     storage_request: int | None = None
     storage_limit: int | None = None
     huge_pages: int | None = None
+    pids_limit: int | None = None
 
     def amount(self, kind: str, name: str) -> int | None:
         """By the API's names: 'limits' or 'requests', and 'cpu', 'memory', ..."""

@@ -141,8 +141,8 @@ POD_AMOUNTS = table(
     works("cpu", text=MORE_CPUS),
     works("memory", text=MORE_MEMORY),
     refused("hugepages-2Mi", "hugepages-1Gi", why="they are set aside for containers: ask for them there"),
-    refused("pids", why="processes are not counted; memory bounds how many there can be"),
-    unknown="unknown resource: a pod has cpu and memory",
+    works("pids", text="a limit alone, 128 to 16384: of processes and threads of all containers together"),
+    unknown="unknown resource: a pod has cpu, memory and pids",
 )
 HOST_ALIAS = table("hostAliases", works("ip", "hostnames"))
 DNS_CONFIG = table("dnsConfig", works("nameservers", "searches", "options"))

@@ -49,7 +49,7 @@ PROOFS: dict[str, dict[str, str]] = {
         "../unit/spec/test_spec_faults.py::test_spec": "os",
     },
     "resources of a pod": {_RIGHTS + "test_what_a_pod_is_limited_to": "requests limits"},
-    "requests, limits of a pod": {_RIGHTS + "test_what_a_pod_is_limited_to": "cpu memory"},
+    "requests, limits of a pod": {_RIGHTS + "test_what_a_pod_is_limited_to": "cpu memory pids"},
     "os": {"../unit/spec/test_spec_faults.py::test_spec": "name"},
     "hostAliases": {_RIGHTS + "test_names": "ip hostnames"},
     "dnsConfig": {_RIGHTS + "test_names": "nameservers searches options"},

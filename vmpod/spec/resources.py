@@ -14,6 +14,8 @@ from vmpod.spec.reader import Place, Record
 HUGE_PAGES = "hugepages-2Mi"
 HUGE_PAGE = 2 * 1024 * 1024
 """Bytes."""
+MIN_PIDS, MAX_PIDS = 128, 16384
+"""Source: KEP-6063, "Configuration for Per-Pod PID Limit"."""
 
 
 def read_resources(container: Record) -> Resources:
@@ -45,6 +47,7 @@ def _resources(holder: Record, resources: Table, amounts: Table) -> Resources:
         storage_request,
         storage_limit,
         _huge_pages(requests, limits),
+        _pids(requests, limits),
     )
 
 
@@ -119,6 +122,22 @@ def _huge_pages(requests: Record | None, limits: Record | None) -> int | None:
     elif not any(each and each.get(name) for each in (requests, limits) for name in ("cpu", "memory")):
         record.wrong(HUGE_PAGES, "a container that asks for huge pages must ask for cpu or memory, too")
     return request
+
+
+def _pids(requests: Record | None, limits: Record | None) -> int | None:
+    if requests and requests.get("pids"):
+        requests.wrong("pids", "processes can be limited, and not requested")
+    return _amount(limits, "pids", _read_pids)
+
+
+def _read_pids(place: Place) -> int | None:
+    amount = place.quantity()
+    if amount is None:
+        return None
+    if amount.denominator != 1 or not MIN_PIDS <= amount <= MAX_PIDS:
+        place.wrong(f"must be a whole number from {MIN_PIDS} to {MAX_PIDS}")
+        return None
+    return quantity.whole(amount)
 
 
 def _amount(record: Record | None, name: str, read: Callable[[Place], int | None]) -> int | None:

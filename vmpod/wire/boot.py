@@ -216,7 +216,8 @@ if TYPE_CHECKING:
 
         deadline: seconds that the pod may take, 0 for any time. processes: whether each container sees its
         own alone, those of all containers, or those of the machine. sysctls: [name, value] pairs.
-        memory, cpu: of all containers together, as of one. huge_pages: bytes to be set aside. An init
+        memory, cpu: of all containers together, as of one. huge_pages: bytes to be set aside. pids: processes
+        and threads that all containers may have together, 0 for any number. An init
         container whose own restart policy is Always runs beside all that comes after it.
         """
 
@@ -236,11 +237,12 @@ if TYPE_CHECKING:
         memory: int
         cpu: int
         huge_pages: int
+        pids: int
         sysctls: list[list[str]]
 
     Shape = type | dict[str, "Shape"] | list["Shape"] | tuple["Shape", ...]
 
-BOOT_VERSION = 3
+BOOT_VERSION = 4
 
 # Shapes: a type, {attribute: shape}, [shape of every member], or a tuple of alternatives.
 _VALUE: Shape = (str, {"secret": str})
@@ -342,6 +344,7 @@ _DOCUMENT: Shape = {
     "memory": int,
     "cpu": int,
     "huge_pages": int,
+    "pids": int,
     "sysctls": [[str]],
 }
 

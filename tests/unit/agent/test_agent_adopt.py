@@ -9,10 +9,11 @@ import pytest
 from tests.unit.agent.harness import Host
 from tests.unit.agent.standins import Agent, StandInPod, error
 from vmpod.wire import frames, messages
+from vmpod.wire.boot import BOOT_VERSION
 from vmpod.wire.frames import Frame
 
 DOCUMENT: dict[str, Any] = {
-    "version": 3,
+    "version": BOOT_VERSION,
     "boot": 1,
     "pod": {"name": "web", "namespace": "default", "uid": "u", "hostname": "web", "fqdn": ""},
     "network": None,
@@ -28,6 +29,7 @@ DOCUMENT: dict[str, Any] = {
     "memory": 0,
     "cpu": 0,
     "huge_pages": 0,
+    "pids": 0,
     "sysctls": [],
 }
 IDENTITY = {"time": 5, "seed": "ab" * 64, "mac": "525400010203", "scratch": True}

@@ -80,7 +80,18 @@ SPEC: list[tuple[dict[str, Any], str]] = [
         {"nodeSelector": {"disk": "ssd", "kubernetes.io/os": "windows"}},
         "spec.nodeSelector['kubernetes.io/os']: must be linux: only Linux pods run",
     ),
-    ({"resources": {"limits": {"pids": 100}}}, "spec.resources.limits.pids: is not supported: processes"),
+    *(
+        (
+            {"resources": {"limits": {"pids": pids}}},
+            "spec.resources.limits.pids: must be a whole number from 128",
+        )
+        for pids in (127, 16385, "128500m")
+    ),
+    ({"resources": {"limits": {"pids": "many"}}}, "spec.resources.limits.pids: 'many' must be a quantity"),
+    (
+        {"resources": {"requests": {"pids": 200}, "limits": {"pids": 200}}},
+        "spec.resources.requests.pids: processes can be limited, and not requested",
+    ),
     (
         {
             "resources": {"limits": {"memory": "1Gi"}},

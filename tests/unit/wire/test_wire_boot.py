@@ -102,7 +102,7 @@ def test_what_is_no_document_is_refused(document: Any) -> None:
 
 
 def test_another_version_says_so() -> None:
-    with pytest.raises(MessageError, match="boot document version 7; this agent reads 3"):
+    with pytest.raises(MessageError, match="boot document version 7; this agent reads 4"):
         check(full() | {"version": 7})
 
 

@@ -49,6 +49,11 @@ def limit_huge_pages(group: str, size: int) -> None:
     syscalls.write_setting(f"{layout.cgroup(group)}/hugetlb.2MB.max", str(size))
 
 
+def limit_processes(group: str, count: int) -> None:
+    """Limit how many processes and threads a group may have. Raises OSError."""
+    syscalls.write_setting(f"{layout.cgroup(group)}/pids.max", str(count))
+
+
 def create(group: str) -> None:
     """Make a container's group. Raises OSError."""
     prepare(group.partition("/")[0])

@@ -116,10 +116,12 @@ class Agent:
 
     def _limit_pod(self, document: BootDocument) -> None:
         """Limit what all containers have together. Raises OSError."""
-        if document["memory"] or document["cpu"]:
+        if document["memory"] or document["cpu"] or document["pids"]:
             for above in (layout.CONFINED, layout.PRIVILEGED):
                 cgroups.prepare(above)
                 cgroups.limit(above, memory=document["memory"], cpu=document["cpu"], cpu_request=0)
+                if document["pids"]:
+                    cgroups.limit_processes(above, document["pids"])
         if document["huge_pages"]:
             cgroups.count_huge_pages()
 
