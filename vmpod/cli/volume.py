@@ -18,7 +18,12 @@ from vmpod.state.claims import StoredClaim
 Json = dict[str, Any]
 Found = tuple[StoredClaim, list[User]]
 
-_SHORT = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteOncePod": "RWOP"}
+_SHORT = {
+    "ReadWriteOnce": "RWO",
+    "ReadOnlyMany": "ROX",
+    "ReadWriteMany": "RWX",
+    "ReadWriteOncePod": "RWOP",
+}
 
 
 @click.group("volume")

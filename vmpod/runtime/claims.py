@@ -23,7 +23,9 @@ from vmpod.spec.model import Claim, ClaimVolume, Manifest, Pod
 from vmpod.state.claims import DISK, StoredClaim, serial_of
 from vmpod.state.store import PodEntry
 
-_SHARED = "ReadOnlyMany"
+_READ_ONLY = "ReadOnlyMany"
+_SHARED = {_READ_ONLY, "ReadWriteMany"}
+"""Modes with which several pods may use a claim at once, if all of them only read."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def _check_free(runtime: Runtime, key: str, *, read_only: bool, but: str) -> Non
     claim = runtime.claims.lookup(key)
     if claim is None:
         raise ConflictError(f"the claim {key} has just been removed", hint="try again")
-    shared = read_only and _SHARED in claim.modes
+    shared = read_only and not _SHARED.isdisjoint(claim.modes)
     for user in users(runtime, claim):
         if user.busy and user.key != but and not (shared and user.read_only):
             raise ConflictError(
@@ -114,7 +116,7 @@ def _check_free(runtime: Runtime, key: str, *, read_only: bool, but: str) -> Non
 def _way_out(user: User, *, reading: bool) -> str:
     stop = f"`vmpod stop {user.name}` stops that pod"
     if reading:
-        return f"{stop}; with the access mode {_SHARED} several pods can read it at once"
+        return f"{stop}; with the access mode {_READ_ONLY} several pods can read it at once"
     return f"{stop}; a claim that is written to is one pod's at a time"
 
 
@@ -126,7 +128,7 @@ def users(runtime: Runtime, claim: StoredClaim, *, certain: bool = False) -> lis
     found = []
     for entry in runtime.pods.list(problems=None if certain else []):
         if modes := _modes_of_use(entry, claim):
-            read_only = all(modes) or set(claim.modes) == {_SHARED}
+            read_only = all(modes) or set(claim.modes) == {_READ_ONLY}
             found.append(User(entry.record.key, read_only, runtime.pods.busy(entry)))
     return found
 

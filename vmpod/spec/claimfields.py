@@ -21,7 +21,8 @@ CLAIM_SPEC = table(
     differs(
         "accessModes",
         text="`ReadWriteOnce` and `ReadWriteOncePod`: one pod at a time, as each is a machine of its own; "
-        "`ReadOnlyMany`: any number that only read; `ReadWriteMany` only of a PersistentVolume",
+        "`ReadOnlyMany`: any number that only read; `ReadWriteMany`: one, or any number that only read; of a "
+        "PersistentVolume any number",
     ),
     works("resources"),
     works("volumeMode", text="`Filesystem`: ext4"),

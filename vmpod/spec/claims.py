@@ -13,10 +13,8 @@ LEAST = 16 * MIB
 """Bytes of the smallest disk: less has no room for a journal."""
 
 _MOST = 15 << 40  # bytes; ext4 of the host has no larger files
-_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteOncePod")
-_MANY = (
-    "several machines cannot write to one file system; use ReadWriteOnce, or share a directory by hostPath"
-)
+_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+_MANY = "one pod at a time may write, as several machines cannot write to one file system; many may read"
 
 
 def read_claim(document: Record, *, bound: bool = False) -> Claim:
@@ -66,10 +64,10 @@ def _modes(spec: Record, *, bound: bool) -> tuple[str, ...]:
     found: list[str] = []
     for place in given.items() if given else ():
         mode = place.text()
-        if mode == "ReadWriteMany" and not bound:
-            place.wrong(f"ReadWriteMany is not supported: {_MANY}")
-        elif mode not in (*_MODES, "ReadWriteMany"):
+        if mode not in _MODES:
             place.wrong(f"must be one of {', '.join(_MODES)}")
+        elif mode == "ReadWriteMany" and not bound:
+            place.context.notes.append(f"{place.path}: {_MANY}")
         found.append(mode)
     if given and not found:
         given.wrong("needs at least one mode")

@@ -126,7 +126,7 @@ POD_SECURITY = table(
     ),
     works("seccompProfile", text="for containers that do not say it themselves"),
     refused("appArmorProfile", why=NO_APPARMOR, absent=UNCONFINED),
-    refused("seLinuxOptions", why=NO_SELINUX, absent=EMPTY),
+    noted("seLinuxOptions", why=NO_SELINUX, absent=EMPTY),
     refused("windowsOptions", why="only Linux pods run"),
     noted("seLinuxChangePolicy", why="it only means something with seLinuxOptions"),
 )

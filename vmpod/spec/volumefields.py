@@ -52,7 +52,9 @@ DOWNWARD = table("downwardAPI", works("items", "defaultMode", "defaultUser"))
 DOWNWARD_SOURCE = table("downwardAPI of projected", works("items"))
 DOWNWARD_ITEM = table("items of downwardAPI", works("path", "fieldRef", "resourceFieldRef", "mode", "user"))
 PROJECTED = table("projected", works("sources", "defaultMode", "defaultUser"))
-NO_TOKENS = "there is no API server to give it"
+NO_TOKENS = (
+    "there is no API server to give it; the volume that a cluster adds to each pod is taken without it"
+)
 PROJECTED_SOURCE = table(
     "sources of projected",
     works("configMap", "secret", "downwardAPI"),

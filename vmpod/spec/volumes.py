@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable
 
 from vmpod.spec import names
@@ -68,6 +69,7 @@ _DEVICE = "a device belongs to the machine that has it, and the pod's is another
 NOT_SHARED = {"Socket": _SOCKET, "CharDevice": _DEVICE, "BlockDevice": _DEVICE}
 """Types of hostPath that cannot be shared with a machine, and why."""
 
+_API_ACCESS = re.compile("kube-api-access-[a-z0-9]{5}")
 _DEFAULT_MODE = 0o644
 _MAX_MODE = 0o777
 _MAX_DIRECTORY_MODE = 0o1777
@@ -165,6 +167,11 @@ def _downward_item(record: Record, taken: _Paths) -> DownwardItem:
 
 
 def _projected(volume: Record, references: References) -> VolumeSource:
+    name, given = volume.get("name"), volume.get("projected")
+    if name and given and _API_ACCESS.fullmatch(str(name.node.value)):
+        # An API server adds it to every pod, so it is in what a cluster shows.
+        given.context.notes.append(f"{given.path}: only the namespace is in it, as there is no API server")
+        return DownwardVolume((DownwardItem("namespace", "metadata.namespace"),))
     record = volume.record("projected", PROJECTED)
     if record is None:
         return EmptyDir()

@@ -65,8 +65,9 @@ def test_one_that_writes_is_alone(runtime: Runtime) -> None:
     _take(runtime, named("b"))
 
 
-def test_several_read(runtime: Runtime) -> None:
-    claims.apply(runtime, *read(claim(accessModes=BOTH)).claims)
+@pytest.mark.parametrize("modes", [BOTH, ["ReadWriteMany"]])
+def test_several_read(runtime: Runtime, modes: list[str]) -> None:
+    claims.apply(runtime, *read(claim(accessModes=modes)).claims)
     _runs(runtime, "a", read_only=True)
     _take(runtime, named("b", read_only=True))
     with pytest.raises(ConflictError):

@@ -287,10 +287,6 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
         "securityContext.capabilities.drop[0]: 'NET_ROW' is no capability; did you mean NET_RAW?",
     ),
     ({"securityContext": {"procMount": "None"}}, "securityContext.procMount: must be Default or Unmasked"),
-    (
-        {"securityContext": {"seLinuxOptions": {"level": "s0"}}},
-        "securityContext.seLinuxOptions: is not",
-    ),
     ({"env": [{"value": "x"}]}, "env[0].name: is required"),
     ({"env": [{"name": "é"}]}, "env[0].name: 'é' must be printable ASCII"),
     (

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.spec.manifests import config_map, container, pod, read, read_pod, secret
+from tests.unit.spec.manifests import config_map, container, faults, pod, read, read_pod, secret
 from vmpod.errors import ManifestError
 from vmpod.spec.load import load
 from vmpod.spec.model import (
     ConfigMap,
     ConfigMapVolume,
     Container,
+    DownwardItem,
+    DownwardVolume,
     EmptyDir,
     EnvFrom,
     EnvVar,
@@ -221,7 +223,26 @@ def test_what_a_cluster_shows_can_be_run() -> None:
         "items[0].metadata.uid",
         "items[0].spec.nodeName",
         "items[0].spec.tolerations",
+        "items[0].spec.volumes[0].projected: only the namespace is in it, as there is no API server",
         "items[0].spec.dnsPolicy",
+    ]
+    assert [each.source for each in found.volumes] == [
+        DownwardVolume((DownwardItem("namespace", "metadata.namespace"),))
+    ]
+
+
+def test_a_token_that_a_user_asks_for_is_refused() -> None:
+    """Unlike the one that a cluster adds to every pod."""
+    source = {"sources": [{"serviceAccountToken": {"path": "token"}}]}
+    (told,) = faults(pod(volumes=[{"name": "kube-api-access-mine", "projected": source}]))
+    assert "serviceAccountToken: is not supported" in told
+
+
+def test_selinux_options_are_noted() -> None:
+    context = {"securityContext": {"seLinuxOptions": {"level": "s0:c1"}}}
+    assert [note.partition(":")[0] for note in read_pod(pod(container(**context), **context)).notes] == [
+        "spec.securityContext.seLinuxOptions has no effect",
+        "spec.containers[0].securityContext.seLinuxOptions has no effect",
     ]
 
 
