@@ -20,7 +20,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +261,9 @@ def _seal(path: Path) -> list[int]:
 
 
 def _digest(machine: Machine) -> str:
+    # By whichever way a home leads there: the guest image's name tells what is in it.
+    disks = replace(machine.disks, root=machine.disks.root.resolve())
+    machine = replace(machine, kernel=machine.kernel.resolve(), initrd=machine.initrd.resolve(), disks=disks)
     parts = {
         "machine": asdict(machine),
         # Devices and their places.

@@ -199,3 +199,14 @@ def test_one_is_removed_by_the_beginning_of_its_key(store: TemplateStore) -> Non
             store.remove(wrong)
     store.remove(template.key[:6])
     assert store.list() == []
+
+
+def test_the_way_to_the_guest_image_makes_no_difference(store: TemplateStore, tmp_path: Path) -> None:
+    (tmp_path / "guests").mkdir()
+    (tmp_path / "link").symlink_to("guests")
+    keys = {
+        store.key(replace(MACHINE, kernel=tmp_path / way / "kernel", initrd=tmp_path / way / "initrd"))
+        for way in ("guests", "link")
+    }
+    assert len(keys) == 1
+    assert store.key(MACHINE) not in keys
