@@ -193,13 +193,16 @@ def test_sessions_side_by_side_and_their_ends(vmpod: Vmpod, name: str, clients: 
         vmpod.started("ssh", name, "--", ready) as first,
         subprocess.Popen(argv, stdout=subprocess.PIPE, cwd="/") as second,
     ):
-        first.until(b"ready\n")
-        assert second.stdout is not None
-        assert second.stdout.readline() == b"ready\n"
-        assert len(_servers(vmpod, name)) == 2
-        first.signal(signal.SIGKILL)
-        eventually(lambda: len(_servers(vmpod, name)) == 1, "the end of the first one's server")
-        second.kill()
+        try:
+            first.until(b"ready\n")
+            assert second.stdout is not None
+            assert second.stdout.readline() == b"ready\n"
+            assert len(_servers(vmpod, name)) == 2
+            first.signal(signal.SIGKILL)
+            eventually(lambda: len(_servers(vmpod, name)) == 1, "the end of the first one's server")
+        finally:
+            # Popen would wait for it, however this goes.
+            second.kill()
     _until_gone(vmpod, name)
     # What a client that died had asked vmpod for has ended, too.
     sleeping = [line for line in vmpod.exec(name, "ps", "-o", "args").lines if line == "sleep 1000"]
