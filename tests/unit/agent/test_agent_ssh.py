@@ -143,3 +143,14 @@ def test_before_the_pod_there_is_nobody_to_visit(world: World, host: Host, agent
     agent.pod = None
     host.request(1, messages.SSH, **KEYS)
     assert error(host, 1)[0] == messages.NOT_RUNNING
+
+
+def test_a_server_that_is_reading_a_key_reads_all_of_it(tmp_path: Path) -> None:
+    """Another session, begun at the same time, brings the same key again."""
+    path = tmp_path / "host_key"
+    ssh.put(str(path), b"secret")
+    with path.open("rb") as reading:
+        ssh.put(str(path), b"secret")
+        assert reading.read() == b"secret"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["host_key"]

@@ -56,9 +56,15 @@ def serve(agent: Agent, stream: Stream, message: Json) -> Ssh:
         raise RequestError(messages.BAD_REQUEST, f"hostKey: {error}") from None
     client_key = _key(message, "clientKey").encode()
     _prepare()
-    WriteFile(_HOST_KEY, host_key, 0o600).execute()
-    WriteFile(_CLIENT_KEY, client_key, 0o600).execute()
+    put(_HOST_KEY, host_key)
+    put(_CLIENT_KEY, client_key)
     return Ssh(agent, stream)
+
+
+def put(path: str, key: bytes) -> None:
+    """Write a key at once: the server of a session that has just begun may be reading it. Raises OSError."""
+    WriteFile(f"{path}.new", key, 0o600).execute()
+    os.rename(f"{path}.new", path)
 
 
 def _key(message: Json, name: str) -> str:
