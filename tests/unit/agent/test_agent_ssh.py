@@ -150,7 +150,7 @@ def test_a_server_that_is_reading_a_key_reads_all_of_it(tmp_path: Path) -> None:
     path = tmp_path / "host_key"
     ssh.put(str(path), b"secret")
     with path.open("rb") as reading:
-        ssh.put(str(path), b"secret")
+        ssh.put(str(path), b"another")
         assert reading.read() == b"secret"
     assert path.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["host_key"]
