@@ -58,11 +58,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def link_open(descriptor: int, path: Path) -> None:
+    """Give an open file a name, also one that has none or another by now. path: absolute. Raises OSError."""
+    # Python follows the link only if given a directory, which an absolute path ignores.
+    os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+
+
 def _given(descriptor: int, path: Path) -> bool:
     """Whether the file could be given the name, which it can if there is none of that name."""
     try:
-        # Python follows the link only if given a directory, which an absolute path ignores.
-        os.link(f"/proc/self/fd/{descriptor}", path, src_dir_fd=descriptor, follow_symlinks=True)
+        link_open(descriptor, path)
     except FileExistsError:
         return False
     return True

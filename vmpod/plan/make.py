@@ -19,16 +19,17 @@ from vmpod.wire.boot import BOOT_VERSION
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootDocument, BootImage
 
-_IMAGES_START = 4096
+IMAGES_GAP = 4096
+"""Bytes of zeros before the first of several images."""
 
 
 def images_start(images: int) -> int:
     """Where on the images disk the first of so many begins, in bytes.
 
     One alone is the disk. Several are partitions, which the agent makes: nothing in an image may look like a
-    partition table to the kernel then, so there are zeros before the first.
+    partition table to the kernel then, so there is a gap before the first.
     """
-    return 0 if images == 1 else _IMAGES_START
+    return 0 if images == 1 else IMAGES_GAP
 
 
 def make_plan(pod: Pod, request: Request, *, source: str = "pod") -> Planned:

@@ -61,7 +61,7 @@ def boot_volumes(
     facts: what the pod may be told about itself; number: the index of an image, by its name; kinds: what each
     hostPath is.
     """
-    places = {volume.name: share_tag(place) for place, volume in enumerate(_shared(pod))}
+    places = {volume.name: share_tag(place) for place, (_, volume) in enumerate(_shared(pod))}
     maker = _Maker(pod, manifest, secrets, facts=facts, number=number, kinds=kinds)
     return [maker.volume(volume, places.get(volume.name, "")) for volume in pod.volumes]
 
@@ -72,7 +72,7 @@ def shares(pod: Pod, host: Host, state: Path) -> tuple[Share, ...]:
     state: the pod's directory, where those are that have a file each.
     """
     found = []
-    for place, volume in enumerate(_shared(pod)):
+    for place, (_, volume) in enumerate(_shared(pod)):
         assert isinstance(volume.source, HostPath)
         path, file = Path(volume.source.path), None
         if is_file(volume.source, host.host_paths):
@@ -88,30 +88,27 @@ def is_file(source: HostPath, kinds: Mapping[str, PathKind]) -> bool:
     return kind == "file" or (kind == "missing" and source.type == "FileOrCreate")
 
 
-def _shared(pod: Pod) -> list[Volume]:
-    return [volume for volume in pod.volumes if isinstance(volume.source, HostPath)]
+def _shared(pod: Pod) -> list[tuple[int, Volume]]:
+    """The volumes of the host, each with its number among all."""
+    return [each for each in enumerate(pod.volumes) if isinstance(each[1].source, HostPath)]
 
 
 def host_path_problems(pod: Pod, source: str, host: Host) -> list[Problem]:
     """What is wrong with the hostPaths, told before anything is started."""
     found = []
     files = set()
-    for index, volume in enumerate(pod.volumes):
-        if not isinstance(volume.source, HostPath):
-            continue
+    shared = _shared(pod)
+    for index, volume in shared:
+        assert isinstance(volume.source, HostPath)
         if fault := _fault(volume.source, host):
             found.append(Problem(source, 0, f"spec.volumes[{index}].hostPath", fault))
         if is_file(volume.source, host.host_paths):
             files.add(volume.name)
     found += _paths_below(pod, source, files)
-    if len(shared := _host_paths(pod)) > MAX_SHARES:
+    if len(shared) > MAX_SHARES:
         fault = f"a machine takes at most {MAX_SHARES} hostPath volumes"
-        found.append(Problem(source, 0, f"spec.volumes[{shared[MAX_SHARES]}].hostPath", fault))
+        found.append(Problem(source, 0, f"spec.volumes[{shared[MAX_SHARES][0]}].hostPath", fault))
     return found
-
-
-def _host_paths(pod: Pod) -> list[int]:
-    return [index for index, volume in enumerate(pod.volumes) if isinstance(volume.source, HostPath)]
 
 
 def _paths_below(pod: Pod, source: str, files: Collection[str]) -> Iterator[Problem]:

@@ -32,6 +32,7 @@ from vmpod.removable import disk_usage
 from vmpod.run import copy_sparse
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.debug import tidied
+from vmpod.runtime.disks import gap_of, make_gap
 from vmpod.runtime.pausing import running
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_memory
@@ -49,6 +50,8 @@ from vmpod.wire.journal import timestamp
 
 _NAME = re.compile("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _MEMORY, _STATE = "memory", "state"
+_GAP = '"GAP"'
+"""Stands, in the description of a snapshot's images disk, for a file that each copy has of its own."""
 _MAKING = ".new"
 _TIMEOUT = 60.0  # seconds for the agent to answer
 _SOCKET_KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
@@ -200,8 +203,8 @@ def _freeze(runtime: Runtime, pod: str, into: Path) -> Record:
         machine = load_machine(entry.directory)
         _check(entry, machine)
         _freeze_machine(runtime, entry, machine, into)
-        gap = machine.disks.images.with_suffix(".gap")
-        text = machine.disks.images.read_text().replace(f'"{gap}"', '"GAP"')
+        gap = gap_of(machine.disks.images)
+        text = machine.disks.images.read_text().replace(f'"{gap}"', _GAP)
         (into / "images.vmdk").write_text(text)
         shutil.copyfile(machine.disks.boot, into / "boot.iso")
         save_machine(machine, into)
@@ -360,9 +363,10 @@ def _make_files(source: Path, machine: Machine) -> None:
     machine.console_log.touch(mode=0o600)
     (disks.boot.parent / "empty").mkdir()
     shutil.copyfile(source / "boot.iso", disks.boot)
-    gap = disks.images.with_suffix(".gap")
-    gap.write_bytes(bytes(4096))
-    write_atomically(disks.images, (source / "images.vmdk").read_text().replace('"GAP"', f'"{gap}"').encode())
+    images = (source / "images.vmdk").read_text()
+    if _GAP in images:
+        images = images.replace(_GAP, f'"{make_gap(disks.images)}"')
+    write_atomically(disks.images, images.encode())
     copy_sparse(source / "scratch.raw", disks.scratch)
     copy_sparse(source / "journal.raw", disks.journal)
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from vmpod import wire
 from vmpod.files import copy_extents
 from vmpod.plan.loglimits import LogLimits
-from vmpod.plan.make import images_start
-from vmpod.plan.model import ImageUse, Plan
+from vmpod.plan.make import IMAGES_GAP, images_start
+from vmpod.plan.model import ImageUse, Machine, Plan
 from vmpod.plan.network import card
 from vmpod.run import run
 from vmpod.template.store import Template
@@ -90,13 +90,13 @@ def write_boot_disk(document: BootDocument, path: Path) -> None:
     iso.close()
 
 
-def write_template_disk(path: Path, *, ipv6: bool) -> None:
+def write_template_disk(machine: Machine) -> None:
     """What a machine has in place of a boot disk that is to be frozen, and what one that begins so has.
 
     It is told over the channel which pod it is. What all pods have in common stands here.
     """
-    told = wire.TEMPLATE + messages.dump(dict(card(ipv6=ipv6))) + b"\n"
-    path.write_bytes(told.ljust(_SECTOR, b"\0"))
+    told = wire.TEMPLATE + messages.dump(dict(card(ipv6=machine.ipv6))) + b"\n"
+    machine.disks.boot.write_bytes(told.ljust(_SECTOR, b"\0"))
 
 
 def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:
@@ -107,10 +107,8 @@ def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:
     document where each one starts.
     """
     files = [image.disk for image in images if image.disk]
-    if start := images_start(len(images)):
-        gap = path.with_suffix(".gap")
-        gap.write_bytes(bytes(start))
-        files.insert(0, gap)
+    if images_start(len(images)):
+        files.insert(0, make_gap(path))
     extents = "".join(_extent(file) for file in files)
     path.write_text(
         "# Disk DescriptorFile\n"
@@ -121,6 +119,18 @@ def write_images_disk(images: tuple[ImageUse, ...], path: Path) -> None:
         f"{extents}"
         '#DDB\nddb.adapterType = "ide"\n'
     )
+
+
+def gap_of(path: Path) -> Path:
+    """The file with what comes before several images. path: of the images disk."""
+    return path.with_suffix(".gap")
+
+
+def make_gap(path: Path) -> Path:
+    """Write that file. path: of the images disk. Raises OSError."""
+    gap = gap_of(path)
+    gap.write_bytes(bytes(IMAGES_GAP))
+    return gap
 
 
 def _extent(file: Path) -> str:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vmpod.errors import HostError
+from vmpod.files import link_open
 from vmpod.plan.model import Share
 from vmpod.run import remove_deep
 from vmpod.wire import SHARED_FILE
@@ -87,9 +88,7 @@ def put(share: Share) -> None:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise HostError(f"{share.file} is no file any more")
-        target = share.path / SHARED_FILE
-        # Python follows the link only if given a directory, which an absolute path ignores.
-        os.link(f"/proc/self/fd/{file}", target, src_dir_fd=file, follow_symlinks=True)
+        link_open(file, share.path / SHARED_FILE)
     except OSError as error:
         if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EROFS):
             raise

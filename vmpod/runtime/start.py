@@ -231,7 +231,7 @@ def _copy(  # noqa: PLR0917 - as _boot()
     runtime.templates.touch(template)
     empty = entry.directory / "empty"
     empty.mkdir(exist_ok=True)
-    write_template_disk(planned.plan.machine.disks.boot, ipv6=planned.plan.machine.ipv6)
+    write_template_disk(planned.plan.machine)
     machine = copy_of(planned.plan.machine, template.frozen, empty)
     document = messages.dump(dict(planned.plan.boot))
     secrets = messages.dump(dict(planned.secrets))

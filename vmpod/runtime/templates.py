@@ -133,7 +133,7 @@ def _make(runtime: Runtime, machine: Machine, progress: Progress) -> Template:
 
 def _prepare(machine: Machine, new: Path) -> None:
     disks: Disks = machine.disks
-    write_template_disk(disks.boot, ipv6=machine.ipv6)
+    write_template_disk(machine)
     os.truncate(disks.boot, _BOOT)
     # A pod that has none yet gets a copy of it, and finds it mounted.
     make_scratch_disk(disks.scratch, SCRATCH_SIZE)

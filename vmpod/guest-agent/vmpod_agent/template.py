@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from vmpod_agent.spare import Spare
 
 
+_SIZE = 512  # bytes, at most, that the host says in place of a boot disk
+
+
 class Ahead:
     """What was done before the machine had a pod: its card is set up, its scratch disk mounted.
 
@@ -43,9 +46,6 @@ def card() -> Card | None:
     if not found.startswith(wire.TEMPLATE):
         return None
     return boot.check_card(messages.parse(found.removeprefix(wire.TEMPLATE).partition(b"\n")[0]))
-
-
-_SIZE = 512
 
 
 def warm(reaper: Reaper) -> Spare | None:
