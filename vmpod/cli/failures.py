@@ -31,8 +31,13 @@ class Failures:
 
         record_failure(self._runtime, key, error, directory=self._directory, manifest=self._manifest, say=say)
 
-    def refused(self, key: str, error: VmpodError) -> None:
-        """A pod could not be started. What is wrong with what the user wrote needs no record."""
+    def refused(self, key: str, error: VmpodError, *, recorded: bool) -> None:
+        """A pod could not be started. What is wrong with what the user wrote needs no record.
+
+        recorded: whether add() has been called for it, if in another process.
+        """
+        if recorded:
+            self._done.add(key)
         told = isinstance(error, ManifestError | UsageError | ConflictError)
         if not told or isinstance(error, PortTakenError):
             self.add(key, error)

@@ -30,7 +30,7 @@ from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
 from vmpod.cli.sources import text
 from vmpod.cli.timings import show_timings, timings_option
-from vmpod.errors import MachineError, UsageError, VmpodError
+from vmpod.errors import MachineError, UsageError
 from vmpod.hypervisor.open import check_uri
 from vmpod.plan.forward import pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
@@ -42,13 +42,13 @@ from vmpod.runtime.copyout import parse as parse_copy
 from vmpod.runtime.follow import NotReadyError, check_ready, wait_until
 from vmpod.runtime.foreground import check_distinct
 from vmpod.runtime.remove import remove_pod, stop_pod
-from vmpod.runtime.start import Options, start_pod
+from vmpod.runtime.start import Options
+from vmpod.runtime.together import Wanted, start_pods
 from vmpod.runtime.watched import Watch, sweep
-from vmpod.spec.model import Manifest
-from vmpod.state import timeline
+from vmpod.spec.model import Manifest, Pod
 from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
-from vmpod.stopwatch import Stopwatch, process_start
+from vmpod.stopwatch import process_start
 from vmpod.wire import logdisk
 
 
@@ -146,7 +146,7 @@ def command(  # noqa: PLR0917 - click passes options by name
     deadline = None if timeout is None else time.monotonic() + timeout
     given = text(file)
     manifest, source = of_text(given, name=name), given[1]
-    check_distinct([pod_key(pod.namespace, pod.name) for pod in manifest.pods])
+    check_distinct([_key(pod) for pod in manifest.pods])
     forwards = tuple(parse_publish(text) for text in publish)
     if forwards and len(manifest.pods) > 1:
         raise UsageError(f"--publish: {source} has {len(manifest.pods)} pods, and they cannot share a port")
@@ -201,26 +201,31 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
     progress: Progress,
     undo: ExitStack,
 ) -> list[PodEntry]:
-    """Start every pod; a failure removes those that were started before it."""
-    entries: list[PodEntry] = []
-    for note in (note for claim in manifest.claims for note in claim.notes):
+    """Start every pod, or none. undo: gets what removes them."""
+    told = [claim.notes for claim in manifest.claims] + [pod.notes for pod in manifest.pods]
+    for note in dict.fromkeys(note for notes in told for note in notes):
         click.echo(f"{options.source}: {note}", err=True)
+    # All starts began with the command.
+    begin, wanted = process_start(), list[Wanted]()
     for pod in manifest.pods:
-        for note in pod.notes:
-            click.echo(f"{options.source}: {note}", err=True)
-        # The first one's start began with the command.
-        watch = Stopwatch(progress, begin=None if entries else process_start())
-        key = pod_key(pod.namespace, pod.name)
-        own = dataclasses.replace(options, keep=tuple({each.container for each in copies[key]}))
-        try:
-            entry = start_pod(runtime, pod, manifest, own, watch)
-        except VmpodError as error:
-            failures.refused(key, error)
-            raise
-        timeline.save(entry.directory, watch.begin, watch.steps)
-        undo.callback(remove_pod, runtime, f"{pod.namespace}/{pod.name}", force=True)
-        entries.append(entry)
+        keep = {each.container for each in copies[_key(pod)]}
+        wanted.append(Wanted(pod, dataclasses.replace(options, keep=tuple(keep)), begin))
+    found = start_pods(runtime, wanted, manifest, progress, all_or_none=True)
+    for pod, came in zip(manifest.pods, found, strict=True):
+        if came.error:
+            failures.refused(_key(pod), came.error, recorded=came.recorded)
+    if failed := [came.error for came in found if came.error]:
+        for error in failed[1:]:
+            show_error(error)
+        raise failed[0]
+    entries = [came.entry for came in found if came.entry]
+    for entry in entries:
+        undo.callback(remove_pod, runtime, entry.record.key.replace("_", "/"), force=True)
     return entries
+
+
+def _key(pod: Pod) -> str:
+    return pod_key(pod.namespace, pod.name)
 
 
 def _until_ready(

@@ -30,7 +30,7 @@ from vmpod.plan.model import Frozen, Machine, Plug
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# What work() will import. The child does so before it is asked for anything.
+# What work() will import.
 _NEEDED = ("vmpod.hypervisor.embedded", "vmpod.hypervisor.connection")
 _EXEC = 0.5  # seconds from libvirt's fork to QEMU, at most
 
@@ -219,13 +219,18 @@ def _next(stream: IO[bytes]) -> tuple[bool, Any, Exception | None]:
     return found
 
 
-def serve(asked: int, answer: int) -> NoReturn:
-    """Be the child: prepare, wait for a request, answer it, and end."""
+def import_ahead() -> None:
+    """Import what a child needs before it is asked for anything. What is missing, it tells when it is asked."""
     # libvirt tells its own mind on stderr, unless it is asked to; errors are raised anyway.
     os.environ.setdefault("LIBVIRT_DEBUG", "4")
     with suppress(ImportError):
         for name in _NEEDED:
             importlib.import_module(name)
+
+
+def serve(asked: int, answer: int) -> NoReturn:
+    """Be the child: prepare, wait for a request, answer it, and end."""
+    import_ahead()
     with os.fdopen(asked, "rb") as requests, os.fdopen(answer, "wb") as out:
 
         def tell(value: object, *, last: bool = False, error: Exception | None = None) -> None:

@@ -8,7 +8,7 @@ which pods are meant so; all others are nobody's business.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -31,17 +31,21 @@ class Watch:
 
     def __init__(self, then: Unwatched) -> None:
         self.then = then
-        self._held: list[int] = []
+        self.held: list[int] = []
 
     def take(self, entry: PodEntry) -> None:
         """Watch a pod from now on. Its lock (PodStore.locked) is held, so that nobody finds it unwatched."""
         if self.then != "live" and (fd := lock.try_lock(entry.directory / FILE)) is not None:
-            self._held.append(fd)
+            self.held.append(fd)
+
+    def adopt(self, files: Iterable[int]) -> None:
+        """Watch what another Watch has held so far: a lock belongs to the open file, in whichever process."""
+        self.held.extend(files)
 
     def close(self) -> None:
         """Watch no more."""
-        while self._held:
-            os.close(self._held.pop())
+        while self.held:
+            os.close(self.held.pop())
 
 
 def abandoned(entry: PodEntry) -> bool:
