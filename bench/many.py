@@ -24,14 +24,28 @@ class Many:
 
     def start(self, kind: str, number: int) -> float:
         """Start so many more at once, each by a command of its own: seconds until all of them are Ready."""
+        names = self._new_names(number)
+        return self._start(kind, names, [common.manifest(name, common.IDLE) for name in names])
+
+    def start_of_one(self, kind: str, number: int) -> float:
+        """Start so many more of one manifest: seconds until all of them are Ready."""
+        names = self._new_names(number)
+        return self._start(
+            kind, names, ["\n---\n".join(common.manifest(name, common.IDLE) for name in names)]
+        )
+
+    def _new_names(self, number: int) -> list[str]:
         names = [kinds.pod_name(self._what, len(self.names) + index) for index in range(number)]
+        self.names += names
+        return names
+
+    def _start(self, kind: str, names: Sequence[str], manifests: Sequence[str]) -> float:
         commands = []
-        for name in names:
-            path = self._directory / f"{name}.json"
-            path.write_text(common.manifest(name, common.IDLE))
+        for index, text in enumerate(manifests):
+            path = self._directory / f"{index}.json"
+            path.write_text(text)
             run = ["run", "--quiet", "--detach", "--accel", self._accel, *kinds.kinds()[kind]]
             commands.append([*common.VMPOD, *run, str(path)])
-        self.names += names
         taken = _together(commands)
         for name in names:
             kinds.check(kind, name)

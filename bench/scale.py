@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How long it takes until many pods are Ready, each started by a `vmpod run --detach` of its own, at once.
 
-Each round measures 1, 5 and 20 pods, booted (cold) and from a template (warm, where vmpod has them). What
-counts is the ratio of 20 to 1.
+Each round measures 1, 5 and 20 pods, booted (cold) and from a template (warm, where vmpod has them), and as
+many as are most in one manifest. What counts is the ratio of 20 to 1.
 
     bench/scale.py [--rounds 3] [--accel tcg|kvm] [--json FILE] [--pods 1,5,20]
 """
@@ -22,9 +22,9 @@ from bench import common, kinds
 from bench.many import Many, many
 
 
-def at_once(pods: Many, kind: str, number: int) -> float:
+def at_once(pods: Many, start: Callable[[str, int], float], kind: str, number: int) -> float:
     """Seconds until so many are Ready; then they are removed."""
-    taken = pods.start(kind, number)
+    taken = start(kind, number)
     pods.remove()
     return taken
 
@@ -36,9 +36,11 @@ def measured(accel: str, rounds: int, numbers: list[int]) -> common.Taken:
         every: dict[str, Callable[[], float]] = {}
         for number in numbers:
             for kind in kinds.kinds():
-                every[f"{kind}, {number}"] = partial(at_once, pods, kind, number)
-        for kind in kinds.kinds():  # for the caches, once
-            at_once(pods, kind, 1)
+                every[f"{kind}, {number}"] = partial(at_once, pods, pods.start, kind, number)
+        for kind in kinds.kinds():
+            most = max(numbers)
+            every[f"{kind}, {most} of one manifest"] = partial(at_once, pods, pods.start_of_one, kind, most)
+            at_once(pods, pods.start, kind, 1)  # for the caches, once
         return common.rounds(every, rounds, first=False)
 
 

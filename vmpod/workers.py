@@ -120,7 +120,10 @@ def _ended(running: dict[int, _Worker]) -> list[_Worker]:
 
 def _heard(worker: _Worker) -> bool:
     """Take what a worker has said; whether that was all."""
-    data, files, _, _ = socket.recv_fds(worker.channel, _CHUNK, _MOST_FILES, socket.MSG_CMSG_CLOEXEC)
+    data, files, _, _ = socket.recv_fds(worker.channel, _CHUNK, _MOST_FILES)
+    for fd in files:
+        # Python 3.11 takes no notice of MSG_CMSG_CLOEXEC here.
+        os.set_inheritable(fd, False)
     worker.said.extend(data)
     worker.files.extend(files)
     return not data

@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"wire"},
     {"tar"},
     {"stopwatch"},
-    {"lock", "process", "files", "run", "paths", "progress", "removable", "text"},
+    {"lock", "process", "files", "run", "paths", "progress", "removable", "text", "workers"},
     {"errors", "log", "packages"},
     {"dataclass"},
     {"__init__"},

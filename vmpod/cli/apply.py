@@ -47,11 +47,13 @@ def command(  # noqa: PLR0917 - click passes options by name
 ) -> int:
     """Start the pods of manifests that are not there yet, and wait until they are ready.
 
-    Several files are one manifest: a pod may use a ConfigMap of another file. A pod that is there already, as
-    the manifest says, is left as it is; for one that differs --replace is needed, and the difference is
-    shown. What has changed in ConfigMaps and Secrets reaches the volumes of a pod that runs, all files of a
-    volume at once, and the variables of containers when they are started again. A PersistentVolumeClaim may
-    grow while no pod uses it.
+    Several files are one manifest: a pod may use a ConfigMap of another file. All pods are started before any
+    is waited for; those of a StatefulSet one after the other, if its policy is OrderedReady.
+
+    A pod that is there already, as the manifest says, is left as it is; for one that differs --replace is
+    needed, and the difference is shown. What has changed in ConfigMaps and Secrets reaches the volumes of a
+    pod that runs, all files of a volume at once, and the variables of containers when they are started again.
+    A PersistentVolumeClaim may grow while no pod uses it.
 
     A Job is left to a process in the background, which ends with it; nothing waits for that. A Job that
     nobody attends to any more goes on where it stood.

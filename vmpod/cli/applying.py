@@ -165,15 +165,18 @@ class Applying:
 
     def _wait(self, queues: Sequence[_Queue]) -> list[tuple[_Queue, PodStatus]]:
         """Wait until all are ready, or one is for which another waits."""
-        left, done = list(queues), list[tuple[_Queue, PodStatus]]()
+        done: dict[int, PodStatus] = {}
         with self._progress.phase("Starting the containers") as phase:
-            while left and not any(len(queue.pods) > 1 for queue, _ in done):
-                waiting = [(queue.entry, queue.deadline) for queue in left if queue.entry]
-                done += [(left[number], status) for number, status in wait_any(self._runtime, waiting)]
-                left = [queue for queue in left if all(queue is not each for each, _ in done)]
+            while len(done) < len(queues) and not any(len(queues[number].pods) > 1 for number in done):
+                waiting = {
+                    number: (queue.entry, queue.deadline)
+                    for number, queue in enumerate(queues)
+                    if queue.entry and number not in done
+                }
+                done |= wait_any(self._runtime, waiting)
                 if len(queues) > 1:
                     phase.update(f"{len(done)} of {len(queues)}")
-        return done
+        return [(queues[number], done[number]) for number in sorted(done)]
 
     def _came(self, queue: _Queue, status: PodStatus, there: set[str]) -> None:
         """Tell of a pod. One that fails or takes too long is kept for what it has to tell."""

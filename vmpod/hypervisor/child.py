@@ -220,7 +220,7 @@ def _next(stream: IO[bytes]) -> tuple[bool, Any, Exception | None]:
 
 
 def import_ahead() -> None:
-    """Import what a child needs before it is asked for anything. What is missing, it tells when it is asked."""
+    """Import what a child needs before it is asked for anything. What is missing is told when it is."""
     # libvirt tells its own mind on stderr, unless it is asked to; errors are raised anyway.
     os.environ.setdefault("LIBVIRT_DEBUG", "4")
     with suppress(ImportError):

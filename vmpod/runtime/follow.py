@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from vmpod.dataclass import dataclass
 from vmpod.errors import MachineError, TimeoutExpiredError
@@ -135,23 +135,20 @@ def wait_until(
         time.sleep(_START_POLL)
 
 
-def wait_any(
-    runtime: Runtime, waiting: Sequence[tuple[PodEntry, float | None]]
-) -> list[tuple[int, PodStatus]]:
-    """Wait until some of the pods are ready, have ended, or their time is up: which, and their states.
+def wait_any(runtime: Runtime, waiting: Mapping[int, tuple[PodEntry, float | None]]) -> dict[int, PodStatus]:
+    """Wait until some of the pods are ready, have ended, or their time is up: the states of those.
 
     waiting: pods with a moment of time.monotonic() each, None for no limit.
     """
-    while True:
-        found = []
-        for number, (entry, deadline) in enumerate(waiting):
-            status = runtime.pods.status(entry)
-            if status.ready or status.ended or (deadline is not None and time.monotonic() > deadline):
-                found.append((number, status))
-        if found:
-            return found
+    found: dict[int, PodStatus] = {}
+    while not found:
         # To look takes time that the guests could use.
         time.sleep(_START_POLL * len(waiting))
+        for number, (entry, deadline) in waiting.items():
+            status = runtime.pods.status(entry)
+            if status.ready or status.ended or (deadline is not None and time.monotonic() > deadline):
+                found[number] = status
+    return found
 
 
 class NotReadyError(TimeoutExpiredError):
