@@ -130,9 +130,9 @@ def test_replicas_are_machines(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None
     # A machine that has died is started by the next apply.
     kill(vmpod.qemu("many-0"))
     assert vmpod("apply", "-f", str(path)).lines == [
-        "pod/many-0 replaced",
         "pod/many-1 unchanged",
         "pod/many-2 unchanged",
+        "pod/many-0 replaced",
     ]
     write(1)
     assert vmpod("apply", "-f", str(path)).lines == [
