@@ -14,13 +14,14 @@ from vmpod.plan.model import Accelerator
 from vmpod.plan.security import profiles
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime import claims
+from vmpod.runtime.bringup import bring_up
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import manifest_again
 from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import end_stray, kill_if_there, stop_locked
-from vmpod.runtime.start import addresses, bring_up, ensure_images, image_ids
+from vmpod.runtime.start import addresses, ensure_images, image_ids
 from vmpod.state import journal
 from vmpod.state.store import PodEntry
 
