@@ -37,18 +37,10 @@ def command(  # noqa: PLR0917 - click passes options by name
 
     A pod that has ended already is only started.
     """
-    from vmpod.runtime.again import restart  # noqa: PLC0415
+    from vmpod.runtime.again import How, restart  # noqa: PLC0415
 
     def start(runtime: Runtime, name: str, accelerator: Accelerator, progress: Progress) -> PodEntry:
-        return restart(
-            runtime,
-            name,
-            accelerator,
-            grace=grace,
-            file=file,
-            boot_timeout=boot_timeout,
-            template=template,
-            progress=progress,
-        )
+        how = How(accelerator, file, boot_timeout, template)
+        return restart(runtime, name, how, grace=grace, progress=progress)
 
     return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet, timings=timings)

@@ -35,17 +35,10 @@ def command(  # noqa: PLR0917 - click passes options by name
     They keep name, uid, ports, logs and what is in their emptyDirs on disk. Their containers begin with
     their images' files, as after any restart, and init containers run again.
     """
-    from vmpod.runtime.again import start_again  # noqa: PLC0415
+    from vmpod.runtime.again import How, start_again  # noqa: PLC0415
 
     def start(runtime: Runtime, name: str, accelerator: Accelerator, progress: Progress) -> PodEntry:
-        return start_again(
-            runtime,
-            name,
-            accelerator,
-            file=file,
-            boot_timeout=boot_timeout,
-            template=template,
-            progress=progress,
-        )
+        how = How(accelerator, file, boot_timeout, template)
+        return start_again(runtime, name, how, progress=progress)
 
     return start_each(pods, start, accel=accel, timeout=timeout, quiet=quiet, timings=timings)
