@@ -71,7 +71,7 @@ def test_those_of_a_command_that_was_killed_are_ended(vmpod: Vmpod, pods: Pods, 
 
 
 def test_pods_that_need_each_other_are_applied(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
-    """The first of the file is ready when the second is, and a Job needs both."""
+    """The first of the file is ready when the second is; so it is when they are started again."""
     port = free_port()
     probe = {"tcpSocket": {"host": HOST, "port": port}, "periodSeconds": 1, "failureThreshold": 600}
     front = idle("front", readinessProbe=probe)
@@ -84,6 +84,8 @@ def test_pods_that_need_each_other_are_applied(vmpod: Vmpod, pods: Pods, tmp_pat
     done = vmpod("apply", "--timeout", "2m", "-f", str(path))
     assert sorted(done.lines) == ["pod/back created", "pod/front created"]
     assert vmpod("apply", "-f", str(path)).lines == ["pod/front unchanged", "pod/back unchanged"]
+    vmpod("stop", "front", "back")
+    assert vmpod("start", "--timeout", "2m", "front", "back").lines == ["front", "back"]
 
 
 def test_those_that_come_after_one_that_fails_are_not_started(

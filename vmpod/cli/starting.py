@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -60,28 +61,34 @@ def starting_options(command: F) -> F:
 def start_each(
     names: Sequence[str], start: Start, *, accel: str, timeout: float | None, quiet: bool, timings: bool
 ) -> int:
-    """Start every pod and wait until it is ready. Returns the exit status."""
+    """Start every pod, and wait until they are ready. Returns the exit status."""
     from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
     from vmpod.state import timeline  # noqa: PLC0415
     from vmpod.stopwatch import Stopwatch, process_start  # noqa: PLC0415
 
     accelerator = chosen_accelerator(accel, quiet=quiet)
-    found = runtime()
+    found, shown = runtime(), progress(quiet=quiet)
+    started: dict[str, tuple[PodEntry, float | None]] = {}
 
-    def action(name: str) -> None:
-        shown = progress(quiet=quiet)
+    def begin(name: str) -> None:
         # The first one's start began with the command.
         watch = Stopwatch(shown, begin=process_start() if name == names[0] else None)
         entry = start(found, name, accelerator, watch)
         timeline.save(entry.directory, watch.begin, watch.steps)
+        started[name] = entry, None if timeout is None else time.monotonic() + timeout
+
+    def wait(name: str) -> None:
+        entry, deadline = started[name]
         with shown.phase("Starting the containers"):
-            wait_ready(found, entry, timeout=timeout)
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            wait_ready(found, entry, timeout=left)
         if timings:
             show_timings(found, [entry])
         click.echo(entry.record.key.replace("_", "/"))
 
     try:
         with interruptible():
-            return for_each(names, action)
+            # None is waited for before all run: one may need another.
+            return max(for_each(names, begin), for_each(started, wait))
     except Interruption as interruption:
         return interruption.status
