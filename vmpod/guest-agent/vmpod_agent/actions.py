@@ -53,14 +53,14 @@ class Attempt:
 
     def begin(self, seconds: float | None) -> None:
         """Start it; what goes wrong is told by done(), in a later turn."""
-        if seconds is not None:
-            self._timer = self._services.loop.call_later(seconds, lambda: self._late(seconds))
         try:
             self._begin()
         except (OSError, ValueError) as error:
             # In a variable: Python forgets the error at the end of this block.
             told = str(error)
             self._services.loop.call_later(0, lambda: self._end(False, told))
+        if seconds is not None:
+            self._timer = self._services.loop.call_later(seconds, lambda: self._late(seconds))
 
     def cancel(self) -> None:
         """Give it up."""
@@ -186,6 +186,7 @@ class _Dial(_Child):
     """A child that asks a server."""
 
     def _begin(self) -> None:
+        dial.prepare(self._action)
         read_end, write_end = pipe()
         try:
             pid = os.fork()

@@ -34,6 +34,12 @@ class DialError(Exception):
     """The server is not well. The message is for the user."""
 
 
+def prepare(action: Action) -> None:
+    """Import what ask() needs for it: once in the agent, and not in each child, in the time that it has."""
+    if action["scheme"] == "HTTPS":
+        import ssl  # noqa: F401, PLC0415 - slow to import, and few ask for it
+
+
 def ask(action: Action, address: str, *, hook: bool) -> None:
     """Do a probe's or a hook's action of kind http, tcp or grpc. Raises DialError, OSError.
 
@@ -140,8 +146,7 @@ def secured(raw: _socket.socket, host: str, protocol: str) -> Connection:
 
     protocol: what will be spoken, by its ALPN name. Raises DialError.
     """
-    # Slow to import, and few ask for it.
-    import socket  # noqa: PLC0415
+    import socket  # noqa: PLC0415 - see prepare()
     import ssl  # noqa: PLC0415
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
