@@ -33,6 +33,16 @@ def test_each_is_told_in_the_order_of_the_file(vmpod: Vmpod, pods: Pods) -> None
         assert steps[0]["name"] == "command"
 
 
+def test_where_they_could_not_boot_side_by_side_a_template_comes_first(vmpod: Vmpod, pods: Pods) -> None:
+    """Two pods and one processor; no other test has pods of that size."""
+    both = [idle("first"), idle("second")]
+    for each in both:
+        each["metadata"]["annotations"] = {"vmpod/machine-memory": "900Mi"}
+    vmpod.behind("taskset", "-c", "0")("run", "-d", "-", input=pods.expect(*both))
+    for name in ("first", "second"):
+        assert b"-incoming" in Path(f"/proc/{vmpod.qemu(name)}/cmdline").read_bytes().split(b"\0")
+
+
 @pytest.mark.parametrize("template", [(), ("--no-template",)], ids=["copied", "booted"])
 def test_all_or_none(vmpod: Vmpod, pods: Pods, template: tuple[str, ...]) -> None:
     """Two want the same port of the host: neither is left, whichever of them got it."""

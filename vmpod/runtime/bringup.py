@@ -50,12 +50,13 @@ def bring_up(
     *,
     boot_timeout: float | None = None,
     template: bool = True,
+    template_first: bool = False,
     keep: tuple[str, ...] = (),
 ) -> PodEntry:
     """Make the disks, start the machine, and hand its agent the pod. Raises VmpodError; undoes nothing.
 
-    boot_timeout: seconds until the agent must have answered; None for what is usual. template, keep: see
-    Options.
+    boot_timeout: seconds until the agent must have answered; None for what is usual. template,
+    template_first, keep: see Options.
     """
     # Those of the manifest alone are told before.
     for note in planned.plan.notes[len(pod.notes) :]:
@@ -63,6 +64,8 @@ def bring_up(
     # A libvirt of its own may start another QEMU.
     template = template and entry.record.uri == EMBEDDED
     found = templates.usable(runtime, planned.plan.machine, progress) if template else None
+    if template and template_first and not found:
+        found = templates.made(runtime, planned.plan.machine, progress)
     with progress.phase("Making disks"), _system_errors("making the disks"):
         scratch = _make_files(pod, planned, found)
     if found:

@@ -45,7 +45,8 @@ class Options:
 
     uri: a libvirt URI, '' for the embedded driver; source: what messages call the manifest; file: where
     it can be read again, None for standard input; boot_timeout: seconds, None for what is usual; template:
-    whether the machine may begin as a frozen one, and one may be made for the next. keep: containers whose
+    whether the machine may begin as a frozen one, and one may be made for the next, or, with template_first,
+    for this one. keep: containers whose
     files are kept when they have ended, for who fetches them. watch: of the command, if the pod is to end
     with it. failed: called with a pod's key and what has gone wrong, before what there is of it is undone.
     """
@@ -59,6 +60,7 @@ class Options:
     logs: LogLimits = DEFAULT
     boot_timeout: float | None = None
     template: bool = True
+    template_first: bool = False
     keep: tuple[str, ...] = ()
     watch: Watch = field(default_factory=lambda: Watch("live"))
     failed: Callable[[str, VmpodError], None] = lambda _key, _error: None
@@ -111,6 +113,7 @@ def start_pod(
                 progress,
                 boot_timeout=options.boot_timeout,
                 template=options.template,
+                template_first=options.template_first,
                 keep=options.keep,
             )
             started.pop_all()

@@ -104,6 +104,15 @@ def make(runtime: Runtime, machine: Machine, progress: Progress = SILENT) -> Tem
     return found
 
 
+def made(runtime: Runtime, machine: Machine, progress: Progress = SILENT) -> Template | None:
+    """As make(); None if it cannot be made, which is told."""
+    try:
+        return make(runtime, machine, progress)
+    except (VmpodError, OSError) as error:
+        progress.note(f"no template can be made, so the pod boots: {error}")
+        return None
+
+
 def _make(runtime: Runtime, machine: Machine, progress: Progress) -> Template:
     store = runtime.templates
     key = store.key(machine)

@@ -100,6 +100,9 @@ def _start_several(
 ) -> list[Came]:
     """undo: gets what removes those that were started."""
     _prepare(runtime, wanted, progress)
+    processors = len(os.sched_getaffinity(0))
+    # Where they could not boot side by side, a template is quicker, and they share its memory.
+    template_first = len(wanted) > processors
     found = [Came()] * len(wanted)
 
     def add(outcome: Outcome[Came]) -> None:
@@ -110,9 +113,10 @@ def _start_several(
         found[outcome.number] = _came(outcome, pod)
 
     with progress.phase(f"Starting {len(wanted)} pods") as phase:
-        works = [partial(_in_worker, runtime, each, manifest) for each in wanted]
-        limit = _AT_ONCE * len(os.sched_getaffinity(0))
-        with closing(at_once(works, limit=limit, late=add)) as outcomes:
+        works = [
+            partial(_in_worker, runtime, each, manifest, template_first=template_first) for each in wanted
+        ]
+        with closing(at_once(works, limit=_AT_ONCE * processors, late=add)) as outcomes:
             for number, outcome in enumerate(outcomes, start=1):
                 add(outcome)
                 phase.update(f"{number} of {len(wanted)}")
@@ -134,10 +138,13 @@ def _prepare(runtime: Runtime, wanted: Sequence[Wanted], progress: Progress) -> 
     import_ahead()
 
 
-def _in_worker(runtime: Runtime, wanted: Wanted, manifest: Manifest) -> tuple[Came, Sequence[int]]:
+def _in_worker(
+    runtime: Runtime, wanted: Wanted, manifest: Manifest, *, template_first: bool
+) -> tuple[Came, Sequence[int]]:
     notes = _Notes()
-    came = _start(runtime, wanted, manifest, notes)
-    return replace(came, notes=tuple(notes.told)), wanted.options.watch.held
+    options = replace(wanted.options, template_first=template_first)
+    came = _start(runtime, replace(wanted, options=options), manifest, notes)
+    return replace(came, notes=tuple(notes.told)), options.watch.held
 
 
 class _Notes(Silent):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from tests.unit.template.test_template_store import MACHINE, SHARE
+from vmpod.errors import BootTimeoutError
 from vmpod.paths import Paths
 from vmpod.plan.model import Machine
+from vmpod.progress import Silent
 from vmpod.runtime import templates
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.diag.archive import MissingError
@@ -99,3 +103,28 @@ def test_a_template_that_is_there_is_no_failure(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(templates, "_make", lambda *_: None)
     templates.make(runtime, MACHINE)
     assert attempts.failed(runtime.paths.template_attempts) == []
+
+
+@pytest.mark.parametrize("error", [BootTimeoutError("it hangs"), OSError(errno.ENOSPC, "No space left")])
+def test_one_that_should_come_first_and_cannot_be_made_is_told(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pod boots then: see bring_up()."""
+
+    def fail(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(templates, "make", fail)
+    notes = Notes()
+    assert templates.made(Runtime(Paths(tmp_path, tmp_path, tmp_path)), MACHINE, notes) is None
+    assert notes.told == [f"no template can be made, so the pod boots: {error}"]
+
+
+class Notes(Silent):
+    """Progress of which the notes are kept."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
