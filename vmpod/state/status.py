@@ -5,7 +5,7 @@ Phases, states and reasons are the Kubernetes API's (core/v1 PodStatus); kuberne
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
@@ -33,6 +33,7 @@ _STATES: Mapping[str, Mapping[str, type]] = {
         "finishedAt": str,
     },
 }
+_BACK_OFF = "CrashLoopBackOff"
 _NOT_STARTED: Json = {"waiting": {"reason": "PodInitializing"}}
 
 
@@ -98,7 +99,7 @@ class PodStatus:
     @property
     def initialized(self) -> bool:
         """Whether all init containers have done their work."""
-        return all(each.initialized for each in self.containers if each.init)
+        return _initialized(self.containers)
 
     @property
     def ended(self) -> bool:
@@ -108,7 +109,8 @@ class PodStatus:
     @property
     def restarts(self) -> int:
         """How often containers were started again: those that matter now, as kubectl counts."""
-        return sum(each.restarts for each in self.containers if each.init is not self.initialized)
+        matters = self.serving() if self.initialized else [each for each in self.containers if each.init]
+        return sum(each.restarts for each in matters)
 
     def serving(self) -> list[ContainerStatus]:
         """The containers that the pod needs to be ready: all but the init containers that come to an end."""
@@ -117,6 +119,13 @@ class PodStatus:
     def ordinary(self) -> list[ContainerStatus]:
         """The containers that are no init containers."""
         return [each for each in self.containers if not each.init]
+
+
+def _initialized(containers: Collection[ContainerStatus]) -> bool:
+    """As for the kubelet: once a container has started, a sidecar that is started again changes nothing."""
+    ordinary = [each for each in containers if not each.init]
+    begun = any("waiting" not in each.state or each.reason == _BACK_OFF for each in ordinary)
+    return begun or all(each.initialized for each in containers if each.init)
 
 
 class Folder:
@@ -175,8 +184,11 @@ class Folder:
             each.started = each.serves = False
 
     def _conditions(self) -> dict[str, bool]:
-        initialized = all(each.initialized for each in self.containers.values() if each.init)
-        return {"Initialized": initialized, "Ready": self.ready, "Prepared": self.prepared}
+        return {
+            "Initialized": _initialized(self.containers.values()),
+            "Ready": self.ready,
+            "Prepared": self.prepared,
+        }
 
     def _container(self, event: Mapping[str, Any]) -> None:
         name = _text(event.get("name"))

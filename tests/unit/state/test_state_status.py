@@ -165,6 +165,19 @@ def test_a_sidecar_that_runs_is_no_obstacle() -> None:
     assert not status(unready, alive=True, kept=kept).initialized
 
 
+def test_a_sidecar_that_is_started_again_does_not_undo_what_was_initialized() -> None:
+    """Its restarts are counted with those of the containers, as kubectl does."""
+    kept = record(qemu=RUNS, sidecars=("i",))
+    crashed = one("i", {"waiting": {"reason": "CrashLoopBackOff"}}) | {"restarts": 2, "last": {"exitCode": 5}}
+    found = status(one("a", RUNNING), one("b", RUNNING) | {"restarts": 1}, crashed, alive=True, kept=kept)
+    assert (found.initialized, found.restarts) == (True, 3)
+    backs_off = one("a", {"waiting": {"reason": "CrashLoopBackOff"}}) | {"last": {"exitCode": 1}}
+    assert status(backs_off, crashed, alive=True, kept=kept).initialized
+    assert not status(crashed, alive=True, kept=kept).initialized
+    booted = {"kind": "agent", "reason": "Booted", "boot": 1}
+    assert not status(one("a", ended(1)), booted, alive=True, kept=kept).initialized, "a life of its own"
+
+
 def test_why_a_pod_ended_is_what_it_said() -> None:
     told = whole("Failed") | {"reason": "Evicted", "message": "too much"}
     found = status(*UP, told, alive=False)
