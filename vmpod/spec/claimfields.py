@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vmpod.spec.apishapes import NAME
 from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 from vmpod.spec.podfields import EMPTY
 
@@ -31,7 +32,7 @@ CLAIM_SPEC = table(
         text="which PersistentVolume of the same manifest it fits; of disks there is one class",
     ),
     differs("volumeName", text="a PersistentVolume of the same manifest"),
-    noted("volumeAttributesClassName", why=ONE_CLASS, absent=("",)),
+    noted("volumeAttributesClassName", why=ONE_CLASS, absent=("",), shape=NAME),
     refused("selector", "dataSource", "dataSourceRef", why=_NOTHING_TO_CHOOSE, absent=EMPTY),
 )
 CLAIM_RESOURCES = table("resources of a claim", works("requests", "limits"))

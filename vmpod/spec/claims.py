@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vmpod.spec import names
 from vmpod.spec.claimfields import CLAIM_AMOUNTS, CLAIM_RESOURCES, CLAIM_SPEC, CLAIM_TEMPLATE, ONE_CLASS
 from vmpod.spec.metadata import Metadata, read_metadata
 from vmpod.spec.model import Claim
@@ -52,7 +53,7 @@ def _claim(document: Record, metadata: Metadata, *, bound: bool = False) -> Clai
 def _check_unbound(spec: Record) -> None:
     """Say of what only means something to a claim with a PersistentVolume that there is none."""
     given = spec.get("storageClassName")
-    if given and given.text():
+    if given and given.node.value != "" and given.text(names.dns_subdomain):
         given.note(ONE_CLASS)
     if spec.text("volumeName"):
         spec.wrong("volumeName", "no PersistentVolume of this manifest has this name and fits the claim")

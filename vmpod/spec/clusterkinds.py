@@ -9,6 +9,7 @@ from __future__ import annotations
 from vmpod.spec.fields import Effect, noted, refused, table
 from vmpod.spec.podfields import NO_MOVES
 from vmpod.spec.reader import Place
+from vmpod.spec.services import check_service
 from vmpod.spec.words import shown
 
 _NOBODY = "there is no API server to be somebody for"
@@ -99,6 +100,7 @@ def pass_over(document: Place, kind: str, version: str) -> bool:
         told = f" {shown(name)}" if isinstance(name, str) else ""
         document.context.notes.append(f"the {kind}{told} has no effect: {field.text}{_also(document)}")
         if kind == "Service":
+            check_service(document)
             document.context.services.append(document)
     else:
         document.child("kind").wrong(f"{kind} is not supported: {field.text}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vmpod.spec.apishapes import SELINUX
 from vmpod.spec.fields import differs, noted, refused, table, works
 
 EMPTY: tuple[Any, ...] = ([], {})
@@ -54,7 +55,7 @@ CONTAINER_SECURITY = table(
         "keeps its data; under a profile programs of 32 bits do not run",
     ),
     refused("appArmorProfile", why=NO_APPARMOR, absent=UNCONFINED),
-    noted("seLinuxOptions", why=NO_SELINUX, absent=({},)),
+    noted("seLinuxOptions", why=NO_SELINUX, absent=({},), shape=SELINUX),
     refused("windowsOptions", why="only Linux pods run"),
     refused(
         "cgroupOptions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 
 from vmpod.spec import names
 from vmpod.spec.model import ConfigMap, Secret
@@ -20,6 +21,10 @@ _REQUIRED_KEYS = {
     "kubernetes.io/dockercfg": (".dockercfg",),
 }
 
+_BASIC_AUTH, _OF_BASIC_AUTH = "kubernetes.io/basic-auth", ("username", "password")
+_ACCOUNT_TOKEN = "kubernetes.io/service-account-token"  # noqa: S105 - a type's name
+_ACCOUNT_NAME = "kubernetes.io/service-account.name"
+
 
 def read_config_map(document: Record, name: str) -> ConfigMap:
     """A ConfigMap; the name comes from its metadata."""
@@ -35,10 +40,33 @@ def read_secret(document: Record, name: str) -> Secret:
     """A Secret; `stringData` wins over `data`, as the API has it."""
     data = _decoded(document, "data") | _texts(document, "stringData", secret=True)
     _check_size(document, data)
-    for key in _REQUIRED_KEYS.get(document.text("type"), ()):
+    _check_type(document, document.text("type"), data)
+    return Secret(name, data)
+
+
+def _check_type(document: Record, kind: str, data: dict[str, bytes]) -> None:
+    """Report what the API server misses in a Secret of a type that it knows."""
+    for key in _REQUIRED_KEYS.get(kind, ()):
         if key not in data:
             document.wrong("data", f"a Secret of its type needs the key {key!r}")
-    return Secret(name, data)
+    if kind == _BASIC_AUTH and not data.keys() & set(_OF_BASIC_AUTH):
+        document.wrong("data", f"a Secret of its type needs the key {' or '.join(map(repr, _OF_BASIC_AUTH))}")
+    if kind == _ACCOUNT_TOKEN:
+        annotations = document.place.child("metadata").child("annotations")
+        if annotations.child(_ACCOUNT_NAME).node is annotations.node:
+            document.wrong("type", f"a Secret of this type needs the annotation {_ACCOUNT_NAME}")
+    login = next((key for key in _REQUIRED_KEYS.get(kind, ()) if "docker" in key and key in data), "")
+    if login and not _is_json(data[login]):
+        # Never the value: it is a secret.
+        document.wrong("data", f"the value of {login!r} must be JSON")
+
+
+def _is_json(value: bytes) -> bool:
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _texts(document: Record, field: str, *, secret: bool) -> dict[str, bytes]:

@@ -78,6 +78,8 @@ def read_resource_ref(source: Record) -> ResourceRef | None:
         place.wrong(fault)
         divisor = "0"
     container = record.text("containerName", names.dns_label)
+    if container:
+        record.place.context.containers_named.append(record.fields["containerName"])
     return ResourceRef(resource, container, divisor) if resource else None
 
 

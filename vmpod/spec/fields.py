@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from vmpod.dataclass import dataclass
+from vmpod.spec.shapes import Shape
 
 
 class Effect(Enum):
@@ -36,12 +37,14 @@ class Field:
     text: a remark for one that works, the reason for any other.
     same_as_absent: values with which the API means what it means by leaving the field out; they are
     accepted without a word. `null` always is.
+    shape: what the API takes, for one that is read no further; None where any value will do.
     """
 
     name: str
     effect: Effect
     text: str = ""
     same_as_absent: tuple[Any, ...] = ()
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True)
@@ -79,14 +82,14 @@ def differs(*names: str, text: str) -> list[Field]:
     return [Field(name, Effect.DIFFERS, text) for name in names]
 
 
-def noted(*names: str, why: str, absent: Iterable[Any] = ()) -> list[Field]:
+def noted(*names: str, why: str, absent: Iterable[Any] = (), shape: Shape | None = None) -> list[Field]:
     """Fields that can have no effect on one node: accepted, and said once."""
-    return [Field(name, Effect.NOTED, why, tuple(absent)) for name in names]
+    return [Field(name, Effect.NOTED, why, tuple(absent), shape) for name in names]
 
 
-def silent(*names: str, why: str) -> list[Field]:
+def silent(*names: str, why: str, shape: Shape | None = None) -> list[Field]:
     """Fields that are accepted without a word."""
-    return [Field(name, Effect.SILENT, why) for name in names]
+    return [Field(name, Effect.SILENT, why, shape=shape) for name in names]
 
 
 def refused(*names: str, why: str = "vmpod cannot do this yet", absent: Iterable[Any] = ()) -> list[Field]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vmpod.spec.apishapes import LABEL_SELECTOR, TRUTH
 from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 from vmpod.spec.podfields import EMPTY, ONE_NODE
 
@@ -39,8 +40,8 @@ JOB_SPEC = table(
         "podReplacementPolicy",
         text="a pod's place is taken when its machine has ended (`Failed`), also with `TerminatingOrFailed`",
     ),
-    noted("selector", why="a Job's pods are those that it has made", absent=EMPTY),
-    noted("manualSelector", why="a Job's pods are those that it has made", absent=(False,)),
+    noted("selector", why="a Job's pods are those that it has made", absent=EMPTY, shape=LABEL_SELECTOR),
+    noted("manualSelector", why="a Job's pods are those that it has made", absent=(False,), shape=TRUTH),
     refused(
         "managedBy",
         why="there is no other controller than vmpod's own",

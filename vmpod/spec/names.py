@@ -24,6 +24,13 @@ def dns_label(text: str) -> str | None:
     return "must be at most 63 lower-case letters, digits and '-', and begin and end with a letter or digit"
 
 
+def service_name(text: str) -> str | None:
+    """RFC 1035 label: Services, whose names are variables' too."""
+    if dns_label(text) is None and not text[0].isdigit():
+        return None
+    return "must be at most 63 lower-case letters, digits and '-', begin with a letter and not end with '-'"
+
+
 def dns_subdomain(text: str) -> str | None:
     """RFC 1123 subdomain: pods, ConfigMaps, Secrets."""
     if len(text) <= 253 and all(_LABEL.fullmatch(part) for part in text.split(".")):

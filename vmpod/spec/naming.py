@@ -35,6 +35,8 @@ def read_naming(spec: Record, metadata: Metadata) -> Naming:
     if override := spec.text("hostnameOverride", names.dns_subdomain):
         if as_fqdn:
             spec.wrong("hostnameOverride", "must not be given together with setHostnameAsFQDN")
+        if spec.place.child("hostNetwork").node.value is True:
+            spec.wrong("hostnameOverride", "must not be given together with hostNetwork")
         if len(override) > _MAX_HOST_NAME:
             spec.wrong("hostnameOverride", f"must be at most {_MAX_HOST_NAME} characters")
         return Naming(override)
@@ -103,7 +105,8 @@ def read_dns(spec: Record) -> Dns:
 
 
 def _search(text: str) -> str | None:
-    return None if text == "." else names.dns_subdomain(text.removesuffix("."))
+    # Underscores may stand in a search path since 1.34: names of SRV records have them.
+    return None if text == "." else names.dns_subdomain(text.removesuffix(".").replace("_", "x"))
 
 
 def _option(record: Record) -> str:

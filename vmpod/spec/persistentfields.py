@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from vmpod.spec.apishapes import NAME, TEXT, TEXTS, VOLUME_AFFINITY
 from vmpod.spec.fields import Table, noted, refused, silent, table, works
 from vmpod.spec.podfields import EMPTY
+from vmpod.spec.shapes import Text
 from vmpod.spec.volumefields import CLOUD
 
 PERSISTENT_VOLUME = table(
@@ -22,10 +24,15 @@ VOLUME_SPEC = table(
         "persistentVolumeReclaimPolicy",
         why="what is in a directory of the host stays there",
         absent=("Retain", ""),
+        shape=Text(("Retain", "Delete", "Recycle")),
     ),
-    noted("nodeAffinity", why="the pod runs on this one host, so there is nothing to choose"),
-    noted("volumeAttributesClassName", why="it is a directory of the host"),
-    noted("mountOptions", why="it is mounted already", absent=EMPTY),
+    noted(
+        "nodeAffinity",
+        why="the pod runs on this one host, so there is nothing to choose",
+        shape=VOLUME_AFFINITY,
+    ),
+    noted("volumeAttributesClassName", why="it is a directory of the host", shape=NAME),
+    noted("mountOptions", why="it is mounted already", absent=EMPTY, shape=TEXTS),
     refused("nfs", why="the guest cannot mount it; mount it on the host, and use hostPath"),
     refused("awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", why=CLOUD),
     refused("fc", "flexVolume", "flocker", "gcePersistentDisk", "glusterfs", "iscsi", why=CLOUD),
@@ -33,7 +40,7 @@ VOLUME_SPEC = table(
     refused("storageos", "vsphereVolume", why=CLOUD),
 )
 CAPACITY = table("capacity", works("storage"))
-LOCAL = table("local", works("path"), noted("fsType", why="it is a directory"))
+LOCAL = table("local", works("path"), noted("fsType", why="it is a directory", shape=TEXT))
 CLAIM_REF = table(
     "claimRef",
     works("name", "namespace"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from vmpod.spec.containers import read_container
@@ -25,11 +25,12 @@ from vmpod.spec.model import (
 )
 from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
 from vmpod.spec.podfields import OS, POD_SPEC
-from vmpod.spec.reader import Place, Record
+from vmpod.spec.reader import Context, Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import HUGE_PAGES, check_limits, check_requests, read_pod_resources
 from vmpod.spec.security import MAX_ID, read_pod_security
 from vmpod.spec.volumes import read_volume
+from vmpod.spec.words import nearest, shown
 
 _DEFAULT_GRACE = 30
 # Far more than a machine has room for; it bounds the work that a hostile manifest can ask for.
@@ -58,6 +59,8 @@ def read_pod(
     volumes += tuple(Volume(claim.name, ClaimVolume(claim.name)) for claim in claims)
     grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
     grace = _DEFAULT_GRACE if grace is None else grace
+    policies = tuple(each.value for each in RestartPolicy)
+    policy = RestartPolicy(spec.choice("restartPolicy", policies, RestartPolicy.ALWAYS.value))
     init_containers, containers = _containers(
         spec,
         references,
@@ -67,11 +70,12 @@ def read_pod(
         resources=resources,
         host_network=host_network,
         grace=grace,
+        policy=policy,
     )
+    _check_containers_named(spec.place.context, [*init_containers, *containers])
     check_requests(spec, resources, init_containers=init_containers, containers=containers)
     _check_os(spec, [*init_containers, *containers])
     _check_huge_pages(spec, volumes, [*init_containers, *containers])
-    policies = tuple(policy.value for policy in RestartPolicy)
     return Pod(
         name=metadata.name,
         namespace=metadata.namespace,
@@ -80,7 +84,7 @@ def read_pod(
         init_containers=tuple(init_containers),
         containers=tuple(containers),
         volumes=volumes,
-        restart_policy=RestartPolicy(spec.choice("restartPolicy", policies, RestartPolicy.ALWAYS.value)),
+        restart_policy=policy,
         termination_grace_period_seconds=grace,
         active_deadline_seconds=spec.integer("activeDeadlineSeconds", 1, MAX_ID),
         **asdict(read_naming(spec, metadata)),
@@ -119,6 +123,7 @@ def _containers(
     resources: Resources,
     host_network: bool,
     grace: int,
+    policy: RestartPolicy,
 ) -> tuple[list[Container], list[Container]]:
     taken: set[str] = set()
     bound: dict[tuple[str, int], set[str]] = {}
@@ -144,6 +149,7 @@ def _containers(
             _check_volume_names(place, container, volumes)
             check_limits(place, container.resources, resources)
             _check_sleeps(place, container.lifecycle, grace)
+            _check_resize(place, container, policy)
             containers.append(container)
     given = spec.get("containers")
     if given is None or given.node.value == ():
@@ -156,7 +162,16 @@ def _shares_processes(spec: Record) -> bool:
     if found and spec.boolean("hostPID"):
         spec.wrong("shareProcessNamespace", "must not be true together with hostPID")
     spec.boolean("hostIPC")
+    _check_users(spec)
     return found
+
+
+def _check_users(spec: Record) -> None:
+    """What shares the host's namespaces cannot have users of its own there: the API server's rule."""
+    if spec.place.child("hostUsers").node.value is False:
+        for field in ("hostNetwork", "hostPID", "hostIPC"):
+            if spec.place.child(field).node.value is True:
+                spec.wrong(field, "must not be true where hostUsers is false")
 
 
 def _likely(metadata: Metadata) -> Facts:
@@ -176,6 +191,22 @@ def _check_sleeps(place: Place, lifecycle: Lifecycle, grace: int) -> None:
         if isinstance(hook, SleepAction) and hook.seconds > grace:
             seconds = place.child("lifecycle").child(field).child("sleep").child("seconds")
             seconds.wrong(f"must be at most {grace}, the pod's terminationGracePeriodSeconds")
+
+
+def _check_resize(place: Place, container: Container, policy: RestartPolicy) -> None:
+    """What is never started again cannot be for the sake of its resources, either."""
+    if container.resize_restarts and policy is RestartPolicy.NEVER and container.restart_policy is None:
+        place.child("resizePolicy").wrong("RestartContainer is not for a pod whose restartPolicy is Never")
+
+
+def _check_containers_named(context: Context, containers: Iterable[Container]) -> None:
+    """Report amounts of containers that there are not: a kubelet would not start what asks for them."""
+    known = {container.name for container in containers}
+    for place in context.containers_named:
+        if place.node.value not in known:
+            name = str(place.node.value)
+            place.wrong(f"the pod has no container {shown(name)}{nearest(name, known)}")
+    context.containers_named.clear()
 
 
 def _check_volume_names(place: Place, container: Container, volumes: frozenset[str]) -> None:

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from vmpod.spec import apishapes as api
 from vmpod.spec.containerfields import MORE_CPUS, MORE_MEMORY, NO_APPARMOR, NO_SELINUX, UNCONFINED
 from vmpod.spec.fields import differs, noted, refused, silent, table, works
+from vmpod.spec.shapes import Many, Text, Whole
 
 EMPTY: tuple[Any, ...] = ([], {})
 ONE_NODE = "the pod runs on this one host, so there is nothing to choose"
 NO_API = "there is no API server, so nothing else reads it"
 BY_SERVER = "an API server sets this; vmpod sets its own"
 NO_MOVES = "nothing moves a pod away from this host"
+NO_ROOM = "no pod has to make room for another"
 
 _TYPE = works("apiVersion", "kind", "metadata")
 
 POD = table("Pod", _TYPE, works("spec"), silent("status", why="it says what was, not what is to be"))
 CONFIG_MAP = table(
-    "ConfigMap", _TYPE, works("data", "binaryData"), silent("immutable", why="nothing changes it anyway")
+    "ConfigMap",
+    _TYPE,
+    works("data", "binaryData"),
+    silent("immutable", why="nothing changes it anyway", shape=api.TRUTH),
 )
 SECRET = table(
     "Secret",
     _TYPE,
     works("data", "stringData"),
     works("type", text="the keys that a known type requires are checked"),
-    silent("immutable", why="nothing changes it anyway"),
+    silent("immutable", why="nothing changes it anyway", shape=api.TRUTH),
 )
 LIST = table("List", _TYPE, works("items", text="each item is read as a document of its own"))
 LIST_META = table(
@@ -73,36 +79,53 @@ POD_SPEC = table(
     refused("readinessGates", why="nothing here would ever set the condition", absent=EMPTY),
     works("resources", text="the machine is as large as the pod's limits, which its containers share"),
     refused("resourceClaims", why="there are no devices to claim", absent=EMPTY),
-    noted("imagePullSecrets", why="images are pulled with the user's own registry logins", absent=EMPTY),
+    noted(
+        "imagePullSecrets",
+        why="images are pulled with the user's own registry logins",
+        absent=EMPTY,
+        shape=Many(api.REFERENCE),
+    ),
     works("os", text="`linux`"),
     refused("schedulingGates", why="nothing would ever open the gate", absent=EMPTY),
-    noted("nodeSelector", "affinity", "tolerations", why=ONE_NODE, absent=EMPTY),
-    noted("topologySpreadConstraints", "workloadRef", "schedulingGroup", why=ONE_NODE, absent=EMPTY),
-    noted("nodeName", why=ONE_NODE, absent=("",)),
-    noted("schedulerName", why=ONE_NODE, absent=("", "default-scheduler")),
-    noted("priority", why="no pod has to make room for another", absent=(0,)),
-    noted("priorityClassName", why="no pod has to make room for another", absent=("",)),
-    noted("preemptionPolicy", why="no pod has to make room for another", absent=("PreemptLowerPriority",)),
-    noted("evictionResponders", why=NO_MOVES, absent=EMPTY),
-    noted("overhead", why="it serves a scheduler's sums only", absent=EMPTY),
-    noted("runtimeClassName", why="every pod runs in a machine made by vmpod", absent=("",)),
+    noted("nodeSelector", why=ONE_NODE, absent=EMPTY, shape=api.LABELS),
+    noted("affinity", why=ONE_NODE, absent=EMPTY, shape=api.AFFINITY),
+    noted("tolerations", why=ONE_NODE, absent=EMPTY, shape=Many(api.TOLERATION)),
+    noted("topologySpreadConstraints", why=ONE_NODE, absent=EMPTY, shape=Many(api.SPREAD)),
+    noted("workloadRef", why=ONE_NODE, absent=EMPTY),
+    noted("schedulingGroup", why=ONE_NODE, absent=EMPTY, shape=api.SCHEDULING_GROUP),
+    noted("nodeName", why=ONE_NODE, absent=("",), shape=api.NAME),
+    noted("schedulerName", why=ONE_NODE, absent=("", "default-scheduler"), shape=api.NAME),
+    noted("priority", why=NO_ROOM, absent=(0,), shape=Whole(-(2**31))),
+    noted("priorityClassName", why=NO_ROOM, absent=("",), shape=api.NAME),
+    noted(
+        "preemptionPolicy",
+        why=NO_ROOM,
+        absent=("PreemptLowerPriority",),
+        shape=Text(("PreemptLowerPriority", "Never")),
+    ),
+    noted("evictionResponders", why=NO_MOVES, absent=EMPTY, shape=Many(api.EVICTION_RESPONDER)),
+    noted("overhead", why="it serves a scheduler's sums only", absent=EMPTY, shape=api.AMOUNTS),
+    noted("runtimeClassName", why="every pod runs in a machine made by vmpod", absent=("",), shape=api.NAME),
     noted(
         "hostUsers",
         why="the pod's users are those of its own machine, never the host's",
         absent=(True,),
+        shape=api.TRUTH,
     ),
     noted(
         "serviceAccountName",
         "serviceAccount",
         why="there is no API server to be somebody for",
         absent=("", "default"),
+        shape=api.NAME,
     ),
     noted(
         "automountServiceAccountToken",
         why="there is no API server, so no token is mounted",
         absent=(False,),
+        shape=api.TRUTH,
     ),
-    silent("enableServiceLinks", why="there are no Services whose addresses could be told"),
+    silent("enableServiceLinks", why="there are no Services whose addresses could be told", shape=api.TRUTH),
 )
 
 OS = table("os", works("name", text="`linux`"))
@@ -126,9 +149,13 @@ POD_SECURITY = table(
     ),
     works("seccompProfile", text="for containers that do not say it themselves"),
     refused("appArmorProfile", why=NO_APPARMOR, absent=UNCONFINED),
-    noted("seLinuxOptions", why=NO_SELINUX, absent=EMPTY),
+    noted("seLinuxOptions", why=NO_SELINUX, absent=EMPTY, shape=api.SELINUX),
     refused("windowsOptions", why="only Linux pods run"),
-    noted("seLinuxChangePolicy", why="it only means something with seLinuxOptions"),
+    noted(
+        "seLinuxChangePolicy",
+        why="it only means something with seLinuxOptions",
+        shape=Text(("Recursive", "MountOption")),
+    ),
 )
 SYSCTL = table("sysctls", works("name", "value"))
 POD_RESOURCES = table(

@@ -33,6 +33,8 @@ class Context(Report):
         self.notes: list[str] = []
         self.services: list[Place] = []
         """Documents that are Services: they have no effect, but pods may speak of them."""
+        self.containers_named: list[Place] = []
+        """Where the pod that is being read speaks of a container of its own."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,8 @@ def _admit(place: Place, name: str, table: Table) -> Place | None:
         return None
     if field.effect.read:
         return place
+    if field.shape is not None:
+        field.shape.check(place)
     if field.effect is not Effect.SILENT and not _says_nothing(place.node, field):
         if field.effect is Effect.NOTED:
             place.note(field.text)

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from vmpod.dataclass import dataclass
+from vmpod.spec import names
+from vmpod.spec.apishapes import SERVICE_PORT, SERVICE_TYPE
 from vmpod.spec.jobmodel import Job
 from vmpod.spec.machine import OWNER
 from vmpod.spec.metadata import DEFAULT_NAMESPACE
 from vmpod.spec.model import ConfigMap, Container, Pod
 from vmpod.spec.reader import Place
+from vmpod.spec.shapes import Many
 from vmpod.spec.words import shown
 
 ConfigMaps = Mapping[tuple[str, str], ConfigMap]
@@ -32,8 +35,36 @@ class Service:
     selector: Mapping[str, str]
 
 
+def check_service(document: Place) -> None:
+    """Report a name, a type or ports that no cluster would take; the rest of a Service says nothing here."""
+    name = document.child("metadata").child("name")
+    if isinstance(name.node.value, str):
+        name.text(names.service_name)
+    spec = document.child("spec")
+    kind, ports = spec.child("type"), spec.child("ports")
+    if kind.node is not spec.node:
+        SERVICE_TYPE.check(kind)
+    if ports.node is not spec.node:
+        Many(SERVICE_PORT).check(ports)
+        _check_ports(ports)
+
+
+def _check_ports(ports: Place) -> None:
+    taken: set[object] = set()
+    places = [each for each in ports.items() if isinstance(each.node.value, Mapping)]
+    for each in places:
+        name = each.node.value.get("name") if isinstance(each.node.value, Mapping) else None
+        if name is None or not name.value:
+            if len(places) > 1:
+                each.child("name").wrong("is required where a Service has several ports")
+        elif name.value in taken:
+            each.child("name").wrong(f"another port has the name {shown(str(name.value))} already")
+        else:
+            taken.add(name.value)
+
+
 def read_service(document: Place) -> Service | None:
-    """The Service that a document is; None if it has no name. Nothing in it is checked."""
+    """The Service that a document is; None if it has no name."""
     metadata = document.child("metadata")
     name, namespace = (metadata.child(each).node.value for each in ("name", "namespace"))
     if not isinstance(name, str) or not name:
@@ -88,7 +119,7 @@ def _own(pod: Pod, service: Service) -> bool:
 
 def _given(pod: Pod, service: Service) -> bool:
     """Whether the pod has been given an address for the name."""
-    return any(name.partition(".")[0] == service.name for _, names in pod.host_aliases for name in names)
+    return any(name.partition(".")[0] == service.name for _, given in pod.host_aliases for name in given)
 
 
 def _pattern(service: Service, namespace: str) -> re.Pattern[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vmpod.spec.apishapes import NAME, TEXTS
 from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 
 BY_SERVER = "an API server sets this; vmpod sets its own"
@@ -74,9 +75,14 @@ CLAIM_META = table(
 CLAIM = table(
     "spec of volumeClaimTemplate",
     works("resources", text="the storage that is asked for is all there is"),
-    silent("accessModes", why="one pod uses it"),
+    silent("accessModes", why="one pod uses it", shape=TEXTS),
     works("volumeMode", text="`Filesystem`"),
-    noted("storageClassName", "volumeAttributesClassName", why="there is one class: the host's disk"),
+    noted(
+        "storageClassName",
+        "volumeAttributesClassName",
+        why="there is one class: the host's disk",
+        shape=NAME,
+    ),
     refused(
         "selector",
         "volumeName",

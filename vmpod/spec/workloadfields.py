@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from vmpod.spec.apishapes import (
+    DAEMON_SET_UPDATES,
+    DEPLOYMENT_UPDATES,
+    STATEFUL_SET_UPDATES,
+    TRUTH,
+    WHOLE,
+)
 from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
 from vmpod.spec.podfields import EMPTY
 
@@ -31,9 +38,11 @@ DEPLOYMENT_SPEC = table(
     works("template"),
     _REPLICAS,
     _SELECTOR,
-    noted("strategy", why=_AT_ONCE, absent=EMPTY),
-    noted("minReadySeconds", "paused", "progressDeadlineSeconds", why=_NOBODY, absent=(0, False)),
-    noted("revisionHistoryLimit", why="no earlier versions are kept"),
+    noted("strategy", why=_AT_ONCE, absent=EMPTY, shape=DEPLOYMENT_UPDATES),
+    noted("minReadySeconds", why=_NOBODY, absent=(0,), shape=WHOLE),
+    noted("paused", why=_NOBODY, absent=(False,), shape=TRUTH),
+    noted("progressDeadlineSeconds", why=_NOBODY, shape=WHOLE),
+    noted("revisionHistoryLimit", why="no earlier versions are kept", shape=WHOLE),
 )
 STATEFUL_SET_SPEC = table(
     "spec of StatefulSet",
@@ -45,9 +54,9 @@ STATEFUL_SET_SPEC = table(
         text="`OrderedReady`: one that does not become ready holds up the next; `Parallel`",
     ),
     works("ordinals"),
-    noted("updateStrategy", why=_AT_ONCE, absent=EMPTY),
-    noted("minReadySeconds", why=_NOBODY, absent=(0,)),
-    noted("revisionHistoryLimit", why="no earlier versions are kept"),
+    noted("updateStrategy", why=_AT_ONCE, absent=EMPTY, shape=STATEFUL_SET_UPDATES),
+    noted("minReadySeconds", why=_NOBODY, absent=(0,), shape=WHOLE),
+    noted("revisionHistoryLimit", why="no earlier versions are kept", shape=WHOLE),
     works("volumeClaimTemplates", text="a claim for each pod, NAME-POD, which stays when the pod goes"),
     refused(
         "persistentVolumeClaimRetentionPolicy",
@@ -59,16 +68,16 @@ DAEMON_SET_SPEC = table(
     "spec of DaemonSet",
     differs("template", text="one pod, of the set's own name: there is one node"),
     _SELECTOR,
-    noted("updateStrategy", why=_AT_ONCE, absent=EMPTY),
-    noted("minReadySeconds", why=_NOBODY, absent=(0,)),
-    noted("revisionHistoryLimit", why="no earlier versions are kept"),
+    noted("updateStrategy", why=_AT_ONCE, absent=EMPTY, shape=DAEMON_SET_UPDATES),
+    noted("minReadySeconds", why=_NOBODY, absent=(0,), shape=WHOLE),
+    noted("revisionHistoryLimit", why="no earlier versions are kept", shape=WHOLE),
 )
 REPLICATION_CONTROLLER_SPEC = table(
     "spec of ReplicationController",
     works("template"),
     _REPLICAS,
     works("selector", text="labels, which the template has to have; all of the template's if not given"),
-    noted("minReadySeconds", why=_NOBODY, absent=(0,)),
+    noted("minReadySeconds", why=_NOBODY, absent=(0,), shape=WHOLE),
 )
 SELECTOR = table("selector", works("matchLabels", "matchExpressions"))
 EXPRESSION = table("matchExpressions", works("key", "operator", "values"))

@@ -21,6 +21,7 @@ from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
 from vmpod.spec.references import References
 from vmpod.spec.selectors import check_labels, check_selector
+from vmpod.spec.updates import check_updates
 from vmpod.spec.workloadfields import (
     DAEMON_SET,
     DAEMON_SET_SPEC,
@@ -75,6 +76,10 @@ def read_workload(document: Record, kind: str, references: References) -> list[P
         return []
     if pod.restart_policy is not RestartPolicy.ALWAYS:
         template.wrong("spec", f"the restartPolicy in a {kind} must be Always")
+    if pod.active_deadline_seconds is not None:
+        deadline = template.place.child("spec").child("activeDeadlineSeconds")
+        deadline.wrong(f"must not be given in a {kind}, whose pods do not come to an end")
+    check_updates(spec, kind)
     return _pods(spec, pod, kind, metadata)
 
 

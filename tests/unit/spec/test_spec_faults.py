@@ -16,6 +16,13 @@ def only(document: dict[str, Any], *others: dict[str, Any]) -> str:
     return fault
 
 
+RESTARTING = {"resourceName": "cpu", "restartPolicy": "RestartContainer"}
+
+
+def amount(of: str) -> dict[str, Any]:
+    return {"resourceFieldRef": {"containerName": of, "resource": "limits.cpu"}}
+
+
 SPEC: list[tuple[dict[str, Any], str]] = [
     ({"hostNetwork": 0}, "spec.hostNetwork: must be true or false, not a number"),
     (
@@ -68,6 +75,24 @@ SPEC: list[tuple[dict[str, Any], str]] = [
     (
         {"securityContext": {"appArmorProfile": {"type": "RuntimeDefault"}}},
         "spec.securityContext.appArmorProfile: is not supported: the guest has no AppArmor profiles",
+    ),
+    (
+        {"hostnameOverride": "a", "hostNetwork": True},
+        "spec.hostnameOverride: must not be given together with",
+    ),
+    ({"hostUsers": False, "hostPID": True}, "spec.hostPID: must not be true where hostUsers is false"),
+    ({"dnsConfig": {"searches": ["_tcp.example.", ".", "a..b"]}}, "spec.dnsConfig.searches[2]: 'a..b' must"),
+    (
+        {"restartPolicy": "Never", "containers": [container(resizePolicy=[RESTARTING])]},
+        "spec.containers[0].resizePolicy: RestartContainer is not for a pod whose restartPolicy is Never",
+    ),
+    (
+        {"volumes": [{"name": "v", "downwardAPI": {"items": [{"path": "a"} | amount("d")]}}]},
+        "spec.volumes[0].downwardAPI.items[0].resourceFieldRef.containerName: the pod has no container 'd'",
+    ),
+    (
+        {"containers": [container(env=[{"name": "A", "valueFrom": amount("d")}])]},
+        "spec.containers[0].env[0].valueFrom.resourceFieldRef.containerName: the pod has no container 'd'",
     ),
     ({"activeDeadlineSeconds": 0}, "spec.activeDeadlineSeconds: must be between 1 and"),
     ({"dnsPolicy": "none"}, "spec.dnsPolicy: must be Default, ClusterFirst, ClusterFirstWithHostNet or None"),
@@ -451,6 +476,15 @@ OBJECTS: list[tuple[dict[str, Any], str]] = [
     (
         secret(type="kubernetes.io/tls", data={"tls.crt": ""}),
         "data: a Secret of its type needs the key 'tls.key'",
+    ),
+    (secret(type="kubernetes.io/basic-auth"), "data: a Secret of its type needs the key 'username' or"),
+    (
+        secret(type="kubernetes.io/dockerconfigjson", stringData={".dockerconfigjson": "hush"}),
+        "data: the value of '.dockerconfigjson' must be JSON",
+    ),
+    (
+        secret(type="kubernetes.io/service-account-token"),
+        "type: a Secret of this type needs the annotation kubernetes.io/service-account.name",
     ),
     (
         config_map() | {"metadata": {"name": "p", "labels": {"-": "v"}}},

@@ -167,6 +167,7 @@ def test_pull_policy_follows_the_tag(image: str, policy: PullPolicy) -> None:
             },
             ConfigMapVolume("m", (KeyToPath("k", "a/b", 0),), 0o400),
         ),
+        ({"configMap": {"name": "none", "optional": True}}, ConfigMapVolume("none", optional=True)),
         ({"secret": {"secretName": "none", "optional": True}}, SecretVolume("none", optional=True)),
         ({"nfs": None, "secret": {"secretName": "s"}}, SecretVolume("s")),
     ],
@@ -180,17 +181,18 @@ def test_pod_fields() -> None:
     found = read_pod(
         pod(
             container(securityContext={"runAsGroup": 7}),
-            initContainers=[container(name="i", securityContext={"runAsUser": 0})],
+            initContainers=[container(name="i", securityContext={"runAsUser": 0, "runAsNonRoot": False})],
             restartPolicy="OnFailure",
             terminationGracePeriodSeconds=0,
             hostname="h",
-            securityContext={"runAsUser": 1, "runAsGroup": 2},
+            securityContext={"runAsUser": 1, "runAsGroup": 2, "runAsNonRoot": True},
         )
     )
     assert (found.security.run_as_user, found.security.run_as_group) == (1, 2)
     every = [each.security for each in (*found.init_containers, *found.containers)]
     ids = [(each.run_as_user, each.run_as_group) for each in every]
     assert ids == [(0, 2), (1, 7)]
+    assert [each.run_as_non_root for each in every] == [False, True]
     assert (found.hostname, found.restart_policy) == ("h", RestartPolicy.ON_FAILURE)
     assert found.termination_grace_period_seconds == 0
 

@@ -91,6 +91,10 @@ def test_what_has_no_effect_is_said_once() -> None:
             "spec.template.spec: the restartPolicy",
         ),
         (
+            workload("DaemonSet", pod={"activeDeadlineSeconds": 60}),
+            "spec.template.spec.activeDeadlineSeconds: must not be given in a DaemonSet",
+        ),
+        (
             workload("Deployment", pod={"containers": []}),
             "spec.template.spec.containers: a pod needs",
         ),
