@@ -233,6 +233,19 @@ def test_a_deadline(vmpod: Vmpod, jobs: Jobs) -> None:
     assert jobs.conditions("slow")["Failed"] == "DeadlineExceeded"
 
 
+def test_one_of_another_name_goes_on(vmpod: Vmpod, jobs: Jobs) -> None:
+    """By the command that began it, as `apply` would make one of the manifest's name."""
+    path = jobs.write("original", "sleep 4")
+    begin = ("run", "-d", "--quiet", "--name", "other", path)
+    assert vmpod(*begin).lines == ["job/other"]
+    assert "`vmpod run -d --name other FILE` goes on with it" in vmpod(*begin, status=125).errors
+    kill(jobs.controller("other"))
+    assert vmpod(*begin).lines == ["job/other continued"]
+    vmpod("wait", "job/other", "--for=condition=Complete")
+    assert jobs.status("other")["succeeded"] == 1
+    vmpod("delete", "job/other")
+
+
 def test_interrupted_suspended_and_resumed(vmpod: Vmpod, jobs: Jobs) -> None:
     """Ctrl-C stops all, which is no failure; the Job is there, and `apply` goes on with it."""
     script = "echo up; [ -e /flag/go ] || while :; do sleep 1; done"

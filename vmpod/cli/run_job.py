@@ -13,7 +13,7 @@ from vmpod.errors import ConflictError, UsageError
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.follow import Selection
-from vmpod.runtime.jobs.apply import Given, create
+from vmpod.runtime.jobs.apply import Given, create, resume
 from vmpod.runtime.jobs.attend import Attending
 from vmpod.runtime.jobs.make import check, existing, expire, record_of, remove_attended, remove_job
 from vmpod.runtime.jobs.output import Outputs
@@ -55,6 +55,9 @@ def run_job(  # noqa: PLR0917 - what a command has
     with interruptible():
         try:
             expire(runtime)
+            if wish.detach and not options.replace and (entry := resume(runtime, given, progress)):
+                click.echo(f"job/{entry.record.called} continued")
+                return 0
             _make_room(runtime, given)
             if wish.detach:
                 entry = create(runtime, given, progress)
@@ -96,9 +99,14 @@ def _make_room(runtime: Runtime, given: Given) -> None:
         raise ConflictError(
             f"there is a Job {called} already",
             hint=f"remove it (`vmpod delete job/{called}`), or use --replace, or --name for another name; "
-            "`vmpod apply` goes on with it",
+            f"`{_going_on(given)}` goes on with it if it is not over",
         )
     remove_job(runtime, called)
+
+
+def _going_on(given: Given) -> str:
+    """The command that goes on with a Job: `apply` knows manifests' names alone."""
+    return "vmpod apply -f FILE" if given.name is None else f"vmpod run -d --name {given.name} FILE"
 
 
 class _Shown:
@@ -184,5 +192,5 @@ class _Foreground:
         return failed_code(course)
 
     def _say_unfinished(self, entry: JobEntry) -> None:
-        told = f"the Job {entry.record.called} is not over; `vmpod apply` with its manifest goes on with it"
+        told = f"the Job {entry.record.called} is not over; `{_going_on(self._given)}` goes on with it"
         click.echo(f"vmpod: {told}", err=True)

@@ -84,6 +84,14 @@ def apply(runtime: Runtime, given: Given, progress: Progress, tell: Callable[[Se
     return "replaced"
 
 
+def resume(runtime: Runtime, given: Given, progress: Progress) -> JobEntry | None:
+    """Go on with a Job that is there as the manifest says, is not over and has nobody; else None."""
+    entry = existing(runtime, given.job)
+    if entry is None or differences(entry, given.job, given.manifest):
+        return None
+    return entry if _go_on(runtime, entry, given, progress) == "continued" else None
+
+
 def _go_on(runtime: Runtime, entry: JobEntry, given: Given, progress: Progress) -> str:
     """Have a process attend to the Job, if nobody does and there is something to do."""
     state = state_of(runtime, entry)
