@@ -47,7 +47,8 @@ def memory(pod: Pod, most: int = 0) -> int:
 
 def asked_memory(pod: Pod) -> int:
     """Bytes that the containers may use, as far as it is said, and something for those that do not."""
-    return pod.resources.memory_limit or _peak(pod, _memory)
+    own = pod.resources
+    return own.memory_limit or max(own.memory_request or 0, _peak(pod, _memory))
 
 
 def requested_memory(pod: Pod) -> int:
@@ -94,7 +95,8 @@ def asked_cpus(pod: Pod) -> int:
 
 def allowed_cpus(pod: Pod) -> int:
     """Processors that the containers may use, as far as it is said."""
-    return -(-(pod.resources.cpu_limit or _peak(pod, _cpu)) // 1000)
+    own = pod.resources
+    return -(-(own.cpu_limit or max(own.cpu_request or 0, _peak(pod, _cpu))) // 1000)
 
 
 def requested_cpus(pod: Pod) -> int:

@@ -96,3 +96,5 @@ def test_what_the_pod_is_limited_to_goes_before_the_sum() -> None:
     limits = {"memory": "1Gi", "cpu": "3"}
     found = read_pod(pod(container(), container(name="d"), resources={"limits": limits}))
     assert (size.memory(found), size.cpus(found)) == (1280 * MIB, 3)
+    alone = read_pod(pod(container(), resources={"requests": limits}))
+    assert (size.memory(alone), size.cpus(alone)) == (1280 * MIB, 3), "what is requested has room"
