@@ -123,7 +123,10 @@ def _main(found: RichPod) -> Json:
             {"name": "URL", "value": "http://user:$(PASSWORD)@example"},
             {"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "pages", "key": "mode"}}},
         ],
-        envFrom=[{"prefix": "K_", "secretRef": {"name": "keys"}}],
+        envFrom=[
+            {"prefix": "K_", "secretRef": {"name": "keys"}},
+            {"prefix": "P_", "configMapRef": {"name": "pages"}},
+        ],
         volumeMounts=[
             mount("pages", "/www"),
             mount("keys", "/keys"),
@@ -140,7 +143,10 @@ def _side(found: RichPod) -> Json:
         "side",
         "trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done",
         securityContext={"runAsUser": 1000, "runAsGroup": 1001},
-        resources={"limits": {"memory": found.memory, "cpu": "500m"}, "requests": {"memory": "32Mi"}},
+        resources={
+            "limits": {"memory": found.memory, "cpu": "500m"},
+            "requests": {"memory": "32Mi", "cpu": "250m"},
+        },
         volumeMounts=[
             mount("disk", "/read", readOnly=True),
             mount("disk", "/part", subPath="below/here"),

@@ -125,14 +125,12 @@ def test_timeout_is_124(vmpod: Vmpod, pods: Pods) -> None:
 
 
 def test_two_pods_of_one_manifest(vmpod: Vmpod, pods: Pods) -> None:
-    """Each has a machine; lines say which pod they are from."""
-    done = pods.run(
-        pod("left", container("main", "hostname")),
-        pod("right", container("main", "hostname; exit 9")),
-        options=("--rm",),
-        status=9,
-    )
-    assert sorted(done.lines) == ["left/main | left", "right/main | right"]
+    """Each has a machine; lines say which pod they are from. One name may be in several namespaces."""
+    space = {"name": "SPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}
+    other = pod("left", container("main", "echo $SPACE; exit 9", env=[space]))
+    other["metadata"]["namespace"] = "shop"
+    done = pods.run(pod("left", container("main", "hostname")), other, options=("--rm",), status=9)
+    assert sorted(done.lines) == ["left/main | left", "shop/left/main | shop"]
 
 
 def test_out_of_memory(vmpod: Vmpod, pods: Pods) -> None:

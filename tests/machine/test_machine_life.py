@@ -156,7 +156,11 @@ def test_containers_that_are_not_well_are_started_again(vmpod: Vmpod, pods: Pods
         pod(
             "unwell",
             container("hung", IDLE, livenessProbe=hang | quick | restarts | {"initialDelaySeconds": 2}),
-            container("slow", IDLE, readinessProbe={"exec": {"command": ["sleep", "1000"]}} | quick),
+            container(
+                "slow",
+                IDLE,
+                readinessProbe={"exec": {"command": ["sleep", "1000"]}, "timeoutSeconds": 2} | quick,
+            ),
             container("cold", "sleep 600", startupProbe={"tcpSocket": {"port": 9}} | quick | restarts),
             container("hooked", IDLE, lifecycle={"postStart": {"exec": {"command": ["false"]}}}),
             container("grpc", SERVE.format(port=81), livenessProbe={"grpc": {"port": 81}} | quick | restarts),
@@ -178,7 +182,7 @@ def test_containers_that_are_not_well_are_started_again(vmpod: Vmpod, pods: Pods
     with vmpod.started("run", str(tmp_path / "pod.yaml")):
         eventually(vmpod.pod_directory("unwell").joinpath("pod.json").exists, "the pod to be there")
         eventually(again, "every container to be started again")
-        asked = "Readiness probe failed: timed out after 1s"
+        asked = "Readiness probe failed: timed out after 2s"
         eventually(lambda: asked in vmpod("events", "unwell").text, "a probe to take too long")
         processes = vmpod("exec", "unwell", "-c", "slow", "--", "ps", "-o", "args").lines
     # Each question is killed before the next.

@@ -156,7 +156,7 @@ def test_environment(vmpod: Vmpod, rich: RichPod) -> None:
     assert found["PASSWORD"] == found["K_password"] == SECRETS["password"]
     assert found["URL"] == f"http://user:{SECRETS['password']}@example"
     assert found["K_token"] == SECRETS["token"]
-    assert found["MODE"] == "rich"
+    assert found["MODE"] == found["P_mode"] == "rich"
     assert found["HOSTNAME"] == "wealthy"
 
 
@@ -281,8 +281,9 @@ def test_users(vmpod: Vmpod, rich: RichPod) -> None:
 
 def test_limits_are_in_the_cgroup(vmpod: Vmpod, rich: RichPod) -> None:
     """Of the container that has them, as the container sees it."""
-    told = shell(vmpod, "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/cpu.max", "side").split()
-    assert told == [rich.memory, "50000", "100000"]
+    told = shell(vmpod, "cd /sys/fs/cgroup; cat memory.max cpu.max cpu.weight", "side").split()
+    # The kubelet's weight of a quarter of a core, which is what is requested.
+    assert told == [rich.memory, "50000", "100000", "10"]
     assert shell(vmpod, "cat /sys/fs/cgroup/memory.max").split() == ["max"]
 
 

@@ -18,6 +18,10 @@ def _field(name: str, path: str) -> dict[str, Any]:
     return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
 
+def _file(path: str) -> dict[str, Any]:
+    return {"volumeName": "data", "path": path, "key": "COLOUR"}
+
+
 @pytest.fixture(scope="module")
 def subject(module_pods: Pods) -> str:
     """One pod with a volume of each kind."""
@@ -59,6 +63,7 @@ def subject(module_pods: Pods) -> str:
                 "volumeClaimTemplate": {
                     "spec": {
                         "accessModes": ["ReadWriteOnce"],
+                        "volumeMode": "Filesystem",
                         "resources": {"requests": {"storage": "64Mi"}},
                     }
                 }
@@ -94,10 +99,8 @@ def subject(module_pods: Pods) -> str:
             _field("MY_HOST", "status.hostIP"),
             _field("MY_LABEL", "metadata.labels['app']"),
             {"name": "CORES", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
-            {
-                "name": "COLOUR",
-                "valueFrom": {"fileKeyRef": {"volumeName": "data", "path": "env", "key": "COLOUR"}},
-            },
+            {"name": "COLOUR", "valueFrom": {"fileKeyRef": _file("env")}},
+            {"name": "SHAPE", "valueFrom": {"fileKeyRef": _file("none") | {"optional": True}}},
         ],
         resources={"limits": {"memory": "100Mi", "cpu": "300m"}},
         volumeMounts=[
@@ -131,6 +134,7 @@ def test_variables_tell_a_pod_about_itself(vmpod: Vmpod, subject: str) -> None:
     told = sh(vmpod, subject, f"for each in {names}; do eval echo \\$$each; done")
     node = socket.gethostname()
     assert told == ["volumes", record["uid"], node, "10.0.2.15", "10.0.2.2", "web", "1", "deep blue"]
+    assert sh(vmpod, subject, "echo ${SHAPE-none}") == ["none"], "optional, and not there"
     # Whoever is at that address is the host.
     assert sh(vmpod, subject, "ping -c 1 -W 5 $MY_HOST >/dev/null && echo reached") == ["reached"]
 

@@ -48,8 +48,14 @@ PROOFS: dict[str, dict[str, str]] = {
         _LIFE + "test_rules_deadlines_and_last_words": "activeDeadlineSeconds",
         "../unit/spec/test_spec_faults.py::test_spec": "os",
     },
-    "resources of a pod": {_RIGHTS + "test_what_a_pod_is_limited_to": "requests limits"},
-    "requests, limits of a pod": {_RIGHTS + "test_what_a_pod_is_limited_to": "cpu memory pids"},
+    "resources of a pod": {
+        _RIGHTS + "test_what_a_pod_is_limited_to": "limits",
+        "../unit/plan/test_plan_size.py::test_what_the_pod_is_limited_to_goes_before_the_sum": "requests",
+    },
+    "requests, limits of a pod": {
+        _RIGHTS + "test_what_a_pod_is_limited_to": "cpu memory",
+        _RIGHTS + "test_how_many_processes_a_pod_may_have": "pids",
+    },
     "os": {"../unit/spec/test_spec_faults.py::test_spec": "name"},
     "hostAliases": {_RIGHTS + "test_names": "ip hostnames"},
     "dnsConfig": {_RIGHTS + "test_names": "nameservers searches options"},
@@ -65,7 +71,8 @@ PROOFS: dict[str, dict[str, str]] = {
     },
     "sysctls": {_RIGHTS + "test_settings_of_the_kernel": "name value"},
     "Container (also in initContainers)": {
-        _FOREGROUND + "test_init_steps_outputs_and_the_first_failure": "name image command args",
+        _FOREGROUND + "test_init_steps_outputs_and_the_first_failure": "name image command",
+        _APPLY + "test_apply": "args",
         _RICH + "test_published_ports": "ports",
         _RICH + "test_environment": "env envFrom",
         _RICH + "test_limits_are_in_the_cgroup": "resources",
@@ -127,7 +134,8 @@ PROOFS: dict[str, dict[str, str]] = {
     "volumeMounts": {
         _RICH + "test_config_and_secret_volumes": "name mountPath",
         _RICH + "test_empty_directories": "readOnly subPath",
-        _VOLUMES + "test_a_sub_path_made_of_variables": "subPathExpr recursiveReadOnly bindMountOptions",
+        _VOLUMES + "test_a_sub_path_made_of_variables": "subPathExpr recursiveReadOnly",
+        _VOLUMES + "test_mounts_can_be_closed": "bindMountOptions",
         "../unit/spec/test_spec_facts.py::test_mounts_that_make_no_sense": "mountPropagation",
     },
     "livenessProbe, readinessProbe, startupProbe": {

@@ -237,8 +237,9 @@ def test_less_parallelism_stops_the_newest() -> None:
     assert names(world) == ["pod-1"]
 
 
-def test_a_pod_that_stops_keeps_its_place() -> None:
-    world = World(read_job(completions=5, parallelism=2))
+@pytest.mark.parametrize("replacement", ["Failed", "TerminatingOrFailed"])
+def test_a_pod_that_stops_keeps_its_place(replacement: str) -> None:
+    world = World(read_job(completions=5, parallelism=2, podReplacementPolicy=replacement))
     world.run()
     world.job = replace(world.job, parallelism=1)
     stopping = step(world.job, world.course, world.active, world.now)
@@ -257,9 +258,6 @@ def policy(action: str, **what: Any) -> dict[str, Any]:
 
 def codes(*values: int, operator: str = "In", **more: Any) -> dict[str, Any]:
     return {"onExitCodes": {"operator": operator, "values": list(values)} | more}
-
-
-DISRUPTED = {"onPodConditions": [{"type": "DisruptionTarget"}]}
 
 
 @pytest.mark.parametrize(
@@ -286,8 +284,9 @@ def test_a_failure_that_fails_the_job(what: dict[str, Any], code: int, fits: boo
         )
 
 
-def test_a_failure_that_does_not_count() -> None:
-    world = World(read_job(backoffLimit=0, **policy("Ignore", **DISRUPTED)))
+@pytest.mark.parametrize("condition", [{"type": "DisruptionTarget"}, {"type": "Ready", "status": "False"}])
+def test_a_failure_that_does_not_count(condition: dict[str, str]) -> None:
+    world = World(read_job(backoffLimit=0, **policy("Ignore", onPodConditions=[condition])))
     world.run()
     disrupted = (("Ready", "False"), ("DisruptionTarget", "True"))
     world.end("pod-1", succeeded=False)
