@@ -131,6 +131,9 @@ class Chronicle:
         if not isinstance(state, dict) or self._before.get(name) == (state, event.get("restarts")):
             return None
         self._before[name] = state, event.get("restarts")
+        # One that waited to be started again, and never will: its end was told when it came.
+        if (end := state.get("terminated")) is not None and end == event.get("last"):
+            return None
         for kind, tell in _CONTAINER.items():
             if isinstance(detail := state.get(kind), dict):
                 return tell(name, detail)

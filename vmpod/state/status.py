@@ -202,6 +202,9 @@ class Folder:
         last = _state({"terminated": event.get("last")})
         # After a start the agent does not know how the run before it ended; the events do.
         status.last = last["terminated"] if last else status.last
+        if status.last == state.get("terminated"):
+            # It waited to be started again, and never will be: that end is its state now.
+            status.last = None
 
 
 def derive(

@@ -41,6 +41,23 @@ LIFE = [
 ]
 
 
+def test_an_end_is_told_once(vmpod: Vmpod, pods: PodStore) -> None:
+    """Also of what waited to be started again when the pod was stopped: that end is its last state."""
+    end = ended(3, "Error", finishedAt="2026-01-31T12:00:05Z")
+    waits = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
+    last = {"last": end["terminated"]}
+    stopped = [one("a", end), one("a", waits) | last, agent("Stopping"), one("a", end) | last, whole("Failed")]
+    keep(pods, record(qemu=GONE), *stopped)
+    assert [line.split()[2] for line in vmpod("events", "web").out.splitlines()[1:]] == [
+        "Error",
+        "BackOff",
+        "Killing",
+        "PodFailed",
+    ]
+    shown = json.loads(vmpod("get", "web", "-o", "json").out)["status"]["containerStatuses"][0]
+    assert (shown["state"]["terminated"]["exitCode"], shown["lastState"]) == (3, {})
+
+
 def test_the_life_of_a_pod(vmpod: Vmpod, pods: PodStore) -> None:
     keep(pods, record(qemu=GONE), *LIFE)
     result = vmpod("events", "web")
