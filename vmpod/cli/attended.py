@@ -10,6 +10,7 @@ from vmpod.cli.common import say
 from vmpod.cli.interrupt import Interruption
 from vmpod.cli.main import FAILED
 from vmpod.cli.output import Printer
+from vmpod.cli.pods import name as name_of
 from vmpod.errors import TimeoutExpiredError
 from vmpod.runtime.copyout import Copies, Fetcher
 from vmpod.runtime.follow import exit_code, explanation
@@ -48,7 +49,7 @@ class Attended:
         self._foreground = Foreground(
             runtime,
             entries,
-            lambda entry, each: self._printer.show(each, entry.record.name if many else ""),
+            lambda entry, each: self._printer.show(each, name_of(entry) if many else ""),
             keeping={key for key, wanted in copies.items() if wanted},
             fetch=self._fetcher.fetch,
         )
