@@ -219,8 +219,9 @@ def test_a_stateful_set_claims_for_each_pod(vmpod: Vmpod, pods: Pods, tmp_path: 
         "main", f"hostname >> /store/name; {IDLE}", volumeMounts=[mount("store", "/store", subPath="s")]
     )
 
-    def write(replicas: int) -> None:
+    def write(replicas: int, **retention: str) -> None:
         spec = {
+            "persistentVolumeClaimRetentionPolicy": retention,
             "replicas": replicas,
             "selector": {"matchLabels": {"app": "db"}},
             "serviceName": "db",
@@ -250,6 +251,16 @@ def test_a_stateful_set_claims_for_each_pod(vmpod: Vmpod, pods: Pods, tmp_path: 
         assert vmpod.exec("db-0", "cat", "/store/name").lines == ["db-0"]
         vmpod("delete", "-f", str(path))
         assert names() == ["store-db-0", "store-db-1"]
+        # As its policy says, they go with the pod that has no place any more, and with the last one.
+        write(2, whenScaled="Delete")
+        vmpod("apply", "-f", str(path))
+        write(1, whenScaled="Delete")
+        gone = ["pod/db-1 deleted", "persistentvolumeclaim/store-db-1 deleted"]
+        assert vmpod("apply", "-f", str(path)).lines == ["pod/db-0 unchanged", *gone]
+        write(1, whenDeleted="Delete")
+        gone = ["pod/db-0 deleted", "persistentvolumeclaim/store-db-0 deleted"]
+        assert vmpod("delete", "-f", str(path)).lines == gone
+        assert names() == []
     finally:
         pods.close()
         for each in names():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 
 import pytest
@@ -122,6 +123,31 @@ def test_timeout_is_124(vmpod: Vmpod, pods: Pods) -> None:
     assert "time is up" in done.errors
     ended = vmpod.status("endless", "main")["state"]["terminated"]
     assert (ended["exitCode"], ended["reason"]) == (137, "Error")
+
+
+def test_names_that_are_made_up(vmpod: Vmpod, pods: Pods) -> None:
+    """Another one each time; a Job that has one goes by it, too."""
+    document = pod("", container("main", "hostname"))
+    document["metadata"] = {"generateName": "step-"}
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"generateName": "sum-"},
+        "spec": {"template": {"spec": document["spec"]}},
+    }
+    (told,) = vmpod("run", "--rm", "-", input=text(document)).lines
+    assert re.fullmatch(r"main \| step-[a-z0-9]{5}", told)
+    name = vmpod("run", "-d", "--quiet", "-", input=text(document)).text.strip()
+    pods.adopt(name)
+    assert re.fullmatch(r"step-[a-z0-9]{5}", name)
+    assert name not in told
+    # It can be started again as what it is.
+    vmpod("wait", name, "--for=phase=Succeeded")
+    vmpod("start", name)
+    vmpod("wait", name, "--for=phase=Succeeded")
+    assert vmpod("logs", name).lines == [name]
+    (told,) = vmpod("run", "--rm", "-", input=text(job)).lines
+    assert re.fullmatch(r"sum-[a-z0-9]{5}-[a-z0-9]{5}/main \| sum-[a-z0-9]{5}-[a-z0-9]{5}", told)
 
 
 def test_two_pods_of_one_manifest(vmpod: Vmpod, pods: Pods) -> None:

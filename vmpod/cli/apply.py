@@ -59,12 +59,12 @@ def command(  # noqa: PLR0917 - click passes options by name
     nobody attends to any more goes on where it stood.
     """
     from vmpod.cli.applying import Applying  # noqa: PLC0415 - not for --help
+    from vmpod.cli.manifest import to_find_again  # noqa: PLC0415
     from vmpod.hypervisor.open import check_uri  # noqa: PLC0415
     from vmpod.runtime.start import Options  # noqa: PLC0415
-    from vmpod.spec.load import load_all  # noqa: PLC0415
 
     given = texts(files, recursive=recursive)
-    manifest = load_all(given)
+    manifest = to_find_again(given)
     options = Options(
         accelerator=chosen_accelerator(accel, quiet=quiet),
         uri=check_uri(uri),

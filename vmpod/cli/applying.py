@@ -14,6 +14,7 @@ import click
 
 from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.pods import name as name_of
+from vmpod.cli.removed import remove_claims
 from vmpod.errors import ConflictError, VmpodError
 from vmpod.plan.forward import pod_key
 from vmpod.progress import Progress
@@ -22,6 +23,7 @@ from vmpod.runtime.changes import differences, existing, same_pod, surplus
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.follow import check_ready, wait_any
 from vmpod.runtime.remove import remove_pod, stop_pod
+from vmpod.runtime.retention import claims_of_the_surplus
 from vmpod.runtime.start import Options
 from vmpod.runtime.together import Wanted, start_pods
 from vmpod.runtime.update import update
@@ -81,9 +83,11 @@ class Applying:
                 wanted += self._to_start(pod)
         self._start(wanted)
         for key in surplus(self._runtime, self._manifest):
+            going = claims_of_the_surplus(self._runtime, self._manifest, key)
             stop_pod(self._runtime, key)
             remove_pod(self._runtime, key)
             click.echo(f"pod/{key.removeprefix('default/')} deleted")
+            self._status = remove_claims(self._runtime, going, ignore_not_found=True) or self._status
         return self._status
 
     @contextmanager

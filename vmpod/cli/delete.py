@@ -42,12 +42,14 @@ def command(  # noqa: PLR0917 - click passes options by name
     """Stop PODs or Jobs, or those of manifests, gracefully, and remove them and all that is kept of them.
 
     With a Job go its pods. The PersistentVolumeClaims of the manifests go after them, with their data. What a
-    StatefulSet has claimed for its pods stays.
+    StatefulSet has claimed for its pods stays, unless its persistentVolumeClaimRetentionPolicy says Delete.
     """
-    from vmpod.runtime import claims  # noqa: PLC0415
+    from vmpod.cli.manifest import to_find_again  # noqa: PLC0415
+    from vmpod.cli.removed import remove_claims  # noqa: PLC0415
+    from vmpod.runtime.changes import surplus  # noqa: PLC0415
     from vmpod.runtime.jobs.make import remove_job  # noqa: PLC0415
     from vmpod.runtime.remove import remove_pod, stop_pod  # noqa: PLC0415
-    from vmpod.spec.load import load_all  # noqa: PLC0415
+    from vmpod.runtime.retention import claims_of_the_deleted  # noqa: PLC0415
     from vmpod.spec.model import Manifest  # noqa: PLC0415
 
     if not names and not files:
@@ -73,18 +75,13 @@ def command(  # noqa: PLR0917 - click passes options by name
             if not ignore_not_found:
                 raise
 
-    def delete_claim(name: str) -> None:
-        try:
-            claims.remove(found, name)
-        except NotFoundError:
-            if not ignore_not_found:
-                raise
-            return
-        click.echo(f"persistentvolumeclaim/{name.removeprefix('default/')} deleted")
-
-    manifest = load_all(texts(files, recursive=recursive)) if files else Manifest(())
+    manifest = to_find_again(texts(files, recursive=recursive)) if files else Manifest(())
+    going = claims_of_the_deleted(found, manifest, surplus(found, manifest))
     status = for_each([*names, *_made(found, manifest)], action)
-    return for_each([f"{each.namespace}/{each.name}" for each in manifest.claims], delete_claim) or status
+    # A replica that was never started has claimed nothing.
+    status = remove_claims(found, going, ignore_not_found=True) or status
+    own = [f"{each.namespace}/{each.name}" for each in manifest.claims]
+    return remove_claims(found, own, ignore_not_found=ignore_not_found) or status
 
 
 def _made(runtime: Runtime, manifest: Manifest) -> Iterator[str]:

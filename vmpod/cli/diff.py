@@ -24,12 +24,12 @@ def command(files: tuple[str, ...], recursive: bool) -> int:
     The status is 0 if all is as they say, 1 if something differs or is not there, 125 if vmpod itself failed.
     Secrets are kept nowhere, so they are not compared.
     """
+    from vmpod.cli.manifest import to_find_again  # noqa: PLC0415
     from vmpod.runtime import claims  # noqa: PLC0415
     from vmpod.runtime.changes import differences, existing  # noqa: PLC0415
-    from vmpod.spec.load import load_all  # noqa: PLC0415
 
     found, status = runtime(), 0
-    manifest = load_all(texts(files, recursive=recursive))
+    manifest = to_find_again(texts(files, recursive=recursive))
     for claim in manifest.claims:
         if lines := claims.differences(found, claim):
             click.echo(printable_lines("\n".join(lines)))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from vmpod.cli.sources import Text, text
 from vmpod.errors import ManifestError, Problem, UsageError
-from vmpod.spec.load import load
+from vmpod.spec.load import load, load_all
 from vmpod.spec.model import Manifest
 
 
@@ -19,13 +20,29 @@ def read(file: str, *, name: str | None = None) -> tuple[Manifest, str]:
     return of_text(given, name=name), given[1]
 
 
-def of_text(given: Text, *, name: str | None = None) -> Manifest:
-    """The manifest of a text. Raises ManifestError, UsageError."""
+def of_text(given: Text, *, name: str | None = None, random: bool = False) -> Manifest:
+    """The manifest of a text. random: names that are generated are real ones.
+
+    Raises ManifestError, UsageError.
+    """
     content, source = given
-    manifest = load(content, source=source)
+    if random:
+        from vmpod.runtime.generated import random_suffix  # noqa: PLC0415
+
+        manifest = load(content, source=source, suffix=random_suffix)
+    else:
+        manifest = load(content, source=source)
     if not (manifest.pods or manifest.owners or manifest.jobs):
         raise ManifestError([Problem(source, 0, "", "holds no Pod; `vmpod apply` makes claims alone")])
     return manifest if name is None else _renamed(manifest, name, source)
+
+
+def to_find_again(texts: Sequence[Text]) -> Manifest:
+    """The manifest of texts whose pods are known by their names later. Raises ManifestError."""
+    manifest = load_all(texts)
+    if manifest.unnamed:
+        raise ManifestError(list(manifest.unnamed))
+    return manifest
 
 
 def _renamed(manifest: Manifest, name: str, source: str) -> Manifest:

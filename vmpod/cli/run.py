@@ -145,7 +145,7 @@ def command(  # noqa: PLR0917 - click passes options by name
             raise UsageError(f"{option} needs somebody who waits for the pod's end: use it without -d")
     deadline = None if timeout is None else time.monotonic() + timeout
     given = text(file)
-    manifest, source = of_text(given, name=name), given[1]
+    manifest, source = of_text(given, name=name, random=True), given[1]
     check_distinct([_key(pod) for pod in manifest.pods])
     forwards = tuple(parse_publish(text) for text in publish)
     if forwards and len(manifest.pods) > 1:

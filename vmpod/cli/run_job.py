@@ -49,7 +49,9 @@ def run_job(  # noqa: PLR0917 - what a command has
 ) -> int:
     """Run the one Job of a manifest. Returns the exit status. Raises VmpodError."""
     _check(manifest, text[1], wish)
-    given = Given(manifest.jobs[0], manifest, [text], options, wish.name)
+    # The manifest has another name, or none: who reads it again is told.
+    name = manifest.jobs[0].name if manifest.unnamed else wish.name
+    given = Given(manifest.jobs[0], manifest, [text], options, name)
     for note in given.job.notes:
         click.echo(f"{options.source}: {note}", err=True)
     with interruptible():

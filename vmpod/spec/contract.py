@@ -63,6 +63,7 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
             "template": w.TEMPLATE,
             "selector": w.SELECTOR,
             "ordinals": w.ORDINALS,
+            "persistentVolumeClaimRetentionPolicy": w.RETENTION,
             "volumeClaimTemplates": k.CLAIM_TEMPLATE,
         },
     ),

@@ -20,7 +20,7 @@ _REPLACEMENTS = ("TerminatingOrFailed", "Failed")
 
 def read_job(document: Record, references: References) -> Job | None:
     """A Job; None if it makes no sense. Its notes are left for the caller to add."""
-    metadata = read_metadata(document)
+    metadata = read_metadata(document, generates=True)
     place = document.require("spec")
     spec = place.record(JOB_SPEC) if place else None
     given = spec.require("template") if spec else None

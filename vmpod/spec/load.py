@@ -15,7 +15,7 @@ from vmpod.spec.fields import Table
 from vmpod.spec.jobfields import JOB
 from vmpod.spec.jobmodel import Job
 from vmpod.spec.jobs import read_job
-from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata
+from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata, with_name
 from vmpod.spec.model import Claim, ConfigMap, Manifest, Pod, Secret
 from vmpod.spec.persistent import (
     Key,
@@ -28,13 +28,13 @@ from vmpod.spec.persistent import (
 from vmpod.spec.persistentfields import PERSISTENT_VOLUME
 from vmpod.spec.pod import read_pod
 from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
-from vmpod.spec.reader import Context, Place, Record
+from vmpod.spec.reader import PLACEHOLDER, Context, Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.scalars import describe
 from vmpod.spec.services import note_in_jobs, note_in_pods, read_service
 from vmpod.spec.tree import documents
 from vmpod.spec.words import nearest, shown
-from vmpod.spec.workloads import VERSIONS, WORKLOADS, owner_of, read_workload
+from vmpod.spec.workloads import VERSIONS, WORKLOADS, owner_of, read_retention, read_workload
 
 _KINDS: dict[str, Table] = {"Pod": POD, "ConfigMap": CONFIG_MAP, "Secret": SECRET, "List": LIST}
 _KINDS |= {"PersistentVolumeClaim": CLAIM, "PersistentVolume": PERSISTENT_VOLUME}
@@ -52,22 +52,25 @@ _Key = tuple[str, str]
 _Object = TypeVar("_Object", ConfigMap, Secret)
 
 
-def load(text: str, *, source: str) -> Manifest:
+def load(text: str, *, source: str, suffix: Callable[[], str] = lambda: PLACEHOLDER) -> Manifest:
     """Read every document of a manifest, YAML or JSON.
 
-    source: the file as the user named it, for messages. A `List` stands for its items.
+    source: the file as the user named it, for messages. A `List` stands for its items. suffix: makes the end
+    of each generated name.
     Raises ManifestError, and nothing else, with every fault: each has its line and field path.
     """
-    return load_all([(text, source)])
+    return load_all([(text, source)], suffix=suffix)
 
 
-def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
+def load_all(
+    texts: Iterable[tuple[str, str]], *, suffix: Callable[[], str] = lambda: PLACEHOLDER
+) -> Manifest:
     """As load(), for several files that are one manifest: pairs of a text and its source."""
     contexts: list[Context] = []
     found: dict[str, list[Record]] = {kind: [] for kind in _KINDS if kind not in _OF_PODS}
     making: list[tuple[str, Record]] = []
     for text, source in texts:
-        contexts.append(context := Context(source))
+        contexts.append(context := Context(source, suffix))
         for node in documents(text, context):
             for kind, record in _unfold(Place(node, "", context)):
                 if kind in _OF_PODS:
@@ -80,6 +83,11 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
     claims = _claims(found["PersistentVolumeClaim"], bound)
     making = [(kind, _bound(kind, record, bound)) for kind, record in making]
     pods, jobs = _pods_and_jobs(making, config_maps, secrets)
+    keeping = {
+        owner_of(kind, record): retention
+        for kind, record in making
+        if kind == "StatefulSet" and (retention := read_retention(record))
+    }
     problems = [problem for context in contexts for problem in context.in_order()]
     if not making and not claims and not problems:
         beside = any(found.values())
@@ -98,7 +106,9 @@ def load_all(texts: Iterable[tuple[str, str]]) -> Manifest:
         secrets=_seen_from(namespaces, secrets),
         claims=claims,
         owners=frozenset(owner_of(kind, record) for kind, record in making if kind in WORKLOADS),
+        retentions=keeping,
         jobs=jobs,
+        unnamed=tuple(problem for context in contexts for problem in context.unnamed),
     )
 
 
@@ -206,12 +216,14 @@ def _pods_and_jobs(
         namespace = place.node.value if isinstance(place.node.value, str) else DEFAULT_NAMESPACE
         own = {namespace}
         references = References(_seen_from(own, config_maps), _seen_from(own, secrets))
-        made = _made(kind, record, references)
         context = record.place.context
+        before = len(context.unnamed)
+        made = _made(kind, record, references)
+        generated = len(context.unnamed) > before
         # Said once, also for what makes several pods.
         notes, context.notes = tuple(context.notes), []
         for each in made:
-            name = f"{each.namespace}/{each.name}" if each.name else ""
+            name = f"{each.namespace}/{each.name}" if each.name and not generated else ""
             _check_unique(record, name, names[type(each)])
             if isinstance(each, Job):
                 jobs.append(replace(each, notes=notes, source=context.source))
@@ -234,7 +246,10 @@ def _made(kind: str, record: Record, references: References) -> Sequence[Pod | J
     if kind == "Job":
         job = read_job(record, references)
         return [job] if job else []
-    pod = read_pod(record, read_metadata(record), references)
+    metadata = read_metadata(record, generates=True)
+    pod = read_pod(record, metadata, references)
+    if pod and pod.name and pod.name != pod.document["metadata"].get("name"):
+        pod = replace(pod, document=with_name(pod.document, pod.name))
     return [pod] if pod else []
 
 

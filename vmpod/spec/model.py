@@ -12,6 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from vmpod.dataclass import dataclass
+from vmpod.errors import Problem
 from vmpod.wire.capabilities import DEFAULT as DEFAULT_CAPABILITIES
 
 if TYPE_CHECKING:
@@ -505,6 +506,19 @@ class Secret:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """What becomes of a StatefulSet's claims. templates: their names' beginnings; else: whether they go."""
+
+    templates: tuple[str, ...]
+    when_deleted: bool = False
+    when_scaled: bool = False
+
+    def claims(self, pod: str) -> list[str]:
+        """The names of a pod's claims."""
+        return [f"{template}-{pod}" for template in self.templates]
+
+
+@dataclass(frozen=True)
 class Manifest:
     """Every document of one input."""
 
@@ -514,7 +528,11 @@ class Manifest:
     claims: tuple[Claim, ...] = ()
     owners: frozenset[tuple[str, str]] = frozenset()
     """What makes pods, as its namespace and 'Deployment/NAME'."""
+    retentions: Mapping[tuple[str, str], Retention] = field(default_factory=dict)
+    """Of those among them that make claims."""
     jobs: tuple[Job, ...] = ()
+    unnamed: tuple[Problem, ...] = ()
+    """Why what has a generated name cannot be applied: each is another one the next time."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,11 @@ METADATA = table(
         text="`vmpod/machine-memory` and `vmpod/machine-cpus` make the machine larger than the pod needs",
     ),
     works("namespace", text="a part of the pod's name; `default` if not given"),
-    refused("generateName", why="a pod needs a name that later commands can use; write metadata.name"),
+    differs(
+        "generateName",
+        text="of a Pod or a Job without a name: `vmpod run` adds five letters, as `kubectl create` does; "
+        "`apply`, `diff` and `delete` need a name that can be found again, and so do other kinds",
+    ),
     noted("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", why=BY_SERVER),
     noted("deletionGracePeriodSeconds", "selfLink", "managedFields", why=BY_SERVER),
     noted("ownerReferences", "finalizers", why="there is no API server that would follow it", absent=EMPTY),

@@ -28,6 +28,7 @@ PROOFS: dict[str, dict[str, str]] = {
     "metadata": {
         _VOLUMES + "test_files_tell_a_pod_about_itself": "name labels",
         _FOREGROUND + "test_two_pods_of_one_manifest": "namespace",
+        _FOREGROUND + "test_names_that_are_made_up": "generateName",
         "../unit/spec/test_spec_facts.py::test_fields": "annotations",
     },
     "PodSpec": {
@@ -266,7 +267,9 @@ PROOFS: dict[str, dict[str, str]] = {
     "spec of Deployment, ReplicaSet": {_APPLY + "test_replicas_are_machines": "template replicas selector"},
     "spec of StatefulSet": {
         _MAKES + "test_a_stateful_set": "template serviceName replicas selector ordinals podManagementPolicy",
-        _CLAIMS + "test_a_stateful_set_claims_for_each_pod": "volumeClaimTemplates",
+        _CLAIMS + "test_a_stateful_set_claims_for_each_pod": (
+            "volumeClaimTemplates persistentVolumeClaimRetentionPolicy"
+        ),
     },
     "spec of DaemonSet": {_MAKES + "test_a_daemon_set_is_one_pod": "template selector"},
     "ReplicationController": {_MAKES + "test_a_replication_controller": "apiVersion kind metadata spec"},
@@ -304,6 +307,9 @@ PROOFS: dict[str, dict[str, str]] = {
     "successPolicy": {_JOBS + "test_enough_is_enough": "rules"},
     "rules of successPolicy": {_DECIDES + "test_an_early_success": "succeededIndexes succeededCount"},
     "template": {_APPLY + "test_replicas_are_machines": "metadata spec"},
+    "persistentVolumeClaimRetentionPolicy": {
+        _CLAIMS + "test_a_stateful_set_claims_for_each_pod": "whenDeleted whenScaled"
+    },
     "ordinals": {_MAKES + "test_a_stateful_set": "start"},
     "ConfigMap": {
         _RICH + "test_environment": "apiVersion kind metadata data",

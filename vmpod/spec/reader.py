@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from vmpod.dataclass import dataclass
+from vmpod.errors import Problem
 from vmpod.spec import quantity
 from vmpod.spec.fields import Effect, Field, Table
 from vmpod.spec.report import Report
@@ -21,6 +22,9 @@ from vmpod.spec.words import either, nearest, shown
 if TYPE_CHECKING:
     from fractions import Fraction
 
+PLACEHOLDER = "xxxxx"
+"""Stands for the letters at the end of a generated name where nothing is made of it."""
+
 Rule = Callable[[str], str | None]
 """Says what is wrong with a string, or None."""
 
@@ -28,8 +32,12 @@ Rule = Callable[[str], str | None]
 class Context(Report):
     """A report that also takes notes: fields that were accepted and have no effect."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, suffix: Callable[[], str] = lambda: PLACEHOLDER) -> None:
         super().__init__(source)
+        self.suffix = suffix
+        """What stands at the end of a name that is generated, new each time."""
+        self.unnamed: list[Problem] = []
+        """Where names are generated: what is to be found again cannot have such a one."""
         self.notes: list[str] = []
         self.services: list[Place] = []
         """Documents that are Services: they have no effect, but pods may speak of them."""

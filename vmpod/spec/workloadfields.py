@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from vmpod.spec.apishapes import (
     DAEMON_SET_UPDATES,
     DEPLOYMENT_UPDATES,
@@ -11,7 +9,7 @@ from vmpod.spec.apishapes import (
     TRUTH,
     WHOLE,
 )
-from vmpod.spec.fields import Table, differs, noted, refused, silent, table, works
+from vmpod.spec.fields import Table, differs, noted, silent, table, works
 from vmpod.spec.podfields import EMPTY
 
 _TYPE = works("apiVersion", "kind", "metadata", "spec")
@@ -19,11 +17,6 @@ _STATUS = silent("status", why="it says what was, not what is to be")
 _NOBODY = "nobody watches the pods once they are there"
 _AT_ONCE = "what has changed is made anew by `vmpod apply --replace`, all at once"
 _SELECTOR = works("selector", text="has to fit the template's labels, and does nothing else")
-_RETAINED: tuple[Any, ...] = (
-    {"whenDeleted": "Retain"},
-    {"whenScaled": "Retain"},
-    {"whenDeleted": "Retain", "whenScaled": "Retain"},
-)
 _REPLICAS = differs(
     "replicas", text="machines, called NAME-0, NAME-1, ...; `vmpod apply` removes what is beyond"
 )
@@ -58,10 +51,9 @@ STATEFUL_SET_SPEC = table(
     noted("minReadySeconds", why=_NOBODY, absent=(0,), shape=WHOLE),
     noted("revisionHistoryLimit", why="no earlier versions are kept", shape=WHOLE),
     works("volumeClaimTemplates", text="a claim for each pod, NAME-POD, which stays when the pod goes"),
-    refused(
+    works(
         "persistentVolumeClaimRetentionPolicy",
-        why="claims are always retained; `vmpod volume rm` removes them",
-        absent=(*EMPTY, *_RETAINED),
+        text="claims stay if not given; those of a pod that was removed by its own name always do",
     ),
 )
 DAEMON_SET_SPEC = table(
@@ -83,7 +75,12 @@ SELECTOR = table("selector", works("matchLabels", "matchExpressions"))
 EXPRESSION = table("matchExpressions", works("key", "operator", "values"))
 TEMPLATE = table("template", works("metadata", "spec"))
 ORDINALS = table("ordinals", works("start"))
+RETENTION = table(
+    "persistentVolumeClaimRetentionPolicy",
+    works("whenDeleted", text="`Delete`: `vmpod delete -f` removes the claims after the pods; `Retain`"),
+    works("whenScaled", text="`Delete`: with fewer replicas `vmpod apply` removes claims, too; `Retain`"),
+)
 
 TABLES: tuple[Table, ...] = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET, DEPLOYMENT_SPEC, STATEFUL_SET_SPEC)
 TABLES += (DAEMON_SET_SPEC, REPLICATION_CONTROLLER, REPLICATION_CONTROLLER_SPEC)
-TABLES += (SELECTOR, EXPRESSION, TEMPLATE, ORDINALS)
+TABLES += (SELECTOR, EXPRESSION, TEMPLATE, ORDINALS, RETENTION)

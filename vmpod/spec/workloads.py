@@ -15,12 +15,13 @@ from vmpod.spec.claims import read_claim_templates
 from vmpod.spec.fields import Table
 from vmpod.spec.machine import OWNER
 from vmpod.spec.metadata import Metadata, read_metadata, read_template_metadata
-from vmpod.spec.model import Claim, ClaimVolume, MachineSize, Pod, RestartPolicy, Volume
+from vmpod.spec.model import Claim, ClaimVolume, MachineSize, Pod, RestartPolicy, Retention, Volume
 from vmpod.spec.naming import full_name
 from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
 from vmpod.spec.references import References
 from vmpod.spec.selectors import check_labels, check_selector
+from vmpod.spec.tree import Node
 from vmpod.spec.updates import check_updates
 from vmpod.spec.workloadfields import (
     DAEMON_SET,
@@ -30,6 +31,7 @@ from vmpod.spec.workloadfields import (
     ORDINALS,
     REPLICATION_CONTROLLER,
     REPLICATION_CONTROLLER_SPEC,
+    RETENTION,
     STATEFUL_SET,
     STATEFUL_SET_SPEC,
     TEMPLATE,
@@ -87,6 +89,35 @@ def owner_of(kind: str, document: Record) -> tuple[str, str]:
     """A workload's namespace, and how its pods call it."""
     metadata = read_metadata(document)
     return metadata.namespace, f"{kind}/{metadata.name}"
+
+
+def read_retention(document: Record) -> Retention | None:
+    """What becomes of a StatefulSet's claims; None if it makes none. What is wrong with it is reported."""
+    place = document.place.child("spec")
+    if place.node is document.place.node or not isinstance(place.node.value, Mapping):
+        return None
+    policy = place.child("persistentVolumeClaimRetentionPolicy")
+    there = policy.node is not place.node and policy.node.value is not None
+    given = policy.record(RETENTION) if there else None
+    goes = [
+        given is not None and given.choice(when, ("Retain", "Delete"), "Retain") == "Delete"
+        for when in ("whenDeleted", "whenScaled")
+    ]
+    claims = place.child("volumeClaimTemplates").node
+    names_there = (_name_of(each) for each in (claims.value if isinstance(claims.value, tuple) else ()))
+    found = tuple(name for name in names_there if name)
+    return Retention(found, *goes) if found else None
+
+
+def _name_of(document: Node) -> str:
+    """What a document calls itself; '' where it says nothing that can be a name."""
+    for step in ("metadata", "name"):
+        value = document.value
+        found = value.get(step) if isinstance(value, Mapping) else None
+        if found is None:
+            return ""
+        document = found
+    return document.value if isinstance(document.value, str) else ""
 
 
 def _pods(spec: Record, pod: Pod, kind: str, metadata: Metadata) -> list[Pod]:

@@ -292,6 +292,15 @@ def test_diff_tells_what_apply_would_change(vmpod: Vmpod, pods: PodStore, tmp_pa
     assert "the pod p is there already, and not as" in done.err
 
 
+@pytest.mark.parametrize("command", ["apply", "diff", "delete"])
+def test_a_name_that_is_made_up_is_not_found_again(vmpod: Vmpod, tmp_path: Path, command: str) -> None:
+    path = written(tmp_path, pod() | {"metadata": {"generateName": "step-"}})
+    assert "step-xxxxx" in vmpod("validate", path).out
+    done = vmpod(command, "-f", path)
+    assert done.status == 125
+    assert f"{path}:1: metadata.generateName: makes another name each time" in done.err
+
+
 def test_delete_removes_what_is_there(vmpod: Vmpod, pods: PodStore, tmp_path: Path) -> None:
     path = written(tmp_path, pod())
     keep(pods, record("p"))

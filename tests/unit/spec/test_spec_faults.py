@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -504,9 +505,10 @@ OBJECTS: list[tuple[dict[str, Any], str]] = [
         "metadata.namespace: 'a.b' must be at most 63",
     ),
     (
-        config_map() | {"metadata": {"name": "p", "generateName": "x-"}},
-        "metadata.generateName: is not supported: ",
+        config_map() | {"metadata": {"name": "p", "generateName": 5}},
+        "metadata.generateName: must be a string, not a number",
     ),
+    (pod() | {"metadata": {"generateName": "A-"}}, "metadata.generateName: 'A-' begins a name, which must"),
     (config_map() | {"metadata": None}, "metadata: is required"),
     (config_map() | {"apiVersion": "v2"}, "apiVersion: must be v1 for a ConfigMap, not 'v2'"),
     (
@@ -613,3 +615,26 @@ def test_a_pod_is_needed(text: str) -> None:
 def test_lists_in_lists_are_unfolded() -> None:
     inner = {"apiVersion": "v1", "kind": "List", "items": [pod()]}
     assert len(read({"apiVersion": "v1", "kind": "List", "items": [inner]}).pods) == 1
+
+
+def test_names_that_are_made_up() -> None:
+    """Of Pods and Jobs, where they have none."""
+    ends = iter(("aaaaa", "bbbbb", "ccccc"))
+    documents = [pod() | {"metadata": {"generateName": "x-"}} for _ in range(2)]
+    documents.append(pod() | {"metadata": {"generateName": "x-", "name": "own"}})
+    text = "\n---\n".join(json.dumps(each) for each in documents)
+    found = load(text, source="f", suffix=lambda: next(ends))
+    assert [(each.name, each.hostname) for each in found.pods] == [
+        ("x-aaaaa", "x-aaaaa"),
+        ("x-bbbbb", "x-bbbbb"),
+        ("own", "own"),
+    ]
+    assert found.pods[0].document["metadata"] == {"generateName": "x-", "name": "x-aaaaa"}
+    assert [problem.path for problem in found.unnamed] == ["metadata.generateName"] * 2
+    # Where nothing is made of them, they may look the same.
+    assert [each.name for each in load(text, source="f").pods] == ["x-xxxxx", "x-xxxxx", "own"]
+    (long,) = read(pod() | {"metadata": {"generateName": "a" * 70}}).pods
+    assert long.name == "a" * 58 + "xxxxx"
+    for other in (config_map(), secret()):
+        told = "is for Pods and Jobs: others are spoken of by their names; write metadata.name"
+        assert f"metadata.generateName: {told}" in faults(pod(), other | {"metadata": {"generateName": "m-"}})

@@ -99,8 +99,8 @@ def test_what_has_no_effect_is_said_once() -> None:
             "spec.template.spec.containers: a pod needs",
         ),
         (
-            workload("StatefulSet", persistentVolumeClaimRetentionPolicy={"whenScaled": "Delete"}),
-            "spec.persistentVolumeClaimRetentionPolicy: is not supported: claims are always retained",
+            workload("StatefulSet", persistentVolumeClaimRetentionPolicy={"whenScaled": "Never"}),
+            "spec.persistentVolumeClaimRetentionPolicy.whenScaled: must be Retain or Delete, not 'Never'",
         ),
         (
             workload("Deployment") | {"apiVersion": "v1"},

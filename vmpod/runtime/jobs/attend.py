@@ -6,7 +6,6 @@ attends next finds the pods by their labels, and goes on.
 
 from __future__ import annotations
 
-import secrets
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,12 +18,13 @@ from vmpod.plan.jobs.course import Attempt, Course, Seen
 from vmpod.plan.jobs.policy import FIRST_DELAY, MAX_DELAY
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.generated import random_suffix
 from vmpod.runtime.jobs.observe import observe, pods_of
 from vmpod.runtime.jobs.tell import happenings
 from vmpod.runtime.remove import MARGIN, kill, patience, remove_pod, request_stop
 from vmpod.runtime.start import Options, start_pod
 from vmpod.spec.jobmodel import Job
-from vmpod.spec.jobpods import SUFFIX, job_pod, pod_name
+from vmpod.spec.jobpods import job_pod, pod_name
 from vmpod.spec.model import Manifest
 from vmpod.state import timeline
 from vmpod.state.jobrecord import JobRecord
@@ -34,7 +34,6 @@ from vmpod.stopwatch import Stopwatch
 
 _LOOK = 0.5  # seconds after which pods are looked at although none has ended
 _POLL = 0.02
-_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of which no words are made
 
 
 class Watcher(Protocol):
@@ -268,7 +267,6 @@ def options(record: JobRecord, job: Job) -> Options:
 
 def _free_name(runtime: Runtime, job: Job, index: int | None) -> str:
     while True:
-        suffix = "".join(secrets.choice(_LETTERS) for _ in range(SUFFIX))
-        name = pod_name(job, index, suffix)
+        name = pod_name(job, index, random_suffix())
         if not runtime.pods.directory(pod_key(job.namespace, name)).exists():
             return name
