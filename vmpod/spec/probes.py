@@ -65,17 +65,11 @@ def read_probe(container: Record, field: str, ports: tuple[Port, ...]) -> Probe 
     grace = record.integer("terminationGracePeriodSeconds", 1, MAX_SECONDS)
     if grace is not None and field == "readinessProbe":
         record.wrong("terminationGracePeriodSeconds", "must not be set for a readinessProbe: it ends nothing")
-    if action is None:
-        return None
-    return Probe(
-        action,
-        initial_delay_seconds=record.integer("initialDelaySeconds", 0, MAX_SECONDS) or 0,
-        timeout_seconds=_number(record, "timeoutSeconds", 1),
-        period_seconds=_number(record, "periodSeconds", 10),
-        success_threshold=success,
-        failure_threshold=_number(record, "failureThreshold", 3),
-        termination_grace_period_seconds=grace,
-    )
+    # Read in any case, so that every fault is found.
+    delay = record.integer("initialDelaySeconds", 0, MAX_SECONDS) or 0
+    timeout, period = _number(record, "timeoutSeconds", 1), _number(record, "periodSeconds", 10)
+    failures = _number(record, "failureThreshold", 3)
+    return Probe(action, delay, timeout, period, success, failures, grace) if action else None
 
 
 def _number(record: Record, field: str, default: int) -> int:

@@ -46,7 +46,13 @@ def test_an_end_is_told_once(vmpod: Vmpod, pods: PodStore) -> None:
     end = ended(3, "Error", finishedAt="2026-01-31T12:00:05Z")
     waits = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}
     last = {"last": end["terminated"]}
-    stopped = [one("a", end), one("a", waits) | last, agent("Stopping"), one("a", end) | last, whole("Failed")]
+    stopped = [
+        one("a", end),
+        one("a", waits) | last,
+        agent("Stopping"),
+        one("a", end) | last,
+        whole("Failed"),
+    ]
     keep(pods, record(qemu=GONE), *stopped)
     assert [line.split()[2] for line in vmpod("events", "web").out.splitlines()[1:]] == [
         "Error",

@@ -600,6 +600,10 @@ def test_references_stay_in_the_namespace() -> None:
     assert "no ConfigMap 'm' in this manifest, in the pod's namespace" in found
 
 
+def test_a_probe_that_asks_nothing_is_read_to_its_end() -> None:
+    assert len(faults(pod(container(livenessProbe={"periodSeconds": "1", "timeoutSeconds": -1})))) == 3
+
+
 def test_names_are_unique() -> None:
     assert only(pod(), pod()) == "metadata.name: an earlier document is 'default/p' already"
     assert only(pod(), secret(), secret()) == "metadata.name: an earlier document is 's' already"
