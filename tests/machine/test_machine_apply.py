@@ -144,14 +144,20 @@ def test_replicas_are_machines(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None
     assert vmpod("delete", "-f", str(path)).lines == ["pod/many-0 deleted"]
 
 
-def test_a_service_by_hand(pods: Pods) -> None:
-    """What a note about a Service's name says: a hostPort there, and hostAliases here, lead to its pod."""
+def test_a_service_is_a_name(vmpod: Vmpod, pods: Pods) -> None:
+    """It leads to the pod that binds its port on the host; a pod of another manifest needs hostAliases."""
     port = free_port()
     serve = container("db", "httpd -f -p 80 -h /etc", ports=[{"containerPort": 80, "hostPort": port}])
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}, "spec": {}}
-    ask = container("ask", f"until wget -q -O - http://db:{port}/hostname; do sleep 1; done")
-    asking = pod("asking", ask, hostAliases=[{"ip": "10.0.2.2", "hostnames": ["db"]}])
-    pods.start(pod("serving", serve, terminationGracePeriodSeconds=0))
+    spec = {"selector": {"app": "db"}, "ports": [{"port": port, "targetPort": 80}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"}, "spec": spec}
+    serving = pod("serving", serve, terminationGracePeriodSeconds=0)
+    serving["metadata"]["labels"] = {"app": "db"}
+    ask = container("ask", f"until wget -qO - db.default:{port}/hostname; do sleep 1; done; sleep 1000")
+    beside = pod("beside", ask, terminationGracePeriodSeconds=0)
+    pods.start(service, serving, beside)
+    eventually(lambda: vmpod("logs", "beside").lines == ["serving"], "an answer")
+    asking = pod("asking", ask | {"command": ["wget", "-q", "-O", "-", f"http://db:{port}/hostname"]})
+    asking["spec"]["hostAliases"] = [{"ip": "10.0.2.2", "hostnames": ["db"]}]
     done = pods.run(service, asking)
     assert done.lines == ["ask | serving"]
     assert "speaks of" not in done.errors

@@ -6,7 +6,7 @@ is; what would change what the pods may do, or what they are, is refused.
 
 from __future__ import annotations
 
-from vmpod.spec.fields import Effect, noted, refused, table
+from vmpod.spec.fields import Effect, differs, noted, refused, table
 from vmpod.spec.podfields import NO_MOVES
 from vmpod.spec.reader import Place
 from vmpod.spec.services import check_service
@@ -17,6 +17,11 @@ _NO_ROUTES = (
     "pods are reached at the ports that hostPort or `--publish` binds, and by no other name or address"
 )
 
+_A_NAME = (
+    "it leads from other pods of the manifest to a pod of it that binds its ports on the host, as hostPorts "
+    "of the same numbers, and from a pod to itself; it has no address, and shares nothing out"
+)
+
 _NO_DEVICES = "there are no devices to claim"
 _ONE_CLASS = "there is one class: the host's disk"
 _NOT_ASKED = "nothing would ask it before a pod runs"
@@ -24,7 +29,8 @@ _GIVEN_UP = "Kubernetes has given it up"
 
 CLUSTER_KINDS = table(
     "Other kinds",
-    noted("Service", "Endpoints", "EndpointSlice", "Ingress", "IngressClass", why=_NO_ROUTES),
+    differs("Service", text=_A_NAME),
+    noted("Endpoints", "EndpointSlice", "Ingress", "IngressClass", why=_NO_ROUTES),
     noted("Gateway", "GatewayClass", "HTTPRoute", "GRPCRoute", why=_NO_ROUTES),
     noted("Namespace", why="a namespace is a part of a pod's name, and need not be made"),
     noted("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", why=_NOBODY),
@@ -95,10 +101,11 @@ def pass_over(document: Place, kind: str, version: str) -> bool:
     field = CLUSTER_KINDS.get(kind)
     if field is None or version.rpartition("/")[0] != _GROUPS.get(kind, ""):
         return False
-    if field.effect is Effect.NOTED:
+    if field.effect is not Effect.REFUSED:
         name = document.child("metadata").child("name").node.value
         told = f" {shown(name)}" if isinstance(name, str) else ""
-        document.context.notes.append(f"the {kind}{told} has no effect: {field.text}{_also(document)}")
+        effect = "has no effect" if field.effect is Effect.NOTED else "is a name alone"
+        document.context.notes.append(f"the {kind}{told} {effect}: {field.text}{_also(document)}")
         if kind == "Service":
             check_service(document)
             document.context.services.append(document)

@@ -45,7 +45,7 @@ The last column names a test that would fail if the field did not do what it sho
 
 All documents that are given together are one manifest: where Kubernetes' documentation applies a ConfigMap
 first and its pod later, give both files to one `vmpod apply`. Documents that only mean something to a
-cluster, such as a Service or a ServiceAccount, are passed over with a note; a NetworkPolicy or a LimitRange
+cluster, such as an Ingress or a ServiceAccount, are passed over with a note; a NetworkPolicy or a LimitRange
 is refused, as nothing would keep to it.
 """
 

@@ -31,6 +31,7 @@ from vmpod.spec.podfields import CONFIG_MAP, LIST, LIST_META, POD, SECRET
 from vmpod.spec.reader import PLACEHOLDER, Context, Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.scalars import describe
+from vmpod.spec.servicenames import name_in_jobs, name_in_pods
 from vmpod.spec.services import note_in_jobs, note_in_pods, read_service
 from vmpod.spec.tree import documents
 from vmpod.spec.words import nearest, shown
@@ -98,6 +99,7 @@ def load_all(
     if problems:
         raise ManifestError(problems)
     services = [each for context in contexts for place in context.services if (each := read_service(place))]
+    pods, jobs = name_in_pods(pods, services), name_in_jobs(jobs, services, pods)
     pods, jobs = note_in_pods(pods, services, config_maps), note_in_jobs(jobs, services, config_maps)
     namespaces = {pod.namespace for pod in pods} | {job.namespace for job in jobs}
     return Manifest(

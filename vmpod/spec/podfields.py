@@ -129,7 +129,7 @@ POD_SPEC = table(
         absent=(False,),
         shape=api.TRUTH,
     ),
-    silent("enableServiceLinks", why="there are no Services whose addresses could be told", shape=api.TRUTH),
+    silent("enableServiceLinks", why="Services have no addresses that could be told", shape=api.TRUTH),
 )
 
 OS = table("os", works("name", text="`linux`"))

@@ -319,5 +319,6 @@ PROOFS: dict[str, dict[str, str]] = {
         _RICH + "test_secrets_are_nowhere_on_the_host": "apiVersion kind metadata stringData",
         _LOADS + "test_config_map_and_secret": "data type",
     },
+    "Other kinds": {_APPLY + "test_a_service_is_a_name": "Service"},
     "List": {_LOADS + "test_what_a_cluster_shows_can_be_run": "apiVersion kind metadata items"},
 }

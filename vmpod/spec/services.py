@@ -22,17 +22,19 @@ from vmpod.spec.words import shown
 
 ConfigMaps = Mapping[tuple[str, str], ConfigMap]
 _HELP = (
-    "its pod's hostPort, and here hostAliases that give the name to the host (10.0.2.2), make it lead there"
+    "a hostPort of its pod, of the same number, makes it lead there; or hostAliases that give it to the host "
+    "(10.0.2.2)"
 )
 
 
 @dataclass(frozen=True)
 class Service:
-    """A Service of the manifest, as far as names matter. selector: labels of its pods."""
+    """A Service of the manifest. selector: labels of its pods; ports: and their targets, '' for the same."""
 
     name: str
     namespace: str
     selector: Mapping[str, str]
+    ports: tuple[tuple[int, str], ...] = ()
 
 
 def check_service(document: Place) -> None:
@@ -72,7 +74,17 @@ def read_service(document: Place) -> Service | None:
     selector = document.child("spec").child("selector").node.value
     labels = {key: node.value for key, node in selector.items()} if isinstance(selector, Mapping) else {}
     texts = {key: value for key, value in labels.items() if isinstance(value, str)}
-    return Service(name, namespace if isinstance(namespace, str) else DEFAULT_NAMESPACE, texts)
+    return Service(
+        name, namespace if isinstance(namespace, str) else DEFAULT_NAMESPACE, texts, tuple(_ports(document))
+    )
+
+
+def _ports(document: Place) -> Iterator[tuple[int, str]]:
+    """Those that have been found to be right."""
+    found = document.child("spec").child("ports").node.plain()
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("port"), int):
+            yield each["port"], str(each.get("targetPort") or "")
 
 
 def note_in_pods(
@@ -100,7 +112,7 @@ def note_in_jobs(
 
 def _notes(pod: Pod, services: Sequence[Service], config_maps: ConfigMaps) -> Iterator[str]:
     for service in services:
-        if _own(pod, service) or _given(pod, service):
+        if is_own(pod, service) or is_given(pod, service):
             continue
         pattern = _pattern(service, pod.namespace)
         for path, container in pod.placed():
@@ -111,13 +123,13 @@ def _notes(pod: Pod, services: Sequence[Service], config_maps: ConfigMaps) -> It
                 yield f"{path} speaks of the Service {name}, a name that leads nowhere: {end}; {_HELP}"
 
 
-def _own(pod: Pod, service: Service) -> bool:
+def is_own(pod: Pod, service: Service) -> bool:
     """Whether it is a Service of that pod, which may have the word for other reasons."""
     same = pod.namespace == service.namespace
     return same and bool(service.selector) and service.selector.items() <= pod.labels.items()
 
 
-def _given(pod: Pod, service: Service) -> bool:
+def is_given(pod: Pod, service: Service) -> bool:
     """Whether the pod has been given an address for the name."""
     return any(name.partition(".")[0] == service.name for _, given in pod.host_aliases for name in given)
 

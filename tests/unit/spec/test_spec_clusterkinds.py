@@ -18,7 +18,7 @@ def document(kind: str, version: str = "v1", **fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        (document("Service", spec={"ports": [{"port": 80}]}), "the Service 'web' has no effect: pods are"),
+        (document("Service", spec={"ports": [{"port": 80}]}), "the Service 'web' is a name alone: it leads"),
         (document("Namespace"), "the Namespace 'web' has no effect: a namespace"),
         (document("Role", "rbac.authorization.k8s.io/v1"), "the Role 'web' has no effect: there is no API"),
         (
@@ -89,7 +89,7 @@ def test_what_would_change_the_pods_is_refused(other: dict[str, Any], told: str)
 
 
 def test_pods_are_needed_all_the_same() -> None:
-    with pytest.raises(ManifestError, match=r"holds no Pod\n.*: the Service 'web' has no effect: pods are"):
+    with pytest.raises(ManifestError, match=r"holds no Pod\n.*: the Service 'web' is a name alone: it leads"):
         read(document("Service"))
     with pytest.raises(ManifestError, match="holds no Pod, only what pods use"):
         read(config_map(), document("Service"))

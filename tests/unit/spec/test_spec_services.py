@@ -25,8 +25,8 @@ def test_an_init_container_that_would_wait_for_ever() -> None:
     (note,) = notes(service(), pod(container(), initContainers=[waiting]))
     assert note == (
         "spec.initContainers[0] speaks of the Service 'db', a name that leads nowhere: what waits for it "
-        "waits for ever; its pod's hostPort, and here hostAliases that give the name to the host (10.0.2.2), "
-        "make it lead there"
+        "waits for ever; a hostPort of its pod, of the same number, makes it lead there; or hostAliases that "
+        "give it to the host (10.0.2.2)"
     )
 
 
@@ -80,6 +80,66 @@ def test_what_needs_no_note() -> None:
     assert len(notes(service(namespace="shop"), pod(container(args=["db.shop"])))) == 1
     assert notes({"apiVersion": "v1", "kind": "Service", "metadata": {"name": 5}}, pod(speaking)) == []
     assert len(notes(service() | {"spec": {"selector": ["x", 5]}}, pod(speaking))) == 1
+
+
+def labelled(name: str, ports: list[dict[str, Any]], **spec: Any) -> dict[str, Any]:
+    document = pod(container(ports=ports), **spec)
+    document["metadata"] = {"name": name, "labels": {"app": name}}
+    return document
+
+
+def addresses(*documents: dict[str, Any]) -> dict[str, list[str]]:
+    """Each pod's host aliases, as 'ADDRESS NAME...'."""
+    return {
+        each.name: [f"{address} {' '.join(names)}" for address, names in each.host_aliases]
+        for each in read(*documents).pods
+    }
+
+
+FULL = "db db.default db.default.svc db.default.svc.cluster.local"
+
+
+@pytest.mark.parametrize(
+    ("port", "bound", "leads", "itself"),
+    [
+        ({"port": 80}, {"containerPort": 80, "hostPort": 80}, True, True),
+        ({"port": 80}, {"containerPort": 80, "hostPort": 80, "hostIP": "127.0.0.1"}, True, True),
+        ({"port": 80, "targetPort": 8080}, {"containerPort": 8080, "hostPort": 80}, True, False),
+        ({"port": 80, "targetPort": "web"}, {"containerPort": 9, "name": "web", "hostPort": 80}, True, False),
+        ({"port": 80}, {"containerPort": 80, "hostPort": 8080}, False, True),
+        ({"port": 80}, {"containerPort": 80, "hostPort": 80, "hostIP": "192.0.2.1"}, False, True),
+        ({"port": 80}, {"containerPort": 80}, False, True),
+        ({"port": 80, "targetPort": 81}, {"containerPort": 80, "hostPort": 80}, False, False),
+    ],
+)
+def test_names_that_lead_to_ports_of_the_host(
+    port: dict[str, Any], bound: dict[str, Any], leads: bool, itself: bool
+) -> None:
+    own = service(app="db") | {"spec": {"selector": {"app": "db"}, "ports": [port]}}
+    found = addresses(own, labelled("db", [bound]), labelled("web", []))
+    assert found == {
+        "db": [f"127.0.0.1 {FULL}"] * itself,
+        "web": [f"10.0.2.2 {FULL}"] * leads,
+    }
+
+
+def test_where_names_come_from() -> None:
+    ports = [{"port": 80, "name": "a"}, {"port": 81, "name": "b"}]
+    own = service() | {"spec": {"selector": {"app": "db"}, "ports": ports}}
+    both = [{"containerPort": each, "hostPort": each} for each in (80, 81)]
+    assert addresses(own, labelled("db", both[:1]), labelled("web", []))["web"] == [], "one is missing"
+    # What the pod says itself goes before.
+    aliases = [{"ip": "192.0.2.1", "hostnames": ["db"]}]
+    assert addresses(own, labelled("db", both), labelled("web", [], hostAliases=aliases))["web"] == [
+        "192.0.2.1 db"
+    ]
+    other = labelled("web", [])
+    other["metadata"]["namespace"] = "shop"
+    assert addresses(own, labelled("db", both), other)["web"] == ["10.0.2.2 " + FULL.partition(" ")[2]]
+    # It is kept with the pod, and can be read again without the Service.
+    web = read(own, labelled("db", both), labelled("web", [])).pods[1]
+    assert read(dict(web.document)).pods[0].host_aliases == web.host_aliases
+    assert notes(own, labelled("db", both), pod(container(args=["db"]))) == []
 
 
 def test_replicas_say_it_once() -> None:
