@@ -209,6 +209,11 @@ def test_the_file_systems_group(vmpod: Vmpod, pods: Pods, name: str) -> None:
     vmpod.exec(owned, "sh", "-c", "cat /data/d/f; echo y > /data/d/g; chmod 600 /data/d/g")
     vmpod("restart", owned)
     assert vmpod.exec(owned, "stat", "-c", "%a", "/data/d/g").text == "600\n"
+    vmpod("rm", "--force", owned)
+    # Without a policy each pod looks through all of it.
+    del security["fsGroupChangePolicy"]
+    again = user("again", name, script="stat -c %a /data/d/g", securityContext=security)
+    assert pods.run(again).text == "main | 660\n"
 
 
 def test_a_stateful_set_claims_for_each_pod(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:

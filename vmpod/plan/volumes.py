@@ -177,6 +177,7 @@ class _Maker:
             "size": 0,
             "mode": _DEFAULT_MODE,
             "group": self._group,
+            "always": False,
             "tag": "",
             "image": -1,
             "claim": -1,
@@ -191,6 +192,7 @@ class _Maker:
             found |= {"kind": "image", "image": self._number(source.reference)}
         elif isinstance(source, ClaimVolume):
             found |= {"kind": "claim", "claim": claim_names(self._pod).index(source.claim)}
+            found["always"] = self._pod.security.fs_group_always
         elif isinstance(source, ProjectedVolume):
             found["files"] = [
                 file

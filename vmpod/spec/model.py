@@ -220,6 +220,7 @@ class PodSecurity:
     supplemental_groups: tuple[int, ...] = ()
     supplemental_groups_policy: str = "Merge"
     fs_group: int | None = None
+    fs_group_always: bool = True
     sysctls: tuple[tuple[str, str], ...] = ()
     seccomp_profile: str = ""
 

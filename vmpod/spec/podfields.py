@@ -143,10 +143,10 @@ POD_SECURITY = table(
         text="`Merge`, or `Strict`: without the groups that the image gives to the user",
     ),
     works("fsGroup", text="volumes that belong to the pod alone get this group; hostPath ones do not"),
-    differs(
+    works(
         "fsGroupChangePolicy",
-        text="`OnRootMismatch` is what is done: the files of a claim are given to the group if its top "
-        "directory is not; all other volumes are new",
+        text="`Always` if not given: a claim's files are given to the group before the containers start; "
+        "`OnRootMismatch`: only if its top directory is not the group's",
     ),
     works(
         "sysctls", text="all of them, also those that Kubernetes calls unsafe: the kernel is the pod's own"

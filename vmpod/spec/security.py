@@ -38,7 +38,7 @@ def read_pod_security(spec: Record) -> PodSecurity:
     record = spec.record("securityContext", POD_SECURITY)
     if record is None:
         return PodSecurity()
-    record.choice("fsGroupChangePolicy", ("Always", "OnRootMismatch"), "Always")
+    policy = record.choice("fsGroupChangePolicy", ("Always", "OnRootMismatch"), "Always")
     return PodSecurity(
         run_as_user=record.integer("runAsUser", 0, MAX_ID),
         run_as_group=record.integer("runAsGroup", 0, MAX_ID),
@@ -48,6 +48,7 @@ def read_pod_security(spec: Record) -> PodSecurity:
         ),
         supplemental_groups_policy=record.choice("supplementalGroupsPolicy", ("Merge", "Strict"), "Merge"),
         fs_group=record.integer("fsGroup", 0, MAX_ID),
+        fs_group_always=policy == "Always",
         sysctls=_sysctls(record),
         seccomp_profile=_seccomp(record),
     )

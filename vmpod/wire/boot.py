@@ -74,7 +74,8 @@ if TYPE_CHECKING:
         size: bytes that a tmpfs can hold, 0 for half of the memory, or a directory on disk may, 0 for all.
         mode: of a directory on disk or in memory. image, claim: index into the document's images or disks,
         -1 for none.
-        group: who owns it, -1 for nobody but root.
+        group: who owns it, -1 for nobody but root. always: the files of a claim are given to the group each
+        time, also if its directory is the group's already.
         """
 
         name: str
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
         size: int
         mode: int
         group: int
+        always: bool
         tag: str
         image: int
         claim: int
@@ -321,6 +323,7 @@ _VOLUME: Shape = {
     "size": int,
     "mode": int,
     "group": int,
+    "always": bool,
     "tag": str,
     "image": int,
     "claim": int,

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.agent.harness import run_until
 from vmpod_agent import attached
+from vmpod_agent.loop import Loop
+from vmpod_agent.reaper import Reaper
 
 
 @pytest.fixture
@@ -57,12 +60,38 @@ def test_all_is_given_to_a_group_once(tmp_path: Path) -> None:
     (tmp_path / "a/link").symlink_to("/etc/passwd")
     before = Path("/etc/passwd").stat().st_mode
     tmp_path.chmod(0o755)
+    assert not attached.is_given(str(tmp_path), group)
     attached.give(str(tmp_path), group)
+    assert attached.is_given(str(tmp_path), group)
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("", "a/b", "a/b/file")]
     assert [mode & 0o2070 for mode in modes[:2]] == [0o2070, 0o2070]
     assert modes[2] & 0o060 == 0o060
     assert Path("/etc/passwd").stat().st_mode == before, "links are not followed"
-    # By then its top directory is the group's.
-    (tmp_path / "later").touch(mode=0o600)
-    attached.give(str(tmp_path), group)
-    assert stat.S_IMODE((tmp_path / "later").stat().st_mode) == 0o600
+
+
+def test_a_program_stays_its_owners(tmp_path: Path) -> None:
+    """The kernel takes the bit off a file that is given away."""
+    other = next((each for each in os.getgroups() if each != os.getgid()), 1)
+    program = tmp_path / "program"
+    program.touch()
+    program.chmod(0o4711)
+    try:
+        attached.give(str(tmp_path), other)
+    except PermissionError:
+        pytest.skip("this user has one group alone")
+    assert stat.S_IMODE(program.stat().st_mode) == 0o4771
+
+
+def test_files_are_given_beside_all_else(tmp_path: Path, loop: Loop) -> None:
+    (tmp_path / "a").touch(mode=0o600)
+    told: list[str] = []
+    reaper = Reaper(loop)
+    attached.give_beside([str(tmp_path)], os.getgid(), reaper, told.append)
+    assert not told
+    run_until(loop, lambda: told)
+    assert told == [""]
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) & 0o660 == 0o660
+    told.clear()
+    attached.give_beside([str(tmp_path / "b")], os.getgid(), reaper, told.append)
+    run_until(loop, lambda: told)
+    assert told == [f"{tmp_path}/b: No such file or directory"]

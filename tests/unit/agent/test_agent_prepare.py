@@ -13,7 +13,7 @@ import pytest
 
 from tests.unit.documents import boot_container, boot_document
 from vmpod.wire.boot import check
-from vmpod_agent import container, layout, mounts, network, prepare, syscalls
+from vmpod_agent import attached, container, layout, mounts, network, prepare, syscalls
 from vmpod_agent.operations import Directory, Mount, Skeleton, WriteFile
 from vmpod_agent.secrets import Secrets
 from vmpod_agent.syscalls import MS_RDONLY
@@ -30,6 +30,7 @@ def volume(name: str, kind: str, **fields: Any) -> dict[str, Any]:
         "size": 0,
         "mode": 0o777,
         "group": -1,
+        "always": False,
         "tag": "",
         "image": -1,
         "claim": -1,
@@ -287,3 +288,23 @@ def test_the_skeleton_has_what_is_mounted_upon_in_every_container(tmp_path: Path
     Skeleton(str(tmp_path)).execute()
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     assert found == {"proc", "dev", "sys", "etc", "etc/hosts", "etc/hostname", "etc/resolv.conf"}
+
+
+@pytest.mark.parametrize(
+    ("always", "is_given", "read_only", "wanted"),
+    [
+        (True, True, False, True),
+        (False, True, False, False),
+        (False, False, False, True),
+        (True, False, True, False),
+    ],
+)
+def test_which_claims_are_given_to_the_group(
+    monkeypatch: pytest.MonkeyPatch, always: bool, is_given: bool, read_only: bool, wanted: bool
+) -> None:
+    """Once each, however many volumes are of it; one that is read-only stays as it is."""
+    monkeypatch.setattr(attached, "is_given", lambda _path, _group: is_given)
+    disk = {"target": 0, "serial": "claim-a", "read_only": read_only}
+    volumes = [volume(name, "claim", claim=0, group=7, always=always) for name in "ab"]
+    document = check(boot_document(disks=[disk], volumes=[*volumes, volume("c", "claim", claim=0)]))
+    assert prepare.to_give(document) == ([layout.disk(0)] if wanted else [])

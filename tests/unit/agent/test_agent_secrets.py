@@ -30,6 +30,7 @@ def volume(name: str, content: object) -> dict[str, object]:
         "kind": "files",
         "size": 0,
         "group": -1,
+        "always": False,
         "mode": 0o755,
         "files": [file(content)],
         "tag": "",

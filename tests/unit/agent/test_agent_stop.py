@@ -160,3 +160,14 @@ def test_the_wait_is_over_when_all_have_ended(make: Make) -> None:
 )
 def test_stop_signals(name: str, number: int) -> None:
     assert stop_signal(name) == number
+
+
+def test_a_pod_that_is_stopped_before_it_has_begun_never_does(make: Make) -> None:
+    """As while the files of its claims are given to its group."""
+    world = make("a", inits=("i",))
+    world.pod.announce()
+    assert [each["name"] for each in world.events] == ["i", "a"]
+    world.pod.stop(None)
+    assert world.finished == ["Failed"]
+    world.pod.begin()
+    assert world.names() == []

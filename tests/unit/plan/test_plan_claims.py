@@ -64,3 +64,21 @@ def test_a_claim_that_is_not_there() -> None:
     assert problem.path == "spec.volumes[1].persistentVolumeClaim.claimName"
     assert problem.message.startswith("there is no claim 'nevr', neither in this file nor on this host")
     assert "never" in problem.message
+
+
+_POLICY = "fsGroupChangePolicy"
+
+
+@pytest.mark.parametrize(
+    ("policy", "always"),
+    [
+        ({}, True),
+        ({"fsGroupChangePolicy": "Always"}, True),
+        ({"fsGroupChangePolicy": "OnRootMismatch"}, False),
+    ],
+)
+def test_when_a_claim_is_given_to_the_group(policy: dict[str, str], always: bool) -> None:
+    pod = _pod(_volume("x", "a"))
+    pod["spec"]["securityContext"] = {"fsGroup": 7} | policy
+    (volume,) = plan(pod, claims=CLAIMS).plan.boot["volumes"]
+    assert (volume["group"], volume["always"]) == (7, always)

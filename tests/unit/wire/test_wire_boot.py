@@ -38,6 +38,7 @@ def full() -> dict[str, Any]:
                 "size": 0,
                 "mode": 0o777,
                 "group": -1,
+                "always": False,
                 "tag": "",
                 "image": -1,
                 "claim": -1,

@@ -16,13 +16,15 @@ import stat
 import struct
 import time
 
-from vmpod_agent import syscalls
-from vmpod_agent.process import null, spawn
+from vmpod_agent import launch, syscalls
+from vmpod_agent.process import null, pipe, spawn
 from vmpod_agent.syscalls import MS_NODEV, MS_RDONLY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+
+    from vmpod_agent.reaper import ExitStatus, Reaper
 
 _HOSTS = "/sys/class/scsi_host"
 _DEVICES = "/sys/bus/scsi/devices"
@@ -35,6 +37,8 @@ _INCOMPAT_64BIT = 0x80
 _RESIZE_FS = 0x40086610  # EXT4_IOC_RESIZE_FS
 _FRESH = ["lost+found"]
 """All that is in a file system that nobody has used."""
+_OF_GROUP = 0o2770
+_MAX_TOLD = 1024  # bytes
 
 
 def load_drivers() -> None:
@@ -129,33 +133,69 @@ def blocks(superblock: bytes) -> tuple[int, int]:
     return low | (high << 32 if features & _INCOMPAT_64BIT else 0), 1024 << exponent
 
 
-def give(path: str, group: int) -> None:
-    """Give what is in a directory to a group, which may then write it all, unless the directory is its own.
-
-    As a kubelet does it, with fsGroupChangePolicy OnRootMismatch. Raises OSError.
-    """
+def is_given(path: str, group: int) -> bool:
+    """Whether a directory is a group's, which stands for all that is in it. Raises OSError."""
     status = os.stat(path)
-    if status.st_gid == group and status.st_mode & stat.S_ISGID and status.st_mode & 0o070 == 0o070:
-        return
-    for each in _below(path):
-        _give_one(each, group)
+    return status.st_gid == group and status.st_mode & _OF_GROUP == _OF_GROUP
+
+
+def give_beside(paths: list[str], group: int, reaper: Reaper, done: Callable[[str], None]) -> None:
+    """Let a child give what is in directories to a group, and call done(what went wrong, '' for nothing).
+
+    There may be millions of files, and the loop has others to serve.
+    """
+    read_end, write_end = pipe()
+    pid = os.fork()
+    if pid == 0:
+        _be_giver(paths, group, write_end)  # does not return
+    os.close(write_end)
+
+    def ended(status: ExitStatus) -> None:
+        with os.fdopen(read_end, "rb") as stream:
+            told = stream.read().decode(errors="replace")
+        done(told or (f"it ended with {status.code}" if status.code else ""))
+
+    reaper.adopt(pid, ended)
+
+
+def _be_giver(paths: list[str], group: int, output: int) -> None:
+    try:
+        launch.begin()
+        os.dup2(output, 3)
+        syscalls.close_range(4, syscalls.LAST_FD)
+        for path in paths:
+            give(path, group)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        os.write(3, f"{where}{error.strerror}"[:_MAX_TOLD].encode(errors="replace"))
+    finally:
+        os._exit(0)
+
+
+def give(path: str, group: int) -> None:
+    """Give what is in a directory to a group, which may then write it all. Raises OSError."""
+    waiting = [path]
+    while waiting:
+        with os.scandir(waiting.pop()) as found:
+            for entry in found:
+                status = entry.stat(follow_symlinks=False)
+                _give_one(entry.path, status, group)
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append(entry.path)
     # Last: if it was cut off, it begins anew.
-    _give_one(path, group)
+    _give_one(path, os.lstat(path), group)
 
 
-def _below(path: str) -> Iterator[str]:
-    for directory, directories, files in os.walk(path):
-        for name in (*directories, *files):
-            yield f"{directory}/{name}"
-
-
-def _give_one(path: str, group: int) -> None:
-    os.lchown(path, -1, group)
-    mode = os.lstat(path).st_mode
-    if stat.S_ISDIR(mode):
-        os.chmod(path, stat.S_IMODE(mode) | 0o2770)  # noqa: S103 - the group's
-    elif not stat.S_ISLNK(mode):
-        os.chmod(path, stat.S_IMODE(mode) | 0o660)
+def _give_one(path: str, status: os.stat_result, group: int) -> None:
+    if new := status.st_gid != group:
+        os.lchown(path, -1, group)
+    if stat.S_ISLNK(status.st_mode):
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    wanted = mode | (_OF_GROUP if stat.S_ISDIR(status.st_mode) else 0o660)
+    # A program that is to run as its owner is none any more when it is given away.
+    if wanted != mode or new:
+        os.chmod(path, wanted)
 
 
 def let_go(path: str) -> None:

@@ -160,6 +160,7 @@ class Agent:
         self.services.secrets = Secrets(secrets)
         try:
             _execute(prepare.volumes(self._document, self.services.secrets))
+            to_give = prepare.to_give(self._document)
         except (OSError, ValueError, KeyError) as error:
             self.failed(error)
             self._loop.stop()
@@ -170,9 +171,25 @@ class Agent:
         self._waits = self.pod.keeps
         # By now the clock is the host's: this tells how uptime and time of day belong together.
         self._say(events.HANDED_OVER, "")
-        self.pod.start()
+        self.pod.announce()
+        if to_give:
+            from vmpod_agent import attached  # noqa: PLC0415 - few pods have such disks
+
+            group = next(each["group"] for each in self._document["volumes"] if each["group"] >= 0)
+            attached.give_beside(to_give, group, self._reaper, self._given)
+        else:
+            self.pod.begin()
         self._limit_storage(self.pod)
         self._loop.call_later(_IDLE_AFTER, self._settle)
+
+    def _given(self, wrong: str) -> None:
+        """The files of claims have been given to the pod's group."""
+        assert self.pod
+        if not wrong:
+            self.pod.begin()
+        elif not self.pod.stopping:
+            self.failed(OSError(f"could not give the files of a claim to the pod's group: {wrong}"))
+            self._loop.stop()
 
     def _limit_storage(self, pod: PodController) -> None:
         limited = any(volume["size"] for volume in pod.volumes.values() if volume["kind"] == "disk")

@@ -112,21 +112,6 @@ class Attached:
         attached.mount_claim(self.target, self.serial, self.path, read_only=self.read_only)
 
 
-class Given:
-    """Give what is in a directory to a group."""
-
-    def __init__(self, path: str, group: int) -> None:
-        self.path, self.group = path, group
-
-    def describe(self) -> str:
-        return f"give {self.path} to the group {self.group}"
-
-    def execute(self) -> None:
-        from vmpod_agent import attached  # noqa: PLC0415 - see Attached
-
-        attached.give(self.path, self.group)
-
-
 class Directory:
     """Make a directory with exactly that mode. group: who else may write, and owns what is new; or -1."""
 

@@ -98,12 +98,21 @@ class PodController:
         return [*(member.event() for member in [*self.members(), *self._debuggers]), self._pod_event()]
 
     def start(self) -> None:
-        """Begin with the first init container, or with the containers if there is none."""
+        """Be there, and begin."""
+        self.announce()
+        self.begin()
+
+    def announce(self) -> None:
+        """Be there: the host is told of every container, and time runs."""
         for member in self.members():
             self.report(member.event())
         if self._deadline:
             self.services.loop.call_later(self._deadline, self._too_late)
-        self._advance()
+
+    def begin(self) -> None:
+        """Begin with the first init container, or with the containers if there is none."""
+        if not self.stopping:
+            self._advance()
 
     def stop(self, grace: int | None) -> None:
         """Ask every container to end, and kill after the grace period (seconds; None: the pod's own).

@@ -9,7 +9,6 @@ from vmpod_agent import layout, network
 from vmpod_agent.operations import (
     Attached,
     Directory,
-    Given,
     Hostname,
     HugePages,
     Interface,
@@ -142,11 +141,25 @@ def volumes(document: BootDocument, secrets: Secrets) -> Iterator[Operation]:
     """Every volume, at VOLUMES/<name>; what comes from Secrets stays in memory."""
     for volume in document["volumes"]:
         if volume["kind"] == "claim":
-            # It is mounted already: see disks().
-            if volume["group"] >= 0 and not document["disks"][volume["claim"]]["read_only"]:
-                yield Given(source(volume), volume["group"])
-            continue
+            continue  # it is mounted already: see disks()
         yield from _volume(volume, f"{layout.VOLUMES}/{volume['name']}", secrets)
+
+
+def to_give(document: BootDocument) -> list[str]:
+    """The directories of claims whose files are to be given to the pod's group; few pods have any."""
+    found = []
+    for volume in document["volumes"]:
+        if (
+            volume["kind"] == "claim"
+            and volume["group"] >= 0
+            and not document["disks"][volume["claim"]]["read_only"]
+        ):
+            from vmpod_agent import attached  # noqa: PLC0415 - few pods have such disks
+
+            path = source(volume)
+            if path not in found and (volume["always"] or not attached.is_given(path, volume["group"])):
+                found.append(path)
+    return found
 
 
 def _volume(volume: BootVolume, path: str, secrets: Secrets) -> Iterator[Operation]:
