@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from vmpod.errors import NotFoundError, UsageError
+from vmpod.errors import ManifestError, NotFoundError, Problem, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 Text = tuple[str, str]
@@ -41,12 +41,12 @@ def source_options(command: F, *, required: bool = True) -> F:
 
 
 def texts(names: Sequence[str], *, recursive: bool = False) -> list[Text]:
-    """The texts of all of them. Raises NotFoundError, UsageError."""
+    """The texts of all of them. Raises NotFoundError, ManifestError, UsageError."""
     return [text for name in names for text in _texts(name, recursive=recursive)]
 
 
 def text(name: str) -> Text:
-    """The text of one that is no directory. Raises NotFoundError, UsageError."""
+    """The text of one that is no directory. Raises NotFoundError, ManifestError, UsageError."""
     if name == "-":
         return _decoded(sys.stdin.buffer.read(_MAX_SIZE + 1), "<stdin>")
     if name.startswith(_ADDRESSES):
@@ -73,7 +73,9 @@ def _decoded(raw: bytes, source: str) -> Text:
     try:
         return raw.decode(), source
     except UnicodeDecodeError as error:
-        raise UsageError(f"{source} is not UTF-8 text: {error}") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        told = f"is not UTF-8 text: byte {raw[error.start]:#04x}, {error.reason}"
+        raise ManifestError([Problem(source, line, "", told)]) from None
 
 
 def _read(path: Path) -> bytes:

@@ -13,6 +13,7 @@ EMPTY: tuple[Any, ...] = ([], {})
 ONE_NODE = "the pod runs on this one host, so there is nothing to choose"
 NO_API = "there is no API server, so nothing else reads it"
 BY_SERVER = "an API server sets this; vmpod sets its own"
+_IMMUTABLE = "`vmpod apply` brings what has changed to pods that run, whatever this says"
 NO_MOVES = "nothing moves a pod away from this host"
 NO_ROOM = "no pod has to make room for another"
 
@@ -23,14 +24,14 @@ CONFIG_MAP = table(
     "ConfigMap",
     _TYPE,
     works("data", "binaryData"),
-    silent("immutable", why="nothing changes it anyway", shape=api.TRUTH),
+    silent("immutable", why=_IMMUTABLE, shape=api.TRUTH),
 )
 SECRET = table(
     "Secret",
     _TYPE,
     works("data", "stringData"),
     works("type", text="the keys that a known type requires are checked"),
-    silent("immutable", why="nothing changes it anyway", shape=api.TRUTH),
+    silent("immutable", why=_IMMUTABLE, shape=api.TRUTH),
 )
 LIST = table("List", _TYPE, works("items", text="each item is read as a document of its own"))
 LIST_META = table(

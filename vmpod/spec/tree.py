@@ -31,6 +31,7 @@ MAX_PATH = 300
 _MAX_SLOW = 256 * 2**10
 _MAX_DEPTH = 64
 _TOO_DEEP = f"is nested deeper than {_MAX_DEPTH} levels"
+_TOO_MUCH = "is more data, up to here, than a manifest may hold, every alias unfolded: split it"
 # With every alias unfolded: characters, plus a flat charge a node.
 _MAX_WEIGHT = 4 * MAX_SIZE
 _NODE_WEIGHT = 64
@@ -222,7 +223,7 @@ class _Builder:
             raise self.report.fatal(node.line, _TOO_DEEP)
         self.weight += cost
         if self.weight > _MAX_WEIGHT:
-            raise self.report.fatal(node.line, "unfolds to too much data")
+            raise self.report.fatal(node.line, _TOO_MUCH)
         if anchor:
             self.anchors[anchor] = node
         if self.stack:

@@ -61,7 +61,7 @@ def test_standard_input_is_called_so(vmpod: Vmpod, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (b"\xff\xfe", "is not UTF-8 text"),
+        (b"a: b\n\n# caf\xe9\n", ":3: is not UTF-8 text: byte 0xe9"),
         (b"", "holds no Pod"),
         (b"a: [", "pod.yaml:"),
         (b"x" * (16 * 1024 * 1024 + 1), "is larger than any manifest can be"),

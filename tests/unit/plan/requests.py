@@ -13,6 +13,7 @@ from vmpod.oci.model import Image, ImageConfig
 from vmpod.plan.host import Host, PathKind, Request, Resolver
 from vmpod.plan.make import make_plan
 from vmpod.plan.model import Accelerator, Planned
+from vmpod.spec.jobpods import first_pod
 from vmpod.spec.load import load
 from vmpod.spec.model import Manifest
 
@@ -83,6 +84,13 @@ def plan_text(text: str, **fields: Any) -> Planned:
     """The plan of the only pod of a manifest."""
     manifest = load(text, source="f.yaml")
     return make_plan(manifest.pods[0], request(manifest, **fields), source="f.yaml")
+
+
+def plans(text: str, **fields: Any) -> list[Planned]:
+    """The plans of all pods of a manifest, and of each Job's first."""
+    manifest = load(text, source="f.yaml")
+    pods = [*manifest.pods, *map(first_pod, manifest.jobs)]
+    return [make_plan(pod, request(manifest, **fields), source="f.yaml") for pod in pods]
 
 
 def plan(*documents: dict[str, Any], **fields: Any) -> Planned:
