@@ -52,7 +52,7 @@ def boot_container(
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
         "storage": resources.storage_limit or 0,
         # Where the pod has none, the machine's groups do not count them.
-        "huge_pages": (resources.huge_pages or 0) if size.huge_pages(pod) else -1,
+        "huge_pages": (resources.huge_pages or pod.resources.huge_pages or 0) if size.huge_pages(pod) else -1,
         "stop_signal": container.lifecycle.stop_signal or config.stop_signal or "SIGTERM",
         "stdin": container.stdin,
         "stdin_once": container.stdin_once,

@@ -58,7 +58,7 @@ def requested_memory(pod: Pod) -> int:
 
 def huge_pages(pod: Pod) -> int:
     """Bytes of memory that the machine sets aside as huge pages."""
-    return _peak(pod, lambda resources: sum(each.huge_pages or 0 for each in resources))
+    return pod.resources.huge_pages or _peak(pod, _huge_pages)
 
 
 def memory_class(needed: int) -> int:
@@ -141,6 +141,10 @@ def _memory_request(resources: Iterable[Resources]) -> int:
 
 def _total(stated: list[int | None]) -> int:
     return sum(size or 0 for size in stated) + (UNSTATED_MEMORY if None in stated else 0)
+
+
+def _huge_pages(resources: Iterable[Resources]) -> int:
+    return sum(each.huge_pages or 0 for each in resources)
 
 
 def _cpu(resources: Iterable[Resources]) -> int:

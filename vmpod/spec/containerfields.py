@@ -100,6 +100,8 @@ MORE_CPUS = "where that is more than the host has, the machine has what the host
 MORE_MEMORY = (
     "requests beyond the host's memory are refused; of limits beyond it, the machine has what there is"
 )
+HUGE_PAGES = "set aside when the machine starts, which is as much larger; the host need not have any"
+NO_LARGER_PAGES = "the guest has huge pages of 2 MiB alone; ask for hugepages-2Mi"
 AMOUNTS = table(
     "requests, limits",
     works("cpu", text=MORE_CPUS),
@@ -108,11 +110,8 @@ AMOUNTS = table(
         "ephemeral-storage",
         text="what is written outside of volumes; beyond its limit the pod is Evicted",
     ),
-    works(
-        "hugepages-2Mi",
-        text="set aside when the machine starts, which is as much larger; the host need not have any",
-    ),
-    refused("hugepages-1Gi", why="the guest has huge pages of 2 MiB alone; ask for hugepages-2Mi"),
+    works("hugepages-2Mi", text=HUGE_PAGES),
+    refused("hugepages-1Gi", why=NO_LARGER_PAGES),
     unknown="unknown resource: a machine has cpu, memory, ephemeral-storage and hugepages-2Mi",
 )
 

@@ -75,7 +75,8 @@ def read_pod(
     _check_containers_named(spec.place.context, [*init_containers, *containers])
     check_requests(spec, resources, init_containers=init_containers, containers=containers)
     _check_os(spec, [*init_containers, *containers])
-    _check_huge_pages(spec, volumes, [*init_containers, *containers])
+    if not resources.huge_pages:
+        _check_huge_pages(spec, volumes, [*init_containers, *containers])
     return Pod(
         name=metadata.name,
         namespace=metadata.namespace,

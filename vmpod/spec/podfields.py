@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from vmpod.spec import apishapes as api
-from vmpod.spec.containerfields import MORE_CPUS, MORE_MEMORY, NO_APPARMOR, NO_SELINUX, UNCONFINED
+from vmpod.spec.containerfields import (
+    HUGE_PAGES,
+    MORE_CPUS,
+    MORE_MEMORY,
+    NO_APPARMOR,
+    NO_LARGER_PAGES,
+    NO_SELINUX,
+    UNCONFINED,
+)
 from vmpod.spec.fields import differs, noted, refused, silent, table, works
 from vmpod.spec.shapes import Many, Text, Whole
 
@@ -172,9 +180,10 @@ POD_AMOUNTS = table(
     "requests, limits of a pod",
     works("cpu", text=MORE_CPUS),
     works("memory", text=MORE_MEMORY),
-    refused("hugepages-2Mi", "hugepages-1Gi", why="they are set aside for containers: ask for them there"),
+    works("hugepages-2Mi", text=f"{HUGE_PAGES}; containers that say no limit of their own share them"),
+    refused("hugepages-1Gi", why=NO_LARGER_PAGES),
     works("pids", text="a limit alone, 128 to 16384: of processes and threads of all containers together"),
-    unknown="unknown resource: a pod has cpu, memory and pids",
+    unknown="unknown resource: a pod has cpu, memory, hugepages-2Mi and pids",
 )
 HOST_ALIAS = table("hostAliases", works("ip", "hostnames"))
 DNS_CONFIG = table("dnsConfig", works("nameservers", "searches", "options"))

@@ -56,6 +56,7 @@ PROOFS: dict[str, dict[str, str]] = {
     "requests, limits of a pod": {
         _RIGHTS + "test_what_a_pod_is_limited_to": "cpu memory",
         _RIGHTS + "test_how_many_processes_a_pod_may_have": "pids",
+        "../unit/plan/test_plan_make.py::test_huge_pages_of_the_pod_as_a_whole": "hugepages-2Mi",
     },
     "os": {"../unit/spec/test_spec_faults.py::test_spec": "name"},
     "hostAliases": {_RIGHTS + "test_names": "ip hostnames"},

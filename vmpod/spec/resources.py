@@ -80,8 +80,12 @@ def check_requests(
     given = spec.get("resources")
     running = [each.resources for each in containers]
     starting = [(each.resources, each.restart_policy is RestartPolicy.ALWAYS) for each in init_containers]
-    for name, whole in (("cpu", pod.cpu_request), ("memory", pod.memory_request)):
-        request = f"{name}_request"
+    for name, request in (
+        ("cpu", "cpu_request"),
+        ("memory", "memory_request"),
+        (HUGE_PAGES, "huge_pages"),
+    ):
+        whole = getattr(pod, request)
         init = [(getattr(each, request) or 0, stays) for each, stays in starting]
         most = _most(init, sum(getattr(each, request) or 0 for each in running))
         if given and whole is not None and whole < most:
@@ -120,7 +124,7 @@ def _huge_pages(requests: Record | None, limits: Record | None) -> int | None:
     elif request % HUGE_PAGE:
         record.wrong(HUGE_PAGES, "must be whole pages, a multiple of 2Mi")
     elif not any(each and each.get(name) for each in (requests, limits) for name in ("cpu", "memory")):
-        record.wrong(HUGE_PAGES, "a container that asks for huge pages must ask for cpu or memory, too")
+        record.wrong(HUGE_PAGES, "who asks for huge pages must ask for cpu or memory, too")
     return request
 
 

@@ -349,3 +349,14 @@ def test_a_pod_is_told_what_its_machine_has() -> None:
     resources = {"requests": {"cpu": "64"}}
     found = plan(pod(container(image="busybox", env=env, resources=resources))).plan.boot
     assert ["N", "2"] in found["containers"][0]["env"]
+
+
+def test_huge_pages_of_the_pod_as_a_whole() -> None:
+    """What its containers do not limit they share."""
+    own = {"limits": {"memory": "64Mi", "hugepages-2Mi": "4Mi"}}
+    containers = [{"name": "a", "image": "busybox", "resources": own}, {"name": "b", "image": "busybox"}]
+    whole = {"limits": {"memory": "256Mi", "hugepages-2Mi": "16Mi"}}
+    spec = {"containers": containers, "resources": whole}
+    boot = plan({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}).plan.boot
+    assert boot["huge_pages"] == 16 * 2**20
+    assert [each["huge_pages"] for each in boot["containers"]] == [4 * 2**20, 16 * 2**20]

@@ -120,6 +120,16 @@ SPEC: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {
+            "resources": {"limits": {"memory": "1Gi", "hugepages-2Mi": "4Mi"}},
+            "containers": [
+                container(name=name, resources={"limits": {"memory": "1Mi", "hugepages-2Mi": "4Mi"}})
+                for name in "ab"
+            ],
+        },
+        "spec.resources.requests.hugepages-2Mi: must not be less than what the containers request together",
+    ),
+    (
+        {
             "resources": {"limits": {"memory": "1Gi"}},
             "containers": [container(resources={"limits": {"memory": "2Gi"}, "requests": {"memory": "1Gi"}})],
         },
@@ -409,7 +419,7 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources": {"limits": {"hugepages-2Mi": "4Mi"}}},
-        "resources.limits.hugepages-2Mi: a container that asks for huge pages must ask for cpu or memory",
+        "resources.limits.hugepages-2Mi: who asks for huge pages must ask for cpu or memory",
     ),
     (
         {"resources": {"limits": {"hugepages-2Mi": "3Mi", "cpu": 1}}},
