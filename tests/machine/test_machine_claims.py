@@ -216,6 +216,48 @@ def test_the_file_systems_group(vmpod: Vmpod, pods: Pods, name: str) -> None:
     assert pods.run(again).text == "main | 660\n"
 
 
+def test_a_claim_as_a_device(vmpod: Vmpod, pods: Pods, name: str) -> None:
+    """To write, only to read, and for a container of the same pod that was not given it, not at all."""
+    block = claim(name)
+    block["spec"]["volumeMode"] = "Block"
+    sources = [
+        {"name": "disk", "persistentVolumeClaim": {"claimName": name}},
+        {"name": "look", "persistentVolumeClaim": {"claimName": name, "readOnly": True}},
+    ]
+    device = "/dev/of/mine"
+    first = pods.start(
+        pod(
+            "first",
+            container("main", IDLE, volumeDevices=[{"name": "disk", "devicePath": device}]),
+            container("reader", IDLE, volumeDevices=[{"name": "look", "devicePath": "/disk"}]),
+            container("other", IDLE, securityContext={"runAsUser": 0}),
+            volumes=sources,
+        ),
+        block,
+    )
+
+    def sh(pod: str, where: str, script: str, status: int = 0) -> str:
+        done = vmpod("exec", "-c", where, pod, "--", "sh", "-c", script, status=status)
+        return done.text + done.errors
+
+    look = f"stat -c '%F %a %u %g' {device}; wc -c < {device}"
+    assert sh(first, "main", look).splitlines() == ["block special file 660 0 6", str(64 << 20)]
+    sh(first, "main", f"echo written | dd of={device} conv=notrunc,fsync 2>&1")
+    assert sh(first, "reader", "head -c 8 /disk") == "written\n"
+    assert "Operation not permitted" in sh(first, "reader", "echo no > /disk", status=1)
+    node = " ".join(str(int(each, 16)) for each in sh(first, "main", f"stat -c '%t %T' {device}").split())
+    made = sh(first, "other", f"mknod /dev/mine b {node}; head -c 8 /dev/mine", status=1)
+    assert "Operation not permitted" in made
+    vmpod("rm", "--force", first)
+    second = pod(
+        "second",
+        container("main", "head -c 8 /d", volumeDevices=[{"name": "disk", "devicePath": "/d"}]),
+        volumes=sources[:1],
+        securityContext={"runAsUser": 1000, "supplementalGroups": [6], "fsGroup": 7},
+    )
+    assert pods.run(second).text == "main | written\n"
+
+
 def test_a_stateful_set_claims_for_each_pod(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     path = tmp_path / "set.json"
     own = claim("store")

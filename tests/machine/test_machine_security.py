@@ -225,6 +225,8 @@ def test_what_a_pod_is_limited_to(vmpod: Vmpod, pods: Pods) -> None:
     name = pods.start(pod("limited", idle("mighty", privileged=True), hostPID=True, resources=limits))
     look = "cd /proc/1/root/sys/fs/cgroup/vmpod; cat memory.max cpu.max"
     assert sh(vmpod, name, "mighty", look) == [str(64 * 2**20), "50000 100000"]
+    # Whatever rights they have.
+    assert sh(vmpod, name, "mighty", "cat /proc/1/root/sys/fs/cgroup/vmpod/mighty-0/cgroup.procs")
     pods.run(pod("greedy", greedy, resources=limits), status=137)
     assert vmpod.status("greedy", "greedy")["state"]["terminated"]["reason"] == "OOMKilled"
 

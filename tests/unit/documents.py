@@ -18,6 +18,7 @@ def boot_container(**fields: Any) -> dict[str, Any]:
         "cwd": "/",
         "user": "",
         "mounts": [],
+        "devices": [],
         "memory": 0,
         "cpu": 0,
         "cpu_request": 0,

@@ -11,6 +11,8 @@ from vmpod.spec.model import ClaimVolume, Pod
 from vmpod.spec.words import nearest, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from vmpod.wire.boot import BootDisk
 
 MOST = 64
@@ -31,9 +33,28 @@ def problems(pod: Pod, request: Request, source: str) -> list[Problem]:
             fault = f"there is no claim {shown(name)}, neither in this file nor on this host"
             path = f"spec.volumes[{index}].persistentVolumeClaim.claimName"
             found.append(Problem(source, 0, path, fault + nearest(name, request.claims)))
+    found += _modes(pod, request, source)
     if len(claim_names(pod)) > MOST:
         found.append(Problem(source, 0, "spec.volumes", f"a machine takes at most {MOST} claims"))
     return found
+
+
+def _modes(pod: Pod, request: Request, source: str) -> Iterator[Problem]:
+    """Disks that are to be mounted, and file systems that are to be devices."""
+    block = {
+        volume.name: storage.block
+        for volume in pod.volumes
+        if isinstance(volume.source, ClaimVolume) and (storage := request.claims.get(volume.source.claim))
+    }
+    for path, container in pod.placed():
+        for index, mount in enumerate(container.volume_mounts):
+            if block.get(mount.name):
+                told = f"the claim of {mount.name} is a device (volumeMode Block): use volumeDevices"
+                yield Problem(source, 0, f"{path}.volumeMounts[{index}].name", told)
+        for index, device in enumerate(container.volume_devices):
+            if block.get(device.name) is False:
+                told = f"the claim of {device.name} is a file system: use volumeMounts, or volumeMode: Block"
+                yield Problem(source, 0, f"{path}.volumeDevices[{index}].name", told)
 
 
 def plugs(pod: Pod, request: Request) -> tuple[Plug, ...]:
@@ -48,8 +69,14 @@ def plugs(pod: Pod, request: Request) -> tuple[Plug, ...]:
 
 def boot_disks(pod: Pod, request: Request) -> list[BootDisk]:
     """The same as the agent sees them."""
+    block = {storage.serial for storage in request.claims.values() if storage.block}
     return [
-        {"target": plug.target, "serial": plug.serial, "read_only": plug.read_only}
+        {
+            "target": plug.target,
+            "serial": plug.serial,
+            "read_only": plug.read_only,
+            "block": plug.serial in block,
+        }
         for plug in plugs(pod, request)
     ]
 

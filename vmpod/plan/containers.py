@@ -17,7 +17,7 @@ from vmpod.spec.facts import Facts
 from vmpod.spec.model import Container, Pod, ResolvedVar
 
 if TYPE_CHECKING:
-    from vmpod.wire.boot import BootContainer, BootMount, EnvFile, Value
+    from vmpod.wire.boot import BootContainer, BootDevice, BootMount, EnvFile, Value
 
 UNKNOWN_COMMAND = "<the image's command>"
 """Stands in a plan for the command of an image that is not on this host yet."""
@@ -47,6 +47,7 @@ def boot_container(
         "cwd": container.working_dir or config.working_dir or "/",
         "user": user_of(container, config),
         "mounts": _mounts(container, variables, read_only_claims(pod, request)),
+        "devices": _devices(container, read_only_claims(pod, request)),
         "memory": resources.memory_limit or 0,
         "cpu": resources.cpu_limit or 0,
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,
@@ -161,6 +162,13 @@ def user_of(container: Container, config: ImageConfig) -> str:
     user, group = container.security.run_as_user, container.security.run_as_group
     base = config.user if user is None else str(user)
     return base if group is None else f"{base.partition(':')[0] or '0'}:{group}"
+
+
+def _devices(container: Container, read_only: Collection[str]) -> list[BootDevice]:
+    return [
+        {"volume": device.name, "path": device.path, "read_only": device.name in read_only}
+        for device in container.volume_devices
+    ]
 
 
 def _mounts(

@@ -52,11 +52,15 @@ class Host:
 
 @dataclass(frozen=True)
 class Storage:
-    """What is behind a claim: its disk, which is or will be there. modes: its accessModes."""
+    """What is behind a claim: its disk, which is or will be there.
+
+    modes: its accessModes. block: it has no file system (volumeMode Block).
+    """
 
     disk: Path
     serial: str
     modes: tuple[str, ...]
+    block: bool = False
 
     @property
     def read_only(self) -> bool:

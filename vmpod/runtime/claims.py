@@ -19,6 +19,7 @@ from vmpod.plan.host import Storage
 from vmpod.plan.model import Plug
 from vmpod.removable import Removable
 from vmpod.runtime.context import Runtime
+from vmpod.spec.claims import VOLUME_MODES
 from vmpod.spec.model import Claim, ClaimVolume, Manifest, Pod
 from vmpod.state.claims import DISK, StoredClaim, serial_of
 from vmpod.state.store import PodEntry
@@ -44,19 +45,23 @@ class User:
 
 def storage(runtime: Runtime, pod: Pod, manifest: Manifest) -> dict[str, Storage]:
     """What is behind the claims that the pod can name: those described with it, and those that are there."""
-    modes = _modes_there(runtime, pod) | {each.name: each.modes for each in _described(pod, manifest)}
-    keys = {name: pod_key(pod.namespace, name) for name in modes}
+    found = _there(runtime, pod) | {each.name: each for each in _described(pod, manifest)}
+    keys = {name: pod_key(pod.namespace, name) for name in found}
     return {
-        name: Storage(runtime.claims.directory(key) / DISK, serial_of(key), modes[name])
+        name: Storage(
+            runtime.claims.directory(key) / DISK, serial_of(key), found[name].modes, found[name].block
+        )
         for name, key in keys.items()
     }
 
 
-def _modes_there(runtime: Runtime, pod: Pod) -> dict[str, tuple[str, ...]]:
+def _there(runtime: Runtime, pod: Pod) -> dict[str, Claim | StoredClaim]:
     if not (names := _named(pod)):
         return {}
     every = runtime.claims.list(problems=[])
-    found = {claim.name: claim.modes for claim in every if claim.namespace == pod.namespace}
+    found: dict[str, Claim | StoredClaim] = {
+        claim.name: claim for claim in every if claim.namespace == pod.namespace
+    }
     for name in names - found.keys():
         runtime.claims.lookup(pod_key(pod.namespace, name))  # one that is damaged is not taken for none
     return found
@@ -174,12 +179,22 @@ def _apply(runtime: Runtime, claim: Claim, but: str = "") -> str:
             "it cannot shrink",
             hint="copy what is in it into another claim",
         )
+    if claim.block is not there.block:
+        raise ConflictError(
+            f"the claim {there.name_shown} has the volumeMode {_mode(there)}, and {claim.source} says "
+            f"{_mode(claim)}: that cannot be changed",
+            hint=f"give it another name, or remove it with its data: vmpod volume rm {there.name_shown}",
+        )
     if claim.document == there.document:
         return "unchanged"
     if (claim.size, claim.modes) != (there.size, there.modes):
         _check_unused(runtime, there, but)
     runtime.claims.change(there, claim)
     return "configured"
+
+
+def _mode(claim: Claim | StoredClaim) -> str:
+    return VOLUME_MODES[claim.block]
 
 
 def shown(claim: Claim) -> str:

@@ -135,7 +135,7 @@ def _add(
             message = {
                 "container": dict(container),
                 "number": len(entry.record.all_containers) + place,
-                "disk": {"target": plug.target, "serial": plug.serial, "read_only": True},
+                "disk": {"target": plug.target, "serial": plug.serial, "read_only": True, "block": False},
                 "target": wanted.target,
                 "machine": wanted.image == TOOLBOX,
                 "attach": attach,

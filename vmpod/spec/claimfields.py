@@ -26,7 +26,7 @@ CLAIM_SPEC = table(
         "PersistentVolume any number",
     ),
     works("resources"),
-    works("volumeMode", text="`Filesystem`: ext4"),
+    works("volumeMode", text="`Filesystem`: ext4; `Block`: nothing, for volumeDevices"),
     differs(
         "storageClassName",
         text="which PersistentVolume of the same manifest it fits; of disks there is one class",

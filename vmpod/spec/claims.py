@@ -9,6 +9,8 @@ from vmpod.spec.model import Claim
 from vmpod.spec.reader import Record
 from vmpod.spec.resources import read_bytes
 
+BLOCK = "Block"
+VOLUME_MODES = ("Filesystem", BLOCK)
 MIB = 1024 * 1024
 LEAST = 16 * MIB
 """Bytes of the smallest disk: less has no room for a journal."""
@@ -44,6 +46,7 @@ def _claim(document: Record, metadata: Metadata, *, bound: bool = False) -> Clai
         namespace=metadata.namespace,
         size=_size(spec) if spec else LEAST,
         modes=_modes(spec, bound=bound) if spec else (),
+        block=spec is not None and spec.choice("volumeMode", VOLUME_MODES, VOLUME_MODES[0]) == BLOCK,
         labels=metadata.labels,
         document=document.place.node.plain(),
         source=document.place.context.source,
@@ -60,7 +63,6 @@ def _check_unbound(spec: Record) -> None:
 
 
 def _modes(spec: Record, *, bound: bool) -> tuple[str, ...]:
-    spec.choice("volumeMode", ("Filesystem",), "Filesystem")
     given = spec.require("accessModes")
     found: list[str] = []
     for place in given.items() if given else ():

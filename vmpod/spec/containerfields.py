@@ -18,7 +18,7 @@ CONTAINER = table(
     works("workingDir", text="an absolute path"),
     works("imagePullPolicy", text="`Always` for the tag latest or no tag, else `IfNotPresent`"),
     works("securityContext"),
-    refused("volumeDevices", why="claims are file systems: volumeMode Block is not supported", absent=EMPTY),
+    works("volumeDevices"),
     works(
         "restartPolicy",
         text="an init container with `Always` is a sidecar: what comes next starts once it has started, and "
@@ -127,6 +127,11 @@ MOUNT = table(
         text="`None`, or `HostToContainer`, which is what a hostPath does anyway; `Bidirectional` is refused",
     ),
 )
+DEVICE = table(
+    "volumeDevices",
+    works("name", text="a volume that is a claim whose volumeMode is Block"),
+    works("devicePath", text="who is not root may use it as one of the group 6 (disk)"),
+)
 
 PROBE = table(
     "livenessProbe, readinessProbe, startupProbe",
@@ -192,6 +197,7 @@ TABLES = (
     RESOURCES,
     AMOUNTS,
     MOUNT,
+    DEVICE,
     PROBE,
     LIFECYCLE,
     HOOK,

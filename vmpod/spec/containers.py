@@ -5,9 +5,17 @@ from __future__ import annotations
 import posixpath
 
 from vmpod.spec import names
-from vmpod.spec.containerfields import CONTAINER, MOUNT, PORT
+from vmpod.spec.containerfields import CONTAINER, DEVICE, MOUNT, PORT
 from vmpod.spec.env import read_env, read_env_from
-from vmpod.spec.model import Container, PodSecurity, Port, PullPolicy, RestartPolicy, VolumeMount
+from vmpod.spec.model import (
+    Container,
+    PodSecurity,
+    Port,
+    PullPolicy,
+    RestartPolicy,
+    VolumeDevice,
+    VolumeMount,
+)
 from vmpod.spec.probes import read_lifecycle, read_probe, read_rules
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
@@ -50,7 +58,8 @@ def read_container(
         env_from=read_env_from(record, references),
         ports=ports,
         resources=read_resources(record),
-        volume_mounts=_mounts(record, volumes),
+        volume_mounts=(mounts := _mounts(record, volumes)),
+        volume_devices=_devices(record, volumes, mounts),
         security=read_security(record, security),
         stdin=record.boolean("stdin"),
         stdin_once=record.boolean("stdinOnce"),
@@ -142,6 +151,28 @@ def _mounts(container: Record, volumes: frozenset[str]) -> tuple[VolumeMount, ..
         seen |= {where} - {""}
         mounts.append(mount)
     return tuple(mounts)
+
+
+def _devices(
+    container: Record, volumes: frozenset[str], mounts: tuple[VolumeMount, ...]
+) -> tuple[VolumeDevice, ...]:
+    devices = []
+    paths = {posixpath.normpath(mount.mount_path) for mount in mounts if mount.mount_path}
+    mounted = {mount.name for mount in mounts}
+    for record in container.records("volumeDevices", DEVICE):
+        name = record.text("name", names.dns_label, required=True)
+        path = record.text("devicePath", names.mount_path, required=True)
+        if name and name not in volumes:
+            record.wrong("name", f"the pod has no volume {name!r}")
+        elif name and name in mounted:
+            record.wrong("name", f"{name!r} is mounted, or another device, already")
+        where = posixpath.normpath(path) if path else ""
+        if where in paths:
+            record.wrong("devicePath", f"another volume is at {where!r} already")
+        paths |= {where} - {""}
+        mounted |= {name} - {""}
+        devices.append(VolumeDevice(name, path))
+    return tuple(devices)
 
 
 def _mount(record: Record) -> VolumeMount:

@@ -104,6 +104,7 @@ _INSIDE: tuple[tuple[Table, dict[str, Table]], ...] = (
             "ports": c.PORT,
             "resources": c.RESOURCES,
             "volumeMounts": c.MOUNT,
+            "volumeDevices": c.DEVICE,
             "securityContext": c.CONTAINER_SECURITY,
             "livenessProbe": c.PROBE,
             "readinessProbe": c.PROBE,

@@ -111,6 +111,14 @@ class VolumeMount:
 
 
 @dataclass(frozen=True)
+class VolumeDevice:
+    """Where a container sees a claim's disk."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Resources:
     """Requests and limits; CPU in thousandths of a core, pids a number, the rest bytes; None if not given."""
 
@@ -269,6 +277,7 @@ class Container:
     ports: tuple[Port, ...] = ()
     resources: Resources = Resources()
     volume_mounts: tuple[VolumeMount, ...] = ()
+    volume_devices: tuple[VolumeDevice, ...] = ()
     security: Security = Security()
     stdin: bool = False
     stdin_once: bool = False
@@ -416,7 +425,7 @@ class MachineSize:
 class Claim:
     """A PersistentVolumeClaim. size: bytes; modes: its accessModes; document: the manifest as read.
 
-    source: the file that it stands in, as the user named it. notes: see Pod.
+    block: it has no file system. source: the file that it stands in, as the user named it. notes: see Pod.
     """
 
     name: str
@@ -427,6 +436,7 @@ class Claim:
     document: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     notes: tuple[str, ...] = ()
+    block: bool = False
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,7 @@ class _Claim:
     storage_class: str
     modes: frozenset[str]
     size: int
+    block: bool
 
     @classmethod
     def of(cls, claim: Record) -> _Claim:
@@ -146,12 +147,15 @@ class _Claim:
             str(spec.get("storageClassName") or ""),
             frozenset(map(str, modes)) if isinstance(modes, list) else frozenset(),
             size,
+            spec.get("volumeMode") == "Block",
         )
 
     def takes(self, volume: PersistentVolume, *, chosen: bool) -> bool:
         """Whether the volume fits. chosen: only one that is named by the claim, or names it."""
         if (self.volume and self.volume != volume.name) or (volume.claim and volume.claim != self.key):
             return False
+        if self.block:
+            return False  # a directory is no device
         named = bool(self.volume or volume.claim)
         fits = self.storage_class == volume.storage_class and self.modes <= volume.modes
         return named is chosen and fits and self.size <= volume.size

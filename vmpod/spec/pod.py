@@ -75,6 +75,7 @@ def read_pod(
     _check_containers_named(spec.place.context, [*init_containers, *containers])
     check_requests(spec, resources, init_containers=init_containers, containers=containers)
     _check_os(spec, [*init_containers, *containers])
+    _check_devices(spec, volumes)
     if not resources.huge_pages:
         _check_huge_pages(spec, volumes, [*init_containers, *containers])
     return Pod(
@@ -224,6 +225,19 @@ def _check_huge_pages(spec: Record, volumes: tuple[Volume, ...], containers: lis
         if isinstance(volume.source, EmptyDir) and volume.source.medium == "HugePages":
             place = spec.place.child("volumes").child(index).child("emptyDir").child("medium")
             place.wrong(f"no container asks for huge pages: one has to have a limit of {HUGE_PAGES}")
+
+
+def _check_devices(spec: Record, volumes: tuple[Volume, ...]) -> None:
+    """Refuse devices that are no claims."""
+    claims = {volume.name for volume in volumes if isinstance(volume.source, ClaimVolume)}
+    others = {volume.name for volume in volumes} - claims
+    for field in ("initContainers", "containers"):
+        for place in spec.items(field):
+            given = place.child("volumeDevices")
+            for each in given.items() if given.node is not place.node else ():
+                name = each.child("name")
+                if name.node.value in others:
+                    name.wrong("is no claim: only a persistentVolumeClaim can be a device")
 
 
 def _check_os(spec: Record, containers: list[Container]) -> None:

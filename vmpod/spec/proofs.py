@@ -73,6 +73,7 @@ PROOFS: dict[str, dict[str, str]] = {
     },
     "sysctls": {_RIGHTS + "test_settings_of_the_kernel": "name value"},
     "Container (also in initContainers)": {
+        _CLAIMS + "test_a_claim_as_a_device": "volumeDevices",
         _FOREGROUND + "test_init_steps_outputs_and_the_first_failure": "name image command",
         _APPLY + "test_apply": "args",
         _RICH + "test_published_ports": "ports",
@@ -133,6 +134,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _VOLUMES + "test_who_writes_too_much_is_evicted": "ephemeral-storage",
         "test_machine_hugepages.py::test_huge_pages_of_a_pod": "hugepages-2Mi",
     },
+    "volumeDevices": {_CLAIMS + "test_a_claim_as_a_device": "name devicePath"},
     "volumeMounts": {
         _RICH + "test_config_and_secret_volumes": "name mountPath",
         _RICH + "test_empty_directories": "readOnly subPath",

@@ -1,7 +1,7 @@
 """The claims of this user: disks that outlive pods.
 
     <data>/claims/<key>/claim.json    what is claimed
-    <data>/claims/<key>/disk.raw      a sparse file of the claim's size, with an ext4
+    <data>/claims/<key>/disk.raw      a sparse file of the claim's size, with an ext4 unless it is Block
     <data>/claims/.<key>.new/         one that is being made
     <data>/claims/.<key>.gone/        one that is being removed
     <data>/claims/.lock               held by who makes, grows or removes one, or begins to use some
@@ -29,6 +29,7 @@ from vmpod.lock import exclusive
 from vmpod.paths import private_dir
 from vmpod.plan.forward import pod_key
 from vmpod.run import run
+from vmpod.spec.claims import BLOCK
 from vmpod.spec.model import Claim
 from vmpod.state import versioned
 from vmpod.wire.journal import timestamp
@@ -77,6 +78,11 @@ class StoredClaim:
         return self.directory / DISK
 
     @property
+    def block(self) -> bool:
+        """Whether it has no file system, and is a device for its pods."""
+        return (self.document.get("spec") or {}).get("volumeMode") == BLOCK
+
+    @property
     def used(self) -> int:
         """Bytes that it takes of the host's disk."""
         try:
@@ -86,6 +92,8 @@ class StoredClaim:
 
     def needs_recovery(self) -> bool:
         """Whether the last machine that wrote to it ended without unmounting it. Raises OSError."""
+        if self.block:
+            return False
         fd = os.open(self.disk, os.O_RDONLY | os.O_CLOEXEC)
         try:
             return bool(int.from_bytes(os.pread(fd, 4, _FLAGS), "little") & _NEEDS_RECOVERY)
@@ -155,7 +163,8 @@ class ClaimStore:
                 os.ftruncate(fd, claim.size)
             finally:
                 os.close(fd)
-            run([*_MKFS, new / DISK])
+            if not claim.block:
+                run([*_MKFS, new / DISK])
             found = StoredClaim(
                 name=claim.name,
                 namespace=claim.namespace,
@@ -230,5 +239,5 @@ def _load(directory: Path) -> StoredClaim | None:
         VERSION,
         lambda told: StoredClaim(directory=directory, **told | {"modes": tuple(told["modes"])}),
         other="use that one",
-        damaged=f"the data is in {DISK} beside it, an ext4 file system",
+        damaged=f"the data is in {DISK} beside it, an ext4 file system unless its volumeMode was Block",
     )

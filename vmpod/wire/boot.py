@@ -52,11 +52,15 @@ if TYPE_CHECKING:
         length: int
 
     class BootDisk(TypedDict):
-        """A disk that is attached by itself. target: its place on the bus, serial: by which it is known."""
+        """A disk that is attached by itself. target: its place on the bus, serial: by which it is known.
+
+        block: it has no file system, and is a device for containers.
+        """
 
         target: int
         serial: str
         read_only: bool
+        block: bool
 
     class VolumeFile(TypedDict):
         """A file below a 'files' volume. base64: its content, or a secret whose value is base64."""
@@ -96,6 +100,13 @@ if TYPE_CHECKING:
         read_only: bool
         recursive: bool
         options: list[str]
+
+    class BootDevice(TypedDict):
+        """A claim's disk that a container sees as a device of this path."""
+
+        volume: str
+        path: str
+        read_only: bool
 
     class EnvFile(TypedDict):
         """A variable that stands in a file of a volume when the container starts."""
@@ -198,6 +209,7 @@ if TYPE_CHECKING:
         cwd: str
         user: str
         mounts: list[BootMount]
+        devices: list[BootDevice]
         memory: int
         cpu: int
         cpu_request: int
@@ -284,6 +296,7 @@ _CONTAINER: Shape = {
     "mounts": [
         {"volume": str, "path": str, "sub_path": str, "read_only": bool, "recursive": bool, "options": [str]}
     ],
+    "devices": [{"volume": str, "path": str, "read_only": bool}],
     "memory": int,
     "cpu": int,
     "cpu_request": int,
@@ -329,7 +342,7 @@ _VOLUME: Shape = {
     "claim": int,
     "files": [{"path": str, "mode": int, "user": int, "base64": _VALUE}],
 }
-_DISK: Shape = {"target": int, "serial": str, "read_only": bool}
+_DISK: Shape = {"target": int, "serial": str, "read_only": bool, "block": bool}
 _DOCUMENT: Shape = {
     "version": int,
     "boot": int,

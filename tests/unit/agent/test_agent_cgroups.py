@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import os
 import struct
 from pathlib import Path
 
@@ -140,11 +139,22 @@ def test_a_signal_that_comes_while_the_kernel_checks_the_filter_is_no_failure(
             if self.calls <= refusals:
                 ctypes.set_errno(errno.EAGAIN)
                 return -1
-            return os.dup(0) if self.calls == refusals + 1 else 0
+            return 7
 
     monkeypatch.setattr(syscalls, "_libc", Library())
     if works:
-        syscalls.filter_devices(str(tmp_path), devices.program())
+        syscalls.load_filter(devices.program())
     else:
         with pytest.raises(BlockingIOError):
-            syscalls.filter_devices(str(tmp_path), devices.program())
+            syscalls.load_filter(devices.program())
+
+
+def test_disks_that_a_container_was_given() -> None:
+    """One to write to, one only to read; other disks, and what is harmless, are as ever."""
+    program = devices.program([(8, 0, False), (8, 16, True)])
+    for access in (READ, WRITE, READ | WRITE, MKNOD | READ):
+        assert answer(program, access, BLOCK, 8, 0)
+        assert answer(program, access, BLOCK, 8, 16) == (access == READ)
+        assert not answer(program, access, BLOCK, 8, 32)
+        assert not answer(program, access, CHARACTER, 8, 0)
+        assert answer(program, access, CHARACTER, 1, 3)

@@ -13,7 +13,7 @@ from vmpod_agent import attached, debugger, syscalls
 from vmpod_agent.container import StartError
 from vmpod_agent.debugger import Debugger
 
-DISK: Any = {"target": 130, "serial": "debug-1", "read_only": True}
+DISK: Any = {"target": 130, "serial": "debug-1", "read_only": True, "block": False}
 
 
 class Watcher:

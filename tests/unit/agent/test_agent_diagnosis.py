@@ -103,7 +103,7 @@ def test_sockets_are_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_figures_of_cgroups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    group = tmp_path / layout.CONFINED / "a-0"
+    group = tmp_path / layout.POD / "a-0"
     group.mkdir(parents=True)
     for name in ("memory.current", "cgroup.procs", "cpu.stat", "memory.reclaim"):
         (group / name).write_text(f"of {name}\n")

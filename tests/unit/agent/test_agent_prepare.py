@@ -304,7 +304,7 @@ def test_which_claims_are_given_to_the_group(
 ) -> None:
     """Once each, however many volumes are of it; one that is read-only stays as it is."""
     monkeypatch.setattr(attached, "is_given", lambda _path, _group: is_given)
-    disk = {"target": 0, "serial": "claim-a", "read_only": read_only}
+    disk = {"target": 0, "serial": "claim-a", "read_only": read_only, "block": False}
     volumes = [volume(name, "claim", claim=0, group=7, always=always) for name in "ab"]
     document = check(boot_document(disks=[disk], volumes=[*volumes, volume("c", "claim", claim=0)]))
     assert prepare.to_give(document) == ([layout.disk(0)] if wanted else [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,8 @@ def test_each_claim_is_one_disk_in_the_order_of_names() -> None:
     ]
     boot = found.plan.boot
     assert boot["disks"] == [
-        {"target": 0, "serial": "claim-a", "read_only": False},
-        {"target": 1, "serial": "claim-b", "read_only": False},
+        {"target": 0, "serial": "claim-a", "read_only": False, "block": False},
+        {"target": 1, "serial": "claim-b", "read_only": False, "block": False},
     ]
     assert [(each["name"], each["kind"], each["claim"]) for each in boot["volumes"]] == [
         ("x", "claim", 1),
@@ -82,3 +83,46 @@ def test_when_a_claim_is_given_to_the_group(policy: dict[str, str], always: bool
     pod["spec"]["securityContext"] = {"fsGroup": 7} | policy
     (volume,) = plan(pod, claims=CLAIMS).plan.boot["volumes"]
     assert (volume["group"], volume["always"]) == (7, always)
+
+
+def _device_pod(*volumes: dict[str, Any], **container: Any) -> dict[str, Any]:
+    pod = _pod(*volumes)
+    del pod["spec"]["containers"][0]["volumeMounts"]
+    pod["spec"]["containers"][0] |= container
+    return pod
+
+
+BLOCK = CLAIMS | {"raw": Storage(Path("/claims/raw/disk.raw"), "claim-r", BOTH, block=True)}
+
+
+def test_a_claim_as_a_device() -> None:
+    devices = [{"name": "x", "devicePath": "/dev/x"}, {"name": "y", "devicePath": "/dev/y"}]
+    pod = _device_pod(_volume("x", "raw"), _volume("y", "raw", readOnly=True), volumeDevices=devices)
+    boot = plan(pod, claims=BLOCK).plan.boot
+    assert boot["disks"] == [{"target": 0, "serial": "claim-r", "read_only": False, "block": True}]
+    assert boot["containers"][0]["devices"] == [
+        {"volume": "x", "path": "/dev/x", "read_only": False},
+        {"volume": "y", "path": "/dev/y", "read_only": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("claim", "container", "told"),
+    [
+        (
+            "raw",
+            {"volumeMounts": [{"name": "x", "mountPath": "/x"}]},
+            "spec.containers[0].volumeMounts[0].name: the claim of x is a device (volumeMode Block)",
+        ),
+        (
+            "a",
+            {"volumeDevices": [{"name": "x", "devicePath": "/dev/x"}]},
+            "spec.containers[0].volumeDevices[0].name: the claim of x is a file system",
+        ),
+    ],
+)
+def test_devices_are_not_mounted_and_file_systems_no_devices(
+    claim: str, container: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ManifestError, match=re.escape(told)):
+        plan(_device_pod(_volume("x", claim), **container), claims=BLOCK)

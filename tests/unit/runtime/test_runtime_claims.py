@@ -158,3 +158,11 @@ def test_a_claim_that_is_damaged_is_not_taken_for_none(runtime: Runtime) -> None
         claims.storage(runtime, manifest.pods[0], manifest)
     (runtime.claims.directory("data") / "claim.json").unlink()
     assert set(claims.storage(runtime, manifest.pods[0], manifest)) == {"other"}
+
+
+def test_a_file_system_does_not_become_a_device(runtime: Runtime) -> None:
+    claims.apply(runtime, *read(claim(volumeMode="Filesystem")).claims)
+    with pytest.raises(ConflictError, match=r"the volumeMode Filesystem, and .* says Block"):
+        claims.apply(runtime, *read(claim(volumeMode="Block")).claims)
+    manifest = read(named("a"))
+    assert not claims.storage(runtime, manifest.pods[0], manifest)["data"].block

@@ -80,7 +80,7 @@ def test_many_that_write_are_one_at_a_time() -> None:
             "spec.resources.limits.storage: must not be less than the request",
         ),
         (claim(storageClassName="A b"), "spec.storageClassName: 'A b' must be at most 253 lower-case"),
-        (claim(volumeMode="Block"), "spec.volumeMode: must be Filesystem, not 'Block'"),
+        (claim(volumeMode="Raw"), "spec.volumeMode: must be Filesystem or Block, not 'Raw'"),
         (
             claim(dataSource={"kind": "VolumeSnapshot", "name": "s"}),
             "spec.dataSource: is not supported: a claim",

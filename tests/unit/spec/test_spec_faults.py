@@ -396,6 +396,14 @@ CONTAINER: list[tuple[dict[str, Any], str]] = [
         "volumeMounts[0].mountPath: '/a:b' must not contain ':'",
     ),
     (
+        {"volumeDevices": [{"name": "none", "devicePath": "/dev/a"}]},
+        "volumeDevices[0].name: the pod has no volume 'none'",
+    ),
+    (
+        {"volumeDevices": [{"name": "v", "devicePath": "/dev/a"}]},
+        "volumeDevices[0].name: is no claim: only a persistentVolumeClaim can be a device",
+    ),
+    (
         {"volumeMounts": [{"name": "v", "mountPath": "/a", "subPath": "/b"}]},
         "volumeMounts[0].subPath: '/b' must be a relative",
     ),

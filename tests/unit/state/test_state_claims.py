@@ -111,3 +111,13 @@ def test_serial_numbers_fit_and_differ() -> None:
     serials = {serial_of(f"claim{number}") for number in range(1000)}
     assert len(serials) == 1000
     assert max(map(len, serials)) <= 20, "more than a SCSI disk tells in all versions of QEMU"
+
+
+def test_one_that_is_a_device_has_no_file_system(store: ClaimStore) -> None:
+    document = {"kind": "PersistentVolumeClaim", "spec": {"volumeMode": "Block"}}
+    made = store.make(replace(CLAIM, block=True, document=document))
+    assert (made.block, made.used, made.disk.stat().st_size) == (True, 0, 64 * MIB)
+    # Whatever a guest writes where an ext4 has its flags.
+    os.truncate(made.disk, 0)
+    made.disk.write_bytes(b"\xff" * 4096)
+    assert not made.needs_recovery()

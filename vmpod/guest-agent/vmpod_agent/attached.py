@@ -38,6 +38,7 @@ _RESIZE_FS = 0x40086610  # EXT4_IOC_RESIZE_FS
 _FRESH = ["lost+found"]
 """All that is in a file system that nobody has used."""
 _OF_GROUP = 0o2770
+_DISK_GROUP = 6  # of Debian and most others, as udev has it
 _MAX_TOLD = 1024  # bytes
 
 
@@ -107,6 +108,15 @@ def mount_claim(target: int, serial: str, path: str, *, read_only: bool) -> None
             # Programs want an empty directory for their data, and not all of them run as root.
             os.rmdir(f"{path}/{_FRESH[0]}")
             os.chmod(path, 0o777)  # noqa: S103 - as an emptyDir's
+
+
+def link_claim(target: int, serial: str, path: str) -> None:
+    """Have a link to a claim's disk, which the group of disks may use. Raises OSError."""
+    device = find(target, serial)
+    os.chown(device, 0, _DISK_GROUP)
+    os.chmod(device, 0o660)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.symlink(device, path)
 
 
 def grow(device: str, path: str) -> None:

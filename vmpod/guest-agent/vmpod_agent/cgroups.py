@@ -12,36 +12,36 @@ from vmpod_agent import devices, layout, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+    from vmpod_agent.devices import Disk
 
 _CONTROLLERS = "+cpu +io +memory +pids"
 _UNLIMITED = (("memory.max", "max"), ("cpu.max", "max 100000"), ("cpu.weight", "100"))
 _CPU_PERIOD = 100_000  # microseconds
 _MIN_CPU_QUOTA = 1000  # microseconds; the kernel refuses less
 
+_filter = -1
 
-def prepare(above: str) -> None:
-    """Make a group of containers, if it is not there yet. Raises OSError.
 
-    The filter on it holds in every group below.
-    """
-    directory = layout.cgroup(above)
+def prepare() -> None:
+    """Make the group of the pod, if it is not there yet. Raises OSError."""
     try:
-        os.mkdir(directory)
+        os.mkdir(layout.cgroup(layout.POD))
     except FileExistsError:
         return
-    for each in (layout.CGROUPS, directory):
-        syscalls.write_setting(f"{each}/cgroup.subtree_control", _CONTROLLERS)
-    if above != layout.PRIVILEGED:
-        syscalls.filter_devices(directory, devices.program())
+    _control(_CONTROLLERS)
+
+
+def _control(controllers: str) -> None:
+    for directory in (layout.CGROUPS, layout.cgroup(layout.POD)):
+        syscalls.write_setting(f"{directory}/cgroup.subtree_control", controllers)
 
 
 def count_huge_pages() -> None:
     """Let the groups of containers have limits of huge pages. Raises OSError."""
-    for each in (layout.CONFINED, layout.PRIVILEGED):
-        prepare(each)
-        for directory in (layout.CGROUPS, layout.cgroup(each)):
-            syscalls.write_setting(f"{directory}/cgroup.subtree_control", "+hugetlb")
+    prepare()
+    _control("+hugetlb")
 
 
 def limit_huge_pages(group: str, size: int) -> None:
@@ -54,10 +54,33 @@ def limit_processes(group: str, count: int) -> None:
     syscalls.write_setting(f"{layout.cgroup(group)}/pids.max", str(count))
 
 
-def create(group: str) -> None:
-    """Make a container's group. Raises OSError."""
-    prepare(group.partition("/")[0])
-    os.mkdir(layout.cgroup(group))
+def create(group: str, *, privileged: bool = False, disks: Collection[Disk] = ()) -> None:
+    """Make a container's group. Raises OSError.
+
+    The filter of devices on it, which privileged containers have not, holds in every group below. disks: may
+    be used beside what every container may.
+    """
+    prepare()
+    directory = layout.cgroup(group)
+    os.mkdir(directory)
+    if privileged:
+        return
+    if not disks:
+        syscalls.filter_devices(directory, _usual())
+        return
+    own = syscalls.load_filter(devices.program(disks))
+    try:
+        syscalls.filter_devices(directory, own)
+    finally:
+        os.close(own)
+
+
+def _usual() -> int:
+    """The filter of most containers: the kernel checks it once."""
+    global _filter  # noqa: PLW0603
+    if _filter < 0:
+        _filter = syscalls.load_filter(devices.program())
+    return _filter
 
 
 def limit(group: str, *, memory: int, cpu: int, cpu_request: int, all_of_them: bool = False) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from vmpod.wire.boot import BootContainer, BootVolume
+    from vmpod_agent.devices import Disk
     from vmpod_agent.journal import RunLog
     from vmpod_agent.launch import Starting
     from vmpod_agent.loop import Loop
@@ -79,8 +80,7 @@ class Run:
         self.spec = spec
         self.attempt = attempt
         self.id = f"{spec['name']}-{attempt}"
-        above = layout.PRIVILEGED if spec["security"]["privileged"] else layout.CONFINED
-        self.group = f"{above}/{self.id}"
+        self.group = f"{layout.POD}/{self.id}"
         """The name of its cgroup."""
         self.pid = 0
         self.user: User | None = None
@@ -274,7 +274,8 @@ class Run:
         if spare is None:
             return None
         security = self.spec["security"]
-        if security["privileged"] or security["unmasked"] or command.terminal or self._shared is not None:
+        unusual = security["privileged"] or security["unmasked"] or self.spec["devices"]
+        if unusual or command.terminal or self._shared is not None:
             # It has made the usual surroundings.
             spare.dismiss()
             return None
@@ -285,7 +286,7 @@ class Run:
 
     def _by_child(self, taken: Taken, command: Command, streams: list[int]) -> Starting:
         """Start the process as a new child."""
-        cgroups.create(self.group)
+        cgroups.create(self.group, privileged=self.spec["security"]["privileged"], disks=self._disks())
         self._limit(self.group)
         starting = create.start(self.group, taken, command, streams, self._shared or create.alone)
         self._services.reaper.adopt(starting.pid, self._process_ended)
@@ -317,7 +318,19 @@ class Run:
                     options=["noexec"] if kind == "image" else mount["options"],
                 )
             )
+        binds += [
+            Bind(prepare.source(self._volumes[device["volume"]]), device["path"])
+            for device in self.spec["devices"]
+        ]
         return [*binds, Bind(self._message, self.spec["last_words"]["path"])]
+
+    def _disks(self) -> list[Disk]:
+        """The disks that it sees as devices. Raises OSError."""
+        found = []
+        for device in self.spec["devices"]:
+            number = os.stat(prepare.source(self._volumes[device["volume"]])).st_rdev
+            found.append((os.major(number), os.minor(number), device["read_only"]))
+        return found
 
     def _open_streams(self) -> list[int]:
         """The container's ends of its standard input, output and error."""

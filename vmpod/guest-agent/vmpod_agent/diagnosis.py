@@ -170,12 +170,11 @@ def disks() -> str:
 def cgroups() -> str:
     """The figures of every container's cgroup."""
     found = []
-    for above in (layout.CONFINED, layout.PRIVILEGED):
-        for top, _, names in os.walk(layout.cgroup(above)):
-            wanted = sorted(
-                name for name in names if name.startswith(("memory.", "cpu.", "pids.", "io.", "cgroup.ev"))
-            )
-            found += [f"{top}/{name}" for name in wanted if name not in _WRITTEN_ONLY]
+    for top, _, names in os.walk(layout.cgroup(layout.POD)):
+        wanted = sorted(
+            name for name in names if name.startswith(("memory.", "cpu.", "pids.", "io.", "cgroup.ev"))
+        )
+        found += [f"{top}/{name}" for name in wanted if name not in _WRITTEN_ONLY]
     return _files(found)
 
 

@@ -25,8 +25,8 @@ SKELETON = f"{RUN}/skeleton"
 EMPTY = "/mnt"
 """A directory for a child to mount something on, which nobody else sees."""
 CGROUPS = "/sys/fs/cgroup"
-CONFINED, PRIVILEGED = "vmpod", "privileged"
-"""The cgroups of containers: of those that may use harmless devices only, and of those that may use all."""
+POD = "vmpod"
+"""The cgroup of the pod, in which its containers have theirs."""
 
 
 def image(number: int) -> str:

@@ -90,7 +90,7 @@ class Agent:
         self._say(events.STOPPED, "")
         os.sync()
         for number, disk in enumerate(self._document["disks"] if self._document else ()):
-            if not disk["read_only"]:
+            if not (disk["read_only"] or disk["block"]):
                 from vmpod_agent import attached  # noqa: PLC0415 - few pods have such disks
 
                 attached.let_go(layout.disk(number))
@@ -117,11 +117,10 @@ class Agent:
     def _limit_pod(self, document: BootDocument) -> None:
         """Limit what all containers have together. Raises OSError."""
         if document["memory"] or document["cpu"] or document["pids"]:
-            for above in (layout.CONFINED, layout.PRIVILEGED):
-                cgroups.prepare(above)
-                cgroups.limit(above, memory=document["memory"], cpu=document["cpu"], cpu_request=0)
-                if document["pids"]:
-                    cgroups.limit_processes(above, document["pids"])
+            cgroups.prepare()
+            cgroups.limit(layout.POD, memory=document["memory"], cpu=document["cpu"], cpu_request=0)
+            if document["pids"]:
+                cgroups.limit_processes(layout.POD, document["pids"])
         if document["huge_pages"]:
             cgroups.count_huge_pages()
 

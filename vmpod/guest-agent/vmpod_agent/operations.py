@@ -98,18 +98,25 @@ class Partition:
 
 
 class Attached:
-    """Mount the file system of a disk that was attached. target: its place on the bus."""
+    """Mount the file system of a disk that was attached. target: its place on the bus.
 
-    def __init__(self, target: int, serial: str, path: str, *, read_only: bool) -> None:
-        self.target, self.serial, self.path, self.read_only = target, serial, path, read_only
+    block: it has none, and the path is to be a link to the device.
+    """
+
+    def __init__(self, target: int, serial: str, path: str, *, read_only: bool, block: bool) -> None:
+        self.target, self.serial, self.path = target, serial, path
+        self.read_only, self.block = read_only, block
 
     def describe(self) -> str:
-        return f"mount the disk {self.serial}"
+        return f"{'find' if self.block else 'mount'} the disk {self.serial}"
 
     def execute(self) -> None:
         from vmpod_agent import attached  # noqa: PLC0415 - few pods have such disks
 
-        attached.mount_claim(self.target, self.serial, self.path, read_only=self.read_only)
+        if self.block:
+            attached.link_claim(self.target, self.serial, self.path)
+        else:
+            attached.mount_claim(self.target, self.serial, self.path, read_only=self.read_only)
 
 
 class Directory:

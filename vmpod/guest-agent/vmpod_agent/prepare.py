@@ -129,7 +129,13 @@ def disks(document: BootDocument, done: Ahead | None = None) -> Iterator[Operati
             source += str(number + 1)
         yield Mount(source, layout.image(number), "squashfs", flags=MS_RDONLY | MS_NODEV)
     for number, disk in enumerate(document["disks"]):
-        yield Attached(disk["target"], disk["serial"], layout.disk(number), read_only=disk["read_only"])
+        yield Attached(
+            disk["target"],
+            disk["serial"],
+            layout.disk(number),
+            read_only=disk["read_only"],
+            block=disk["block"],
+        )
 
 
 def _scratch(flags: int = 0) -> Mount:
@@ -153,6 +159,7 @@ def to_give(document: BootDocument) -> list[str]:
             volume["kind"] == "claim"
             and volume["group"] >= 0
             and not document["disks"][volume["claim"]]["read_only"]
+            and not document["disks"][volume["claim"]]["block"]
         ):
             from vmpod_agent import attached  # noqa: PLC0415 - few pods have such disks
 

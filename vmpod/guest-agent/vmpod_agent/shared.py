@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from vmpod_agent.reaper import Reaper
 
-_GROUP = f"{layout.CONFINED}/pause"
+_GROUP = f"{layout.POD}/pause"
 
 
 def begin(reaper: Reaper) -> Callable[[], None]:

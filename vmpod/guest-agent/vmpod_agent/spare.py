@@ -30,7 +30,7 @@ _MAX_PASSED = 253  # descriptors in one message: SCM_MAX_FD in net/scm.h
 class Spare:
     """The child, as the agent sees it. group: the name of its cgroup."""
 
-    group = f"{layout.CONFINED}/first"
+    group = f"{layout.POD}/first"
 
     def __init__(self, reaper: Reaper) -> None:
         """Returns once the child waits for its orders. Raises OSError, LaunchError."""

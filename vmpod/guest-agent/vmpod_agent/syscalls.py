@@ -147,20 +147,23 @@ def join_new_keyring() -> None:
     _libc.syscall(_NR_KEYCTL, _KEYCTL_JOIN_SESSION_KEYRING, None)
 
 
-def filter_devices(cgroup: str, program: bytes) -> None:
-    """Have the kernel ask a BPF program before processes of a cgroup open a device. Raises OSError."""
+def load_filter(program: bytes) -> int:
+    """A descriptor of a BPF program for filter_devices(). Raises OSError."""
     instructions, license_ = ctypes.create_string_buffer(program), ctypes.c_char_p(b"Apache")
     addresses = ctypes.addressof(instructions), ctypes.cast(license_, ctypes.c_void_p).value
     count = len(program) // _BPF_INSTRUCTION
-    loaded = _bpf(
+    return _bpf(
         _BPF_PROG_LOAD, struct.pack("IIQQ", _BPF_PROG_TYPE_CGROUP_DEVICE, count, *addresses), "load a filter"
     )
+
+
+def filter_devices(cgroup: str, loaded: int) -> None:
+    """Have the kernel ask a BPF program before processes of a cgroup open a device. Raises OSError."""
     group = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _bpf(_BPF_PROG_ATTACH, struct.pack("IIII", group, loaded, _BPF_CGROUP_DEVICE, 0), "set a filter")
     finally:
         os.close(group)
-        os.close(loaded)
 
 
 def _bpf(command: int, attributes: bytes, what: str) -> int:
