@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from tests.machine.harness import Vmpod, eventually
-from tests.machine.manifests import container, pod
+from tests.machine.manifests import container, mount, pod
 from tests.machine.pods import Pods
 from vmpod.plan.size import cpu_class
 
@@ -19,11 +19,14 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
         {"resourceName": "cpu", "restartPolicy": "NotRequired"},
         {"resourceName": "memory", "restartPolicy": "RestartContainer"},
     ]
+    ref = {"containerName": "kept", "resource": "limits.memory", "divisor": "1Mi"}
+    item = {"path": "memory", "resourceFieldRef": ref}
     document = pod(
         "resized",
-        container("kept", IDLE, resources=limits),
+        container("kept", IDLE, resources=limits, volumeMounts=[mount("told", "/told")]),
         container("again", IDLE, resources={"limits": {"memory": "32Mi"}}, resizePolicy=policy),
         restartPolicy="Always",
+        volumes=[{"name": "told", "downwardAPI": {"items": [item]}}],
     )
     document["metadata"]["annotations"] = {"vmpod/machine-memory": "600Mi", "vmpod/machine-cpus": "3"}
     name = pods.start(document)
@@ -41,6 +44,7 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
         done = vmpod("resize", name, "-c", "kept", "--limits", amounts, "--requests", requests)
         assert done.lines == [f"pod/{name} resized"]
         assert limited("kept") == [str(memory * 2**20), f"{cpu * 100} 100000"]
+        assert vmpod("exec", name, "-c", "kept", "--", "cat", "/told/memory").text == str(memory)
     shown = next(each for each in vmpod.pod(name)["spec"]["containers"] if each["name"] == "kept")
     assert shown["resources"]["limits"] == {"memory": "24Mi", "cpu": "250m"}
     assert vmpod.status(name, "kept")["restartCount"] == 0

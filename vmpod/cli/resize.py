@@ -17,10 +17,10 @@ from vmpod.errors import UsageError
 def command(pod: str, container: str, limits: str | None, requests: str | None) -> None:
     """Give a container of a POD that runs other limits and requests, in place.
 
-    What is not named stays as it is. A container is started again if its resizePolicy asks for that. The
-    machine keeps the memory and processors that it has, which the annotations vmpod/machine-memory and
-    vmpod/machine-cpus of the pod can make more than it needs at first. Memory cannot be limited to less than
-    the container uses.
+    What is not named stays as it is. A container is started again if its resizePolicy asks for that. Files of
+    the downward API tell the new amounts at once, variables when the pod is started again. The machine keeps
+    the memory and processors that it has, which the annotations vmpod/machine-memory and vmpod/machine-cpus
+    of the pod can make more than it needs at first. Memory cannot be limited to less than the container uses.
     """
     from vmpod.runtime.resize import resize  # noqa: PLC0415
 

@@ -13,6 +13,7 @@ from vmpod.errors import ConflictError, ManifestError, NotFoundError, UsageError
 from vmpod.plan import size
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.pausing import running
+from vmpod.runtime.update import tell_again
 from vmpod.spec.load import load
 from vmpod.spec.machine import CPUS, MEMORY
 from vmpod.spec.model import Container, Pod
@@ -24,6 +25,7 @@ from vmpod.wire import messages
 Json = dict[str, Any]
 Amounts = Mapping[str, str]
 
+_TOLD = ("name", "namespace", "labels", "annotations")
 _GROUPS = ("initContainers", "containers")
 _TIMEOUT = 30.0  # seconds
 
@@ -57,8 +59,22 @@ def resize(runtime: Runtime, name: str, container: str, *, limits: Amounts, requ
         }
         with session(entry.record.sockets) as found:
             found.request(messages.RESIZE, told, timeout=_TIMEOUT)
-        runtime.pods.save(replace(entry, record=replace(entry.record, document=after)))
+            runtime.pods.save(replace(entry, record=replace(entry.record, document=after)))
+            tell_again(runtime, entry, _telling(after, entry), found)
     return restart
+
+
+def _telling(document: Json, entry: PodEntry) -> Pod:
+    """The pod as far as it is told about itself in volumes that hold nothing else."""
+    metadata = {key: document["metadata"][key] for key in _TOLD if key in document["metadata"]}
+    volumes = [each for each in document["spec"].get("volumes") or () if _tells(each)]
+    return _part(document, entry, metadata, {"volumes": volumes})
+
+
+def _tells(volume: Json) -> bool:
+    if projected := volume.get("projected"):
+        return all(each.get("downwardAPI") for each in projected.get("sources") or ())
+    return bool(volume.get("downwardAPI"))
 
 
 def _changed(document: Json, container: str, limits: Amounts, requests: Amounts) -> Json:
@@ -77,6 +93,11 @@ def _changed(document: Json, container: str, limits: Amounts, requests: Amounts)
 
 def _resources_only(document: Json, entry: PodEntry) -> Pod:
     """The pod as far as sizes matter, checked as any manifest."""
+    return _part(document, entry, {"name": "p"}, {})
+
+
+def _part(document: Json, entry: PodEntry, metadata: Json, more: Json) -> Pod:
+    """The pod with its resources, and what is given. Raises UsageError if it cannot have them."""
     spec = document.get("spec") or {}
     kept = {"name", "resources", "restartPolicy", "resizePolicy"}
     groups = {
@@ -84,8 +105,8 @@ def _resources_only(document: Json, entry: PodEntry) -> Pod:
         for group in _GROUPS
         if spec.get(group)
     }
-    small = {key: spec[key] for key in ("resources", "restartPolicy") if spec.get(key)} | groups
-    text = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": small})
+    small = {key: spec[key] for key in ("resources", "restartPolicy") if spec.get(key)} | groups | more
+    text = json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": small})
     try:
         (pod,) = load(text, source=entry.record.key).pods
     except ManifestError as error:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from vmpod.client.session import session
+from vmpod.client.session import Session, session
 from vmpod.dataclass import dataclass
 from vmpod.oci.model import ImageConfig
 from vmpod.plan import containers
@@ -62,6 +62,16 @@ def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> U
     if config != entry.record.config:
         runtime.pods.save(replace(entry, record=replace(entry.record, config=config)))
     return updated
+
+
+def tell_again(runtime: Runtime, entry: PodEntry, pod: Pod, found: Session) -> None:
+    """Bring those volumes of a pod up to date that it is given with. Raises VmpodError."""
+    if not pod.volumes:
+        return
+    manifest = Manifest(pods=(pod,))
+    host = host_facts(entry.record.accelerator, manifest, runtime.paths.pods)
+    told = {"volumes": _volumes(pod, manifest, facts_for(pod, entry.record.uid, host)), "containers": []}
+    found.request(messages.UPDATE, {}, body=messages.dump(told), timeout=_TIMEOUT)
 
 
 def _volumes(pod: Pod, manifest: Manifest, facts: Facts) -> list[Json]:

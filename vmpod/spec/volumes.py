@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from vmpod.spec import names
 from vmpod.spec.claimfields import CLAIM_AMOUNTS, CLAIM_RESOURCES, CLAIM_VOLUME
+from vmpod.spec.claims import BLOCK, VOLUME_MODES
 from vmpod.spec.containers import read_pull_policy
 from vmpod.spec.env import check_one, read_field_ref, read_resource_ref
 from vmpod.spec.facts import FIXED, WHOLE
@@ -210,7 +211,9 @@ def _ephemeral(volume: Record, _references: References) -> VolumeSource:
     claim = given.record(CLAIM) if given else None
     if claim is None:
         return EmptyDir()
-    claim.choice("volumeMode", ("Filesystem",), "Filesystem")
+    if claim.choice("volumeMode", VOLUME_MODES, VOLUME_MODES[0]) == BLOCK:
+        told = "a claim of the pod alone is a directory: use a persistentVolumeClaim for a device"
+        claim.wrong("volumeMode", told)
     wanted = claim.require("resources")
     resources = wanted.record(CLAIM_RESOURCES) if wanted else None
     amounts = resources.record("requests", CLAIM_AMOUNTS) if resources else None

@@ -152,6 +152,16 @@ VOLUMES: list[tuple[dict[str, Any], str]] = [
     ({"image": {"reference": "a", "pullPolicy": "x"}}, "image.pullPolicy: must be Always"),
     ({"ephemeral": {}}, "ephemeral.volumeClaimTemplate: is required"),
     (
+        {
+            "ephemeral": {
+                "volumeClaimTemplate": {
+                    "spec": {"volumeMode": "Block", "resources": {"requests": {"storage": "1Gi"}}}
+                }
+            }
+        },
+        "ephemeral.volumeClaimTemplate.spec.volumeMode: a claim of the pod alone is a directory",
+    ),
+    (
         {"ephemeral": {"volumeClaimTemplate": {"spec": {"resources": {"requests": {}}}}}},
         "ephemeral.volumeClaimTemplate.spec.resources.requests.storage: is required",
     ),
