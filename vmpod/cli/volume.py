@@ -13,6 +13,7 @@ from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.names import CLAIM
 from vmpod.errors import HostError
 from vmpod.runtime.claims import User, remove, users
+from vmpod.spec.claims import VOLUME_MODES
 from vmpod.state.claims import StoredClaim
 
 Json = dict[str, Any]
@@ -91,6 +92,7 @@ def _json(found: Found) -> Json:
         "size": claim.size,
         "used": claim.used,
         "accessModes": list(claim.modes),
+        "volumeMode": VOLUME_MODES[claim.block],
         "labels": dict(claim.labels),
         "pods": [{"name": user.name, "readOnly": user.read_only, "running": user.busy} for user in pods],
         "disk": str(claim.disk),

@@ -60,7 +60,8 @@ def test_one_that_fails_does_not_hold_up_the_others(apply: Any) -> None:
 
 
 def test_lists(vmpod: Vmpod, apply: Any, pods: PodStore) -> None:
-    other = claim("logs", storage="1Gi", accessModes=["ReadWriteOnce", "ReadOnlyMany"])
+    modes = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"]
+    other = claim("logs", storage="1Gi", accessModes=modes, volumeMode="Block")
     other["metadata"] |= {"namespace": "shop", "labels": {"app": "db"}}
     apply(claim(storage="64Mi"), other)
     keep(pods, record("db", qemu=Process.of(os.getpid()), document=named("db")))
@@ -68,9 +69,10 @@ def test_lists(vmpod: Vmpod, apply: Any, pods: PodStore) -> None:
     assert table[0].split() == ["NAME", "SIZE", "USED", "MODES", "PODS", "CREATED"]
     assert [line.split()[0] for line in table[1:]] == ["data", "shop/logs"]
     assert table[1].split()[1:3] == ["64.0", "MiB"]
-    assert "RWO,ROX" in table[2]
+    assert "RWO,ROX,RWX" in table[2]
     listed = json.loads(vmpod("volume", "ls", "-o", "json").out)
     check(listed)
+    assert [each["volumeMode"] for each in listed["items"]] == ["Filesystem", "Block"]
     assert listed["items"][0]["pods"] == [{"name": "db", "readOnly": False, "running": True}]
     inspected = json.loads(vmpod("volume", "inspect", "data", "shop/logs").out)
     check(inspected)
