@@ -64,6 +64,20 @@ def test_interrupted_it_leaves_nothing(vmpod: Vmpod, pods: Pods, tmp_path: Path)
     assert vmpod.leftovers() == []
 
 
+def test_a_process_that_starts_one_is_killed(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
+    path = tmp_path / "pods.yaml"
+    path.write_text(pods.expect(idle("a"), idle("b")))
+    with vmpod.started("run", "-d", "--no-template", str(path)) as running:
+        eventually(lambda: len(processes(str(vmpod.home))) > 1, "machines that boot")
+        pid = running.process.pid
+        first, _ = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        kill(int(first))
+        done = running.end()
+    assert done.status == 125
+    assert "the process that started the pod" in done.errors
+    assert vmpod.leftovers() == []
+
+
 def test_those_of_a_command_that_was_killed_are_ended(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     """They were started by other processes, and end with the command all the same."""
     path = tmp_path / "pods.yaml"
