@@ -13,10 +13,23 @@ from tests.machine.pods import Pods
 
 def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     script = "echo $COLOUR $0; trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"
-    env = [{"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "paint", "key": "colour"}}}]
+    env = [
+        {"name": "COLOUR", "valueFrom": {"configMapKeyRef": {"name": "paint", "key": "colour"}}},
+        {"name": "TIER", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['tier']"}}},
+    ]
+    fields = [
+        {"path": name, "fieldRef": {"fieldPath": f"metadata.{name}"}} for name in ("labels", "annotations")
+    ]
+    volumes = [
+        {"name": "told", "downwardAPI": {"items": fields[:1]}},
+        {"name": "all", "projected": {"sources": [{"downwardAPI": {"items": fields}}]}},
+    ]
     manifest = tmp_path / "pod.yaml"
-    painted = container("main", script, args=["($(COLOUR))"], env=env)
-    manifest.write_text(json.dumps(pod("painted", painted, restartPolicy="Always")))
+    mounts = [mount("told", "/told"), mount("all", "/all")]
+    painted = container("main", script, args=["($(COLOUR))"], env=env, volumeMounts=mounts)
+    document = pod("painted", painted, restartPolicy="Always", volumes=volumes)
+    document["metadata"]["labels"] = {"tier": "front"}
+    manifest.write_text(json.dumps(document))
     paint = tmp_path / "paint.yaml"
     paint.write_text(json.dumps(config_map("paint", {"colour": "red"})))
     pods.adopt("painted")
@@ -25,6 +38,23 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     eventually(lambda: vmpod("logs", "painted").lines == ["red (red)"], "its first word")
     uid = vmpod.record("painted")["uid"]
     assert vmpod("apply", "-f", str(tmp_path)).lines == ["pod/painted unchanged"]
+
+    # Labels and annotations: files tell of them at once, variables from the next run on.
+    document["metadata"] |= {"labels": {"tier": "back"}, "annotations": {"by": "hand"}}
+    manifest.write_text(json.dumps(document))
+    done = vmpod("diff", "-f", str(tmp_path), status=1)
+    assert {"-    tier: front", "+    tier: back", "+    by: hand"} < set(done.lines)
+    done = vmpod("apply", "-f", str(tmp_path))
+    assert done.lines == ["pod/painted configured"]
+    assert "variables have changed, which main of painted will see when started again" in done.errors
+    assert vmpod("apply", "-f", str(tmp_path)).lines == ["pod/painted unchanged"]
+    assert vmpod("diff", "-f", str(tmp_path)).lines == []
+    show = "cat /told/labels; echo; cat /all/labels; echo; cat /all/annotations; echo; echo $TIER"
+    told = ['tier="back"', 'tier="back"', 'by="hand"', "front"]
+    assert vmpod.exec("painted", "sh", "-c", show).lines == told
+    assert vmpod("ps", "-l", "tier=back", "-q").lines == ["painted"]
+    assert vmpod("get", "pods", "-l", "tier=front", "-q").lines == []
+    assert vmpod.pod("painted")["metadata"]["annotations"] == {"by": "hand"}
 
     paint.write_text(json.dumps(config_map("paint", {"colour": "blue"})))
     done = vmpod("diff", "-f", str(tmp_path), status=1)
@@ -37,6 +67,8 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     assert vmpod.exec("painted", "sh", "-c", "echo $COLOUR").lines == ["red"]
     vmpod("kill", "painted", "-c", "main")
     eventually(lambda: vmpod("logs", "painted").lines == ["blue (blue)"], "its first word")
+    assert vmpod.exec("painted", "sh", "-c", "echo $TIER").lines == ["back"]
+    assert vmpod.record("painted")["uid"] == uid
     manifest.write_text(manifest.read_text().replace("60", "61"))
     done = vmpod("apply", "-f", str(tmp_path), status=125)
     assert "+    - echo $COLOUR" in done.errors
@@ -71,8 +103,8 @@ def test_what_configmaps_and_secrets_say_reaches_a_pod_that_runs(
     mounts = [mount("conf", "/conf"), mount("all", "/all"), mount("conf", "/one", subPath="a")]
     path = tmp_path / "all.json"
 
-    def write(version: str, *, password: str = "one", **more: str) -> None:
-        config = config_map("conf", {"a": version, "b": version} | more)
+    def write(version: str, *, password: str = "one", immutable: bool = False, **more: str) -> None:
+        config = config_map("conf", {"a": version, "b": version} | more) | {"immutable": immutable}
         keys = secret("keys", {"password": password})
         fed = pod("fed", container("main", WATCH, volumeMounts=mounts), volumes=volumes)
         path.write_text(manifests.text(fed, config, keys))
@@ -102,6 +134,14 @@ def test_what_configmaps_and_secrets_say_reaches_a_pod_that_runs(
     write("next4", password="three")
     assert vmpod("apply", "-f", str(path)).lines == ["pod/fed configured"], "a Secret alone"
     assert shown("/all/password") == ["three"]
+    write("next4", password="three", immutable=True)
+    assert vmpod("apply", "-f", str(path)).lines == ["pod/fed configured"]
+    assert vmpod("apply", "-f", str(path)).lines == ["pod/fed unchanged"]
+    write("last", password="four", immutable=True)
+    done = vmpod("apply", "-f", str(path), status=125)
+    told = "all.json: the ConfigMap conf is immutable, and would change for the pod fed: data.a, data.b"
+    assert told in done.errors
+    assert shown("/conf/a", "/all/a", "/all/password") == ["next4", "next4", "three"]
     assert vmpod("logs", "fed").lines == []
 
 

@@ -53,7 +53,8 @@ def command(  # noqa: PLR0917 - click passes options by name
     A pod that is there already, as the manifest says, is left as it is; for one that differs --replace is
     needed, and the difference is shown. What has changed in ConfigMaps and Secrets reaches the volumes of a
     pod that runs, all files of a volume at once, and the variables of containers when they are started again.
-    A PersistentVolumeClaim may grow while no pod uses it.
+    Labels and annotations of a Pod change in place, too. What is immutable does not change for a pod that has
+    it, unless --replace is given. A PersistentVolumeClaim may grow while no pod uses it.
 
     A Job is left to a process in the background, which ends with it; nothing waits for that. A Job that
     nobody attends to any more goes on where it stood.

@@ -19,9 +19,10 @@ from vmpod.errors import ConflictError, VmpodError
 from vmpod.plan.forward import pod_key
 from vmpod.progress import Progress
 from vmpod.runtime import claims
-from vmpod.runtime.changes import differences, existing, same_pod, surplus
+from vmpod.runtime.changes import changeable, differences, existing, surplus
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.follow import check_ready, wait_any
+from vmpod.runtime.immutable import check_immutable
 from vmpod.runtime.remove import remove_pod, stop_pod
 from vmpod.runtime.retention import claims_of_the_surplus
 from vmpod.runtime.start import Options
@@ -110,14 +111,14 @@ class Applying:
     # Pods.
 
     def _to_start(self, pod: Pod) -> list[Wanted]:
-        """The pod, unless it is there; then its ConfigMaps and Secrets are brought to it."""
+        """The pod, unless it is there; then what can change in place is brought to it."""
         options, entry = self._options, existing(self._runtime, pod)
         if entry is not None and OWNER in pod.annotations and not entry.alive():
             # A workload wants its pods to run.
             options = replace(options, replace=True)
         elif entry is not None:
             lines = differences(entry, pod, self._manifest)
-            if not options.replace and same_pod(entry, pod):
+            if not options.replace and changeable(entry, pod):
                 click.echo(f"pod/{name_of(entry)} {self._configure(entry, pod, changed=bool(lines))}")
                 return []
             if not lines:
@@ -132,7 +133,15 @@ class Applying:
         return [Wanted(pod, replace(options, source=pod.source, file=_file(pod.source)))]
 
     def _configure(self, entry: PodEntry, pod: Pod, *, changed: bool) -> str:
-        """Bring what ConfigMaps and Secrets say to a pod that is as its manifest says; what was done."""
+        """Bring what has changed to a pod that need not be made anew for it; what was done."""
+        record = entry.record
+        check_immutable(
+            f"the pod {name_of(entry)}",
+            pod,
+            self._manifest,
+            config=record.config,
+            secrets=record.immutable_secrets,
+        )
         found = update(self._runtime, entry, pod, self._manifest)
         if found.containers:
             names = ", ".join(found.containers)

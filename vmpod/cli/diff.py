@@ -22,7 +22,7 @@ def command(files: tuple[str, ...], recursive: bool) -> int:
     """Show how manifests differ from the pods that are there, as `vmpod apply` would.
 
     The status is 0 if all is as they say, 1 if something differs or is not there, 125 if vmpod itself failed.
-    Secrets are kept nowhere, so they are not compared.
+    Secrets are kept nowhere, so they are not compared, but for whether they are immutable.
     """
     from vmpod.cli.manifest import to_find_again  # noqa: PLC0415
     from vmpod.runtime import claims  # noqa: PLC0415

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmpod.plan.forward import pod_key
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.documents import config_maps, config_names
-from vmpod.spec.machine import OWNER
+from vmpod.runtime.documents import (
+    config_maps,
+    config_names,
+    immutable_secrets,
+    secret_names,
+    without_values,
+)
+from vmpod.spec.machine import OWNER, machine_of
 from vmpod.spec.model import Manifest, Pod
 from vmpod.state.store import PodEntry
 
 Json = dict[str, Any]
+
+_IN_PLACE = ("labels", "annotations")
 
 
 def existing(runtime: Runtime, pod: Pod) -> PodEntry | None:
@@ -27,39 +35,60 @@ def surplus(runtime: Runtime, manifest: Manifest) -> list[str]:
     found = []
     for entry in runtime.pods.list(problems=[]):
         record = entry.record
-        owner = ((record.document.get("metadata") or {}).get("annotations") or {}).get(OWNER)
+        owner = _annotations(record.document).get(OWNER)
         if (record.namespace, owner) in manifest.owners and (record.namespace, record.name) not in wanted:
             found.append(f"{record.namespace}/{record.name}")
     return found
 
 
-def same_pod(entry: PodEntry, pod: Pod) -> bool:
-    """Whether the pod itself is as its manifest says, whatever its ConfigMaps hold."""
-    return _shown(entry.record.document) == _shown(pod.document)
+def changeable(entry: PodEntry, pod: Pod) -> bool:
+    """Whether the pod can be as its manifest says without being made anew, whatever its ConfigMaps hold.
+
+    Its labels and annotations change in place. Those of a workload's template would make other pods.
+    """
+    before, after = _shown(entry.record.document), _shown(pod.document)
+    owned = OWNER in _annotations(before) or OWNER in _annotations(after)
+    return before == after or (not owned and _fixed(before) == _fixed(after))
 
 
 def differences(entry: PodEntry, pod: Pod, manifest: Manifest) -> list[str]:
     """The lines of a unified diff from the pod that is there to the manifest's; none if they are the same.
 
-    Secrets are kept nowhere, so they are not compared.
+    Secrets are kept nowhere, so they are not compared, but for whether they are immutable.
     """
-    used = config_names(pod)
-    before = _texts(entry.record.document, entry.record.config, used)
-    after = _texts(pod.document, config_maps(manifest, pod.namespace), used)
+    record, configs, secrets = entry.record, config_names(pod), secret_names(pod)
+
+    def used(config: Iterable[Json], immutable: Iterable[str]) -> list[Json]:
+        found = [each for each in config if each["metadata"]["name"] in configs]
+        return found + [without_values(name, pod.namespace) for name in immutable if name in secrets]
+
+    before = _texts(record.document, used(map(dict, record.config), record.immutable_secrets))
+    after = _texts(pod.document, used(config_maps(manifest, pod.namespace), immutable_secrets(manifest)))
     name = f"pod/{pod.name}"
     return list(
         difflib.unified_diff(before, after, f"{name} (as it is)", f"{name} ({pod.source})", lineterm="")
     )
 
 
-def _texts(document: Mapping[str, Any], config: tuple[Mapping[str, Any], ...], used: set[str]) -> list[str]:
+def _texts(document: Mapping[str, Any], used: Iterable[Json]) -> list[str]:
     import yaml  # noqa: PLC0415 - slow to import
 
-    documents = [_shown(document), *(each for each in config if each["metadata"]["name"] in used)]
-    text = "---\n".join(yaml.safe_dump(dict(each), allow_unicode=True) for each in documents)
+    documents = [_shown(document), *used]
+    text = "---\n".join(yaml.safe_dump(each, allow_unicode=True) for each in documents)
     return text.splitlines()
 
 
 def _shown(document: Mapping[str, Any]) -> Json:
     """What a user wrote, without what says nothing: the order of keys, and a status that was copied along."""
     return {name: value for name, value in document.items() if name != "status"}
+
+
+def _fixed(document: Json) -> Json:
+    """What of it cannot change in place: all but labels and annotations, except the machine's."""
+    metadata = document.get("metadata") or {}
+    kept = {name: value for name, value in metadata.items() if name not in _IN_PLACE}
+    return document | {"metadata": kept | {"annotations": machine_of(_annotations(document))}}
+
+
+def _annotations(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (document.get("metadata") or {}).get("annotations") or {}

@@ -18,6 +18,7 @@ from vmpod.spec.model import (
     Pod,
     ProjectedVolume,
     Secret,
+    SecretVolume,
 )
 from vmpod.spec.names import default_hostname
 from vmpod.state.record import Record
@@ -33,7 +34,12 @@ def renamed(pod: Pod, name: str) -> Pod:
 
 def config_maps(manifest: Manifest, namespace: str) -> tuple[Json, ...]:
     """Its ConfigMaps as documents."""
-    return tuple(_config_map(found, namespace) for found in manifest.config_maps.values())
+    return tuple(config_map(found, namespace) for found in manifest.config_maps.values())
+
+
+def immutable_secrets(manifest: Manifest) -> tuple[str, ...]:
+    """The names of its Secrets that may not change: all that is kept of them."""
+    return tuple(sorted(found.name for found in manifest.secrets.values() if found.immutable))
 
 
 def config_names(pod: Pod) -> set[str]:
@@ -42,9 +48,24 @@ def config_names(pod: Pod) -> set[str]:
     for container in pod.every_container:
         found |= {each.config_map for each in container.env_from if each.config_map}
         found |= {each.config_map_key_ref.name for each in container.env if each.config_map_key_ref}
+    return found | _shown(pod, ConfigMapVolume)
+
+
+def secret_names(pod: Pod) -> set[str]:
+    """The Secrets that a pod uses."""
+    found: set[str] = set()
+    for container in pod.every_container:
+        found |= {each.secret for each in container.env_from if each.secret}
+        found |= {each.secret_key_ref.name for each in container.env if each.secret_key_ref}
+    return found | _shown(pod, SecretVolume)
+
+
+def _shown(pod: Pod, kind: type[ConfigMapVolume | SecretVolume]) -> set[str]:
+    """The names of those that are in volumes."""
+    found: set[str] = set()
     for volume in pod.volumes:
         sources = volume.source.sources if isinstance(volume.source, ProjectedVolume) else (volume.source,)
-        found |= {each.name for each in sources if isinstance(each, ConfigMapVolume)}
+        found |= {each.name for each in sources if isinstance(each, kind)}
     return found
 
 
@@ -84,10 +105,17 @@ def _hint(record: Record) -> str:
     return f"say where its Secrets are: vmpod start {record.key} --file MANIFEST"
 
 
-def _config_map(found: ConfigMap, namespace: str) -> Json:
+def config_map(found: ConfigMap, namespace: str) -> Json:
+    """A ConfigMap as its document."""
     text = {key: value.decode() for key, value in found.data.items() if key not in found.binary_keys}
     binary = {key: _base64(found.data[key]) for key in sorted(found.binary_keys)}
-    return _object("ConfigMap", found.name, namespace) | {"data": text, "binaryData": binary}
+    immutable = {"immutable": True} if found.immutable else {}
+    return _object("ConfigMap", found.name, namespace) | {"data": text, "binaryData": binary} | immutable
+
+
+def without_values(secret: str, namespace: str) -> Json:
+    """What can be shown of a Secret that is immutable."""
+    return _object("Secret", secret, namespace) | {"immutable": True}
 
 
 def _secret(found: Secret, namespace: str) -> Json:

@@ -27,7 +27,7 @@ from vmpod.runtime import claims
 from vmpod.runtime.bringup import bring_up
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import DEBUGGERS
-from vmpod.runtime.documents import config_maps
+from vmpod.runtime.documents import config_maps, immutable_secrets
 from vmpod.runtime.facts import host_facts, read_profiles
 from vmpod.runtime.ports import check_free
 from vmpod.runtime.preflight import check_host, check_memory
@@ -174,6 +174,7 @@ def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) ->
         document=pod.document,
         config=config_maps(manifest, pod.namespace),
         secrets=bool(manifest.secrets),
+        immutable_secrets=immutable_secrets(manifest),
         manifest=str(options.file.absolute()) if options.file else "",
         image_ids=image_ids(pod, planned),
         logs=options.logs,

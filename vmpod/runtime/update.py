@@ -1,4 +1,7 @@
-"""What ConfigMaps and Secrets say now reaches a pod that runs, as a kubelet would bring it there."""
+"""What ConfigMaps and Secrets say now reaches a pod that runs, as a kubelet would bring it there.
+
+So do its labels and annotations, as far as it is told of them.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from vmpod.client.session import Session, session
 from vmpod.dataclass import dataclass
+from vmpod.errors import ConflictError
 from vmpod.oci.model import ImageConfig
 from vmpod.plan import containers
 from vmpod.plan.make import facts_for
 from vmpod.plan.volumes import boot_volumes
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.documents import config_maps
+from vmpod.runtime.documents import config_maps, immutable_secrets
 from vmpod.runtime.facts import host_facts
 from vmpod.spec.environment import resolve_env
 from vmpod.spec.facts import Facts
 from vmpod.spec.model import Container, Manifest, Pod
+from vmpod.state.record import Record
 from vmpod.state.store import PodEntry
 from vmpod.wire import messages
 
@@ -38,7 +43,10 @@ class Updated:
 
 
 def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> Updated:
-    """Bring the pod's volumes of files and the variables of its containers up to date. Raises VmpodError."""
+    """Bring the pod's volumes of files and the variables of its containers up to date. Raises VmpodError.
+
+    What is written down of the pod is then what the manifest says.
+    """
     facts = facts_for(
         pod, entry.record.uid, host_facts(entry.record.accelerator, manifest, runtime.paths.pods)
     )
@@ -58,10 +66,29 @@ def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> U
             tuple(messages.get_list(answer, "volumes", str)),
             tuple(messages.get_list(answer, "containers", str)),
         )
-    config = config_maps(manifest, pod.namespace)
-    if config != entry.record.config:
-        runtime.pods.save(replace(entry, record=replace(entry.record, config=config)))
+    _write_down(runtime, entry, pod, manifest)
     return updated
+
+
+def _write_down(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> None:
+    if _as_said(entry.record, pod, manifest) == entry.record:
+        return
+    key = entry.record.key
+    with runtime.pods.locked(key):
+        # Another command may have stopped it meanwhile, or removed it.
+        now = runtime.pods.lookup(key)
+        if now is None or now.record.uid != entry.record.uid:
+            raise ConflictError(f"the pod {key} was removed while it was changed")
+        runtime.pods.save(replace(now, record=_as_said(now.record, pod, manifest)))
+
+
+def _as_said(record: Record, pod: Pod, manifest: Manifest) -> Record:
+    return replace(
+        record,
+        document=pod.document,
+        config=config_maps(manifest, pod.namespace),
+        immutable_secrets=immutable_secrets(manifest),
+    )
 
 
 def tell_again(runtime: Runtime, entry: PodEntry, pod: Pod, found: Session) -> None:

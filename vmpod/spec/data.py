@@ -33,7 +33,13 @@ def read_config_map(document: Record, name: str) -> ConfigMap:
     for key in sorted(text.keys() & binary.keys()):
         document.wrong("binaryData", f"the key {key!r} is in data as well")
     _check_size(document, text | binary)
-    return ConfigMap(name, text | binary, binary_keys=frozenset(binary))
+    return ConfigMap(
+        name,
+        text | binary,
+        binary_keys=frozenset(binary),
+        immutable=document.boolean("immutable"),
+        source=document.place.context.source,
+    )
 
 
 def read_secret(document: Record, name: str) -> Secret:
@@ -41,7 +47,8 @@ def read_secret(document: Record, name: str) -> Secret:
     data = _decoded(document, "data") | _texts(document, "stringData", secret=True)
     _check_size(document, data)
     _check_type(document, document.text("type"), data)
-    return Secret(name, data)
+    immutable = document.boolean("immutable")
+    return Secret(name, data, immutable=immutable, source=document.place.context.source)
 
 
 def _check_type(document: Record, kind: str, data: dict[str, bytes]) -> None:

@@ -10,7 +10,10 @@ much can `vmpod resize` give to the containers later, and so much may those with
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from vmpod.spec import quantity
 from vmpod.spec.model import MachineSize
 from vmpod.spec.reader import Place
 from vmpod.spec.resources import read_bytes
@@ -36,6 +39,12 @@ def read_machine(annotations: dict[str, Place]) -> MachineSize:
     # What is no string is reported as such, by whoever reads annotations.
     texts = {key: place for key, place in annotations.items() if isinstance(place.node.value, str)}
     return MachineSize(_memory(texts.get(MEMORY)), _cpus(texts.get(CPUS)))
+
+
+def machine_of(annotations: Mapping[str, Any]) -> MachineSize:
+    """The same of annotations that were read before, and were sound."""
+    memory, cpus = annotations.get(MEMORY), annotations.get(CPUS)
+    return MachineSize(quantity.whole(quantity.parse(memory)) if memory else 0, int(cpus or "0"))
 
 
 def _memory(place: Place | None) -> int:

@@ -500,12 +500,15 @@ class Pod:
 class ConfigMap:
     """A ConfigMap document; `data` and `binaryData` joined.
 
-    binary_keys: those of `binaryData`, which become files but never environment variables.
+    binary_keys: those of `binaryData`, which become files but never environment variables. source: the file
+    that it stands in.
     """
 
     name: str
     data: Mapping[str, bytes]
     binary_keys: frozenset[str] = frozenset()
+    immutable: bool = False
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -514,6 +517,8 @@ class Secret:
 
     name: str
     data: Mapping[str, bytes] = field(repr=False)
+    immutable: bool = False
+    source: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ EMPTY: tuple[Any, ...] = ([], {})
 ONE_NODE = "the pod runs on this one host, so there is nothing to choose"
 NO_API = "there is no API server, so nothing else reads it"
 BY_SERVER = "an API server sets this; vmpod sets its own"
-_IMMUTABLE = "`vmpod apply` brings what has changed to pods that run, whatever this says"
 NO_MOVES = "nothing moves a pod away from this host"
 NO_ROOM = "no pod has to make room for another"
 
@@ -32,14 +31,21 @@ CONFIG_MAP = table(
     "ConfigMap",
     _TYPE,
     works("data", "binaryData"),
-    silent("immutable", why=_IMMUTABLE, shape=api.TRUTH),
+    works(
+        "immutable",
+        text="`vmpod apply` refuses to change it for a pod that has it; `--replace` makes the pod anew",
+    ),
 )
 SECRET = table(
     "Secret",
     _TYPE,
     works("data", "stringData"),
     works("type", text="the keys that a known type requires are checked"),
-    silent("immutable", why=_IMMUTABLE, shape=api.TRUTH),
+    differs(
+        "immutable",
+        text="`vmpod apply` refuses to take it back for a pod that has the Secret; other values are not "
+        "noticed, as the host keeps none that they could be compared with",
+    ),
 )
 LIST = table("List", _TYPE, works("items", text="each item is read as a document of its own"))
 LIST_META = table(
@@ -49,10 +55,12 @@ LIST_META = table(
 
 METADATA = table(
     "metadata",
-    works("name", "labels"),
+    works("name"),
+    works("labels", text="of a Pod, `vmpod apply` changes them in place"),
     works(
         "annotations",
-        text="`vmpod/machine-memory` and `vmpod/machine-cpus` make the machine larger than the pod needs",
+        text="of a Pod, `vmpod apply` changes them in place, but `vmpod/machine-memory` and "
+        "`vmpod/machine-cpus`, which make the machine larger than the pod needs",
     ),
     works("namespace", text="a part of the pod's name; `default` if not given"),
     differs(

@@ -29,7 +29,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _VOLUMES + "test_files_tell_a_pod_about_itself": "name labels",
         _FOREGROUND + "test_two_pods_of_one_manifest": "namespace",
         _FOREGROUND + "test_names_that_are_made_up": "generateName",
-        "../unit/spec/test_spec_facts.py::test_fields": "annotations",
+        _APPLY + "test_apply": "annotations",
     },
     "PodSpec": {
         _RICH + "test_detached_run_returns_when_ready": "containers",
@@ -317,10 +317,13 @@ PROOFS: dict[str, dict[str, str]] = {
     "ConfigMap": {
         _RICH + "test_environment": "apiVersion kind metadata data",
         _LOADS + "test_config_map_and_secret": "binaryData",
+        _APPLY + "test_what_configmaps_and_secrets_say_reaches_a_pod_that_runs": "immutable",
     },
     "Secret": {
         _RICH + "test_secrets_are_nowhere_on_the_host": "apiVersion kind metadata stringData",
         _LOADS + "test_config_map_and_secret": "data type",
+        "../unit/runtime/test_runtime_changes.py"
+        "::test_what_is_immutable_does_not_change_for_a_pod_that_has_it": "immutable",
     },
     "Other kinds": {_APPLY + "test_a_service_is_a_name": "Service"},
     "List": {_LOADS + "test_what_a_cluster_shows_can_be_run": "apiVersion kind metadata items"},

@@ -21,6 +21,15 @@ Unwatched = Literal["live", "stop", "remove"]
 
 VERSION = 3
 FILE = "pod.json"
+_TUPLES = (
+    "containers",
+    "init_containers",
+    "sidecars",
+    "images",
+    "config",
+    "immutable_secrets",
+    "addresses",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,8 @@ class Record:
     created: RFC 3339. uri: the libvirt connection its machine was started on ('' for the embedded
     driver). sockets: directory of its sockets. images: digests it uses. document: the Pod, as JSON.
     config: the ConfigMaps that it uses. secrets: whether it has Secrets, which are not kept here but in
-    the file manifest ('' if that was standard input). image_ids: by container, the digest of its image.
+    the file manifest ('' if that was standard input). immutable_secrets: names of those that may not change.
+    image_ids: by container, the digest of its image.
     sidecars: those of the init containers. logs: how much is kept of its output. addresses: in its own
     network. boot: the number of its machine, from 1. places: for so many ephemeral containers its journal
     disk has room; ephemeral: those in the first of them. qemu: the machine's process, None until it has
@@ -74,6 +84,7 @@ class Record:
     document: Mapping[str, Any] = field(default_factory=dict)
     config: tuple[Mapping[str, Any], ...] = ()
     secrets: bool = False
+    immutable_secrets: tuple[str, ...] = ()
     manifest: str = ""
     image_ids: Mapping[str, str] = field(default_factory=dict)
     logs: LogLimits = DEFAULT
@@ -143,6 +154,8 @@ def _from_json(content: dict[str, Any]) -> Record:
         Ephemeral(**each | {"disk": Path(each["disk"])}) for each in content.get("ephemeral", ())
     )
     content["qemu"] = Process(**content["qemu"]) if content["qemu"] else None
-    for name in ("containers", "init_containers", "sidecars", "images", "config", "addresses"):
+    # Of a pod that was run before there was any.
+    content.setdefault("immutable_secrets", ())
+    for name in _TUPLES:
         content[name] = tuple(content[name])
     return Record(**content)

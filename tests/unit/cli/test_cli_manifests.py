@@ -16,7 +16,7 @@ import yaml
 
 from tests.unit.cli.conftest import Vmpod
 from tests.unit.golden import DIRECTORY
-from tests.unit.spec.manifests import config_map, container, pod
+from tests.unit.spec.manifests import config_map, container, pod, secret
 from tests.unit.state.records import keep, record
 from vmpod.state.store import PodStore
 
@@ -290,6 +290,44 @@ def test_diff_tells_what_apply_would_change(vmpod: Vmpod, pods: PodStore, tmp_pa
     assert (done.status, done.out) == (125, "")
     assert "+  - image: other" in done.err
     assert "the pod p is there already, and not as" in done.err
+
+
+def test_a_pod_that_is_stopped_gets_other_labels(vmpod: Vmpod, pods: PodStore, tmp_path: Path) -> None:
+    keep(pods, record("p", document=pod()))
+    path = written(tmp_path, pod() | {"metadata": {"name": "p", "labels": {"app": "new"}}})
+    done = vmpod("diff", "-f", path)
+    assert (done.status, "+    app: new" in done.out.splitlines()) == (1, True)
+    assert vmpod("apply", "-f", path, "--accel", "tcg").out == "pod/p configured\n"
+    assert vmpod("apply", "-f", path, "--accel", "tcg").out == "pod/p unchanged\n"
+    assert vmpod("diff", "-f", path).status == 0
+    assert vmpod("ps", "-a", "-l", "app=new", "-q").out == "p\n"
+
+
+def test_what_is_immutable_stays(vmpod: Vmpod, pods: PodStore, tmp_path: Path) -> None:
+    document = pod(container(envFrom=[{"configMapRef": {"name": "m"}}, {"secretRef": {"name": "s"}}]))
+    config, keys = config_map(data={"k": "v"}), secret(stringData={"k": "v"})
+    kept = config | {"metadata": {"name": "m", "namespace": "default"}, "binaryData": {}}
+    keep(pods, record("p", document=document, config=(kept,)))
+
+    def apply(*documents: dict[str, Any], labels: dict[str, str]) -> tuple[int, str]:
+        labelled = document | {"metadata": {"name": "p", "labels": labels}}
+        done = vmpod("apply", "-f", written(tmp_path, labelled, *documents), "--accel", "tcg")
+        return done.status, done.out + done.err
+
+    # From now on: what it was until then may change on the way.
+    closed = config | {"data": {"k": "new"}, "immutable": True}
+    assert apply(closed, keys | {"immutable": True}, labels={}) == (0, "pod/p configured\n")
+    assert pods.find("p").record.immutable_secrets == ("s",)
+    status, told = apply(closed | {"data": {"k": "newer"}}, keys, labels={"app": "new"})
+    assert status == 125
+    assert "pod.yaml: the ConfigMap m is immutable, and would change for the pod p: data.k" in told
+    assert "pod.yaml: the Secret s is immutable, and would change for the pod p: immutable" in told
+    assert "another name" in told
+    # Nothing is half done.
+    assert pods.find("p").record.document["metadata"]["labels"] == {}
+    assert apply(closed, keys | {"immutable": True}, labels={}) == (0, "pod/p unchanged\n")
+    done = vmpod("diff", "-f", written(tmp_path, document, closed, keys))
+    assert "-immutable: true" in done.out.splitlines()
 
 
 @pytest.mark.parametrize("command", ["apply", "diff", "delete"])

@@ -193,7 +193,7 @@ def shapes(kind: str, table: Table, path: str, seen: set[str]) -> Iterator[tuple
 
 
 API = {
-    "Pod": "core", "ConfigMap": "core", "Secret": "core", "PersistentVolumeClaim": "core",
+    "Pod": "core", "PersistentVolumeClaim": "core",
     "PersistentVolume": "core", "ReplicationController": "core", "Deployment": "apps",
     "StatefulSet": "apps", "DaemonSet": "apps", "Job": "batch",
 }  # fmt: skip

@@ -212,6 +212,7 @@ def test_config_map_and_secret() -> None:
         secret(data={"a": "b2xk", "b": "Yg=="}, stringData={"a": "new"}, type="Opaque", immutable=True),
     )
     data = {"a": b"x", "n": b"", "b": b"\0\xff" * 40}
+    assert (found.config_maps["m"].immutable, found.secrets["s"].immutable) == (False, True)
     assert found.config_maps == {"m": ConfigMap("m", data, frozenset({"b"}))}
     assert found.secrets["s"].data == {"a": b"new", "b": b"b"}
     assert "new" not in repr(found)

@@ -10,6 +10,7 @@ from vmpod.errors import ConflictError
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import config_maps
+from vmpod.runtime.immutable import check_immutable
 from vmpod.runtime.jobs import background
 from vmpod.runtime.jobs.make import (
     changeable,
@@ -72,6 +73,9 @@ def apply(runtime: Runtime, given: Given, progress: Progress, tell: Callable[[Se
     if not lines:
         return _go_on(runtime, entry, given, progress)
     if changeable(entry, given.job):
+        check_immutable(
+            f"the Job {entry.record.called}", given.job.template, given.manifest, config=entry.record.config
+        )
         return _change(runtime, entry, given, progress)
     tell(lines)
     if not given.options.replace:
