@@ -53,7 +53,7 @@ def test_apply(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     told = ['tier="back"', 'tier="back"', 'by="hand"', "front"]
     assert vmpod.exec("painted", "sh", "-c", show).lines == told
     assert vmpod("ps", "-l", "tier=back", "-q").lines == ["painted"]
-    assert vmpod("get", "pods", "-l", "tier=front", "-q").lines == []
+    assert vmpod("get", "-l", "tier=front", "-q").lines == []
     assert vmpod.pod("painted")["metadata"]["annotations"] == {"by": "hand"}
 
     paint.write_text(json.dumps(config_map("paint", {"colour": "blue"})))
