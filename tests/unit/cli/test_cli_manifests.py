@@ -18,6 +18,7 @@ from tests.unit.cli.conftest import Vmpod
 from tests.unit.golden import DIRECTORY
 from tests.unit.spec.manifests import config_map, container, pod, secret
 from tests.unit.state.records import keep, record
+from vmpod.runtime.documents import manifest_again
 from vmpod.state.store import PodStore
 
 FAULTY = """\
@@ -301,6 +302,9 @@ def test_a_pod_that_is_stopped_gets_other_labels(vmpod: Vmpod, pods: PodStore, t
     assert vmpod("apply", "-f", path, "--accel", "tcg").out == "pod/p unchanged\n"
     assert vmpod("diff", "-f", path).status == 0
     assert vmpod("ps", "-a", "-l", "app=new", "-q").out == "p\n"
+    # Its next start tells the containers of them.
+    (again,) = manifest_again(pods.find("p").record, None).pods
+    assert again.labels == {"app": "new"}
 
 
 def test_what_is_immutable_stays(vmpod: Vmpod, pods: PodStore, tmp_path: Path) -> None:

@@ -10,18 +10,23 @@ from typing import Any
 
 import pytest
 
+from tests.unit.spec.manifests import config_map, container, read
 from tests.unit.spec.test_spec_jobs import job as document
 from tests.unit.spec.test_spec_jobs import read_job
 from tests.unit.state.jobs import UID, job_record, pod_record
 from tests.unit.state.records import agent, ended, keep, one, whole
-from vmpod.errors import HostError, ImageError, VmpodError
+from vmpod.errors import ConflictError, HostError, ImageError, VmpodError
 from vmpod.process import Process
+from vmpod.progress import SILENT
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.documents import config_maps
 from vmpod.runtime.jobs import attend, background, make
+from vmpod.runtime.jobs.apply import Given, apply
 from vmpod.runtime.jobs.attend import Attending
 from vmpod.runtime.jobs.leftovers import prune_jobs, unfinished
 from vmpod.runtime.jobs.observe import observe, pods_of, state_of
 from vmpod.runtime.leftovers import Leftovers
+from vmpod.runtime.start import Options
 from vmpod.spec.jobmodel import Job
 from vmpod.spec.jobpods import job_pod
 from vmpod.spec.model import Manifest, Pod
@@ -310,6 +315,17 @@ def test_what_can_be_changed_while_it_is_under_way(runtime: Runtime) -> None:
     assert make.differences(entry, read_job(), Manifest(())) == []
     lines = make.differences(entry, read_job(parallelism=3), Manifest(()))
     assert "+  parallelism: 3" in lines
+
+
+def test_an_immutable_config_map_does_not_change_under_way(runtime: Runtime) -> None:
+    using = {"containers": [container(envFrom=[{"configMapRef": {"name": "m"}}])]}
+    metadata = {"name": "m", "namespace": "shop"}
+    config = config_map(data={"k": "old"}, immutable=True) | {"metadata": metadata}
+    had, now = (read(document(pod=using), each) for each in (config, config | {"data": {"k": "new"}}))
+    runtime.jobs.save(job_record(had.jobs[0], config=config_maps(had, "shop")))
+    given = Given(now.jobs[0], now, [], Options("tcg"))
+    with pytest.raises(ConflictError, match=r"the ConfigMap m is immutable, .* the Job shop/sum: data.k"):
+        apply(runtime, given, SILENT, lambda _lines: None)
 
 
 @pytest.mark.parametrize(
