@@ -75,11 +75,15 @@ def _write_down(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest)
         return
     key = entry.record.key
     with runtime.pods.locked(key):
-        # Another command may have stopped it meanwhile, or removed it.
+        # Another command may have stopped it meanwhile; but what it is must be what was compared.
         now = runtime.pods.lookup(key)
-        if now is None or now.record.uid != entry.record.uid:
-            raise ConflictError(f"the pod {key} was removed while it was changed")
+        if now is None or _what(now.record) != _what(entry.record):
+            raise ConflictError(f"another command has changed the pod {key} meanwhile", hint="apply it again")
         runtime.pods.save(replace(now, record=_as_said(now.record, pod, manifest)))
+
+
+def _what(record: Record) -> tuple[str, Mapping[str, Any]]:
+    return record.uid, record.document
 
 
 def _as_said(record: Record, pod: Pod, manifest: Manifest) -> Record:

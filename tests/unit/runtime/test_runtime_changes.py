@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.copies import _renamed
 from vmpod.runtime.documents import config_maps, immutable_secrets
 from vmpod.runtime.immutable import check_immutable
+from vmpod.runtime.update import update
 from vmpod.spec.machine import CPUS, MEMORY, OWNER
 from vmpod.state.store import PodEntry
 
@@ -76,6 +78,28 @@ def test_labels_and_annotations_change_in_place_unless_the_machine_is_another(
     tmp_path: Path, document: dict[str, Any], wanted: bool
 ) -> None:
     assert changeable(PodEntry(record("p", document=OLD), tmp_path), read_pod(document)) is wanted
+
+
+def test_what_another_command_does_meanwhile_is_not_undone(tmp_path: Path) -> None:
+    runtime = Runtime(Paths(data=tmp_path / "data", state=tmp_path / "state", runtime=tmp_path / "run"))
+    entry = keep(runtime.pods, record("p", document=OLD, config=()))
+    manifest = read(labelled({"app": "db"}))
+    (wanted,) = manifest.pods
+    keep(runtime.pods, replace(entry.record, stopped=True))
+    update(runtime, entry, wanted, manifest)
+    found = runtime.pods.find("p").record
+    assert (found.stopped, found.document) == (True, wanted.document)
+    # As `vmpod resize` does.
+    resized = dict(wanted.document) | {
+        "spec": {"containers": [container(resources={"limits": {"cpu": "1"}})]}
+    }
+    keep(runtime.pods, replace(found, document=resized))
+    with pytest.raises(ConflictError, match="another command has changed the pod p meanwhile"):
+        update(runtime, entry, wanted, manifest)
+    assert runtime.pods.find("p").record.document == resized
+    runtime.pods.delete(found.key, None)
+    with pytest.raises(ConflictError, match="meanwhile"):
+        update(runtime, entry, wanted, manifest)
 
 
 def test_labels_of_a_template_are_other_pods(tmp_path: Path) -> None:
