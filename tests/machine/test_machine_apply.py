@@ -131,9 +131,10 @@ def test_what_configmaps_and_secrets_say_reaches_a_pod_that_runs(
     vmpod("apply", "-f", str(path))
     assert vmpod.exec("fed", "ls", "/conf").lines == ["a", "b"]
     assert vmpod("apply", "-f", str(path)).lines == ["pod/fed unchanged"]
-    write("next4", password="three")
-    assert vmpod("apply", "-f", str(path)).lines == ["pod/fed configured"], "a Secret alone"
-    assert shown("/all/password") == ["three"]
+    for password, options in (("three", ()), ("four", ("--replace",))):
+        write("next4", password=password)
+        assert vmpod("apply", *options, "-f", str(path)).lines == ["pod/fed configured"], "a Secret alone"
+        assert shown("/all/password") == [password]
     write("next4", password="three", immutable=True)
     assert vmpod("apply", "-f", str(path)).lines == ["pod/fed configured"]
     assert vmpod("apply", "-f", str(path)).lines == ["pod/fed unchanged"]

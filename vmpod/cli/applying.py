@@ -118,11 +118,9 @@ class Applying:
             options = replace(options, replace=True)
         elif entry is not None:
             lines = differences(entry, pod, self._manifest)
-            if not options.replace and changeable(entry, pod):
+            # What Secrets say is in no difference: they are not kept.
+            if not lines or (not options.replace and changeable(entry, pod)):
                 click.echo(f"pod/{name_of(entry)} {self._configure(entry, pod, changed=bool(lines))}")
-                return []
-            if not lines:
-                click.echo(f"pod/{name_of(entry)} unchanged")
                 return []
             click.echo(printable_lines("\n".join(lines)), err=True)
             if not options.replace:

@@ -14,10 +14,16 @@ from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.names import POD_OR_JOB
 from vmpod.cli.pods import PODS, Pod, kubernetes
 from vmpod.errors import HostError, UsageError
+from vmpod.plan.forward import pod_key
+from vmpod.spec.metadata import DEFAULT_NAMESPACE
 
 if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime
     from vmpod.state.jobstatus import JobState
+
+
+_PODS = frozenset(("pod", "pods"))
+"""Words that stand for pods as such."""
 
 
 @click.command("get")
@@ -30,12 +36,15 @@ def command(names: tuple[str, ...], wanted: Wanted) -> int:
     such objects. Filters are those of `vmpod ps`.
 
     `jobs` stands for every Job; a Job is a batch/v1 Job object. Filters of Jobs are name, label, uid,
-    namespace, status, since and until. A pod that is called `jobs` is `default/jobs` here.
+    namespace, status, since and until. A pod that is called `jobs` is `default/jobs` here. `pods` and
+    `pod/NAME` may be written out, as for kubectl.
     """
     found = runtime()
     jobs = _jobs_named(found, names)
     if jobs is not None:
         return _show_jobs(found, jobs, wanted)
+    if names and names[0] in _PODS and not found.pods.lookup(pod_key(DEFAULT_NAMESPACE, names[0])):
+        names = names[1:]
     pods: list[Pod] = []
     status = _named(found, names, pods) if names else _all(found, pods)
     if len(names) == 1 and pods and wanted.output.structured and not _selects(wanted):

@@ -29,6 +29,7 @@ from vmpod.wire.logdisk import HEARTBEAT_SECONDS
 
 JOURNAL = "journal.raw"
 CONSOLE = "console.log"
+_KINDS = ("pod", "pods")
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,12 @@ class PodStore:
         return sorted(self._entries(problems), key=lambda entry: entry.record.key)
 
     def find(self, name: str) -> PodEntry:
-        """The pod of that name, 'NAME' or 'NAMESPACE/NAME'. Raises NotFoundError."""
-        entry = self.lookup(key_of(name))
+        """The pod of that name, 'NAME' or 'NAMESPACE/NAME', with 'pod/' before it if need be.
+
+        Raises NotFoundError.
+        """
+        found = (self.lookup(key_of(each)) for each in _meant(name))
+        entry = next(filter(None, found), None)
         if entry is None:
             raise NotFoundError(f"there is no pod {name!r}", hint="`vmpod ps --all` lists all pods")
         return entry
@@ -199,6 +204,14 @@ def _content(directory: Path) -> Sequence[Path]:
 
 def _moment(seconds: float) -> str:
     return timestamp(int(seconds * 1_000_000_000))
+
+
+def _meant(name: str) -> list[str]:
+    """What is to be looked for, the first first: a namespace may be called 'pod', too."""
+    kind, _, rest = name.partition("/")
+    if kind not in _KINDS or not rest:
+        return [name]
+    return [rest] if "/" in rest else [name, rest]
 
 
 def key_of(name: str) -> str:

@@ -68,6 +68,25 @@ def test_pods_that_run_and_all_pods(vmpod: Vmpod, pods: PodStore) -> None:
     assert listed["down"]["STATUS"] == "Completed"
 
 
+def test_names_as_apply_prints_them(vmpod: Vmpod, pods: PodStore) -> None:
+    """And as kubectl takes them; a namespace may be called so, too, and a pod."""
+    for name, namespace in (("up", "default"), ("up", "shop")):
+        keep(pods, record(name, namespace=namespace, qemu=ourselves()), *UP, whole("Running"))
+
+    def got(*words: str) -> list[str]:
+        return vmpod("get", *words, "-o", "name").out.splitlines()
+
+    for words in (("pod/up",), ("pods/up",), ("pod", "up"), ("pods", "up")):
+        assert got(*words) == ["up"]
+    assert got("pod/shop/up") == ["shop/up"]
+    assert got("pods") == got("pod") == got() == ["shop/up", "up"]
+    assert "there is no pod 'pod/down'" in vmpod("get", "pod/down").err
+    keep(pods, record("up", namespace="pod", qemu=ourselves()), *UP, whole("Running"))
+    keep(pods, record("pods", qemu=ourselves()), *UP, whole("Running"))
+    assert got("pod/up") == ["pod/up"]
+    assert got("pods") == ["pods"]
+
+
 STATES: list[tuple[list[Any], bool, str, str]] = [
     ([], True, "StartFailed", "0/2"),
     ([agent()], True, "StartFailed", "0/2"),
