@@ -48,3 +48,10 @@ def running(runtime: Runtime, name: str) -> PodEntry:
             f"the pod {entry.record.key} is not running", hint=f"`vmpod start {name}` starts it"
         )
     return entry
+
+
+def check_awake(entry: PodEntry) -> None:
+    """Raise ConflictError for a pod that stands still: its agent would not answer."""
+    if entry.record.paused:
+        key = entry.record.key
+        raise ConflictError(f"the pod {key} is paused", hint=f"`vmpod resume {key.replace('_', '/')}`")

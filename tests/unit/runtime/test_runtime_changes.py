@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.unit.spec.manifests import config_map, container, pod, read, read_pod
 from tests.unit.state.records import keep, record
 from vmpod.errors import ConflictError
 from vmpod.paths import Paths
+from vmpod.process import Process
 from vmpod.runtime.changes import changeable, surplus
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.copies import _renamed
@@ -99,6 +101,15 @@ def test_what_another_command_does_meanwhile_is_not_undone(tmp_path: Path) -> No
     assert runtime.pods.find("p").record.document == resized
     runtime.pods.delete(found.key, None)
     with pytest.raises(ConflictError, match="meanwhile"):
+        update(runtime, entry, wanted, manifest)
+
+
+def test_a_paused_pod_is_not_waited_for(runtime: Runtime) -> None:
+    manifest = read(OLD)
+    (wanted,) = manifest.pods
+    paused = record("p", document=wanted.document, qemu=Process.of(os.getpid()), paused=True)
+    entry = keep(runtime.pods, paused)
+    with pytest.raises(ConflictError, match="the pod p is paused"):
         update(runtime, entry, wanted, manifest)
 
 
