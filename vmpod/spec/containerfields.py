@@ -47,7 +47,10 @@ CONTAINER_SECURITY = table(
     ),
     works("readOnlyRootFilesystem"),
     works("allowPrivilegeEscalation", text="`false`: no program gives more rights than its caller has"),
-    works("capabilities", text="with or without CAP_; ALL stands for every one"),
+    works(
+        "capabilities",
+        text="with or without CAP_; ALL stands for every one; a name wins over ALL, `drop` over `add`",
+    ),
     works("procMount", text="`Default`, or `Unmasked`"),
     differs(
         "seccompProfile",

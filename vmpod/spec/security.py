@@ -134,11 +134,15 @@ def _capability(place: Place) -> str:
 
 
 def _mask(add: tuple[str, ...], drop: tuple[str, ...]) -> int:
-    """The set that is left: ALL stands for every one, a name goes before ALL, and adding before dropping."""
-    mask = capabilities.ALL if "ALL" in add else 0 if "ALL" in drop else capabilities.DEFAULT
-    named = ([name for name in names if name not in ("", "ALL")] for names in (drop, add))
-    dropped, added = map(capabilities.mask, named)
-    return mask & ~dropped | added
+    """The set that is left: ALL first, then what is added by name, then what is dropped by name.
+
+    Dropping so wins over adding, and a name over ALL. Source: WithCapabilities of containerd's CRI plugin;
+    setupCapabilities of CRI-O goes in the same order.
+    """
+    mask = 0 if "ALL" in drop else capabilities.ALL if "ALL" in add else capabilities.DEFAULT
+    named = ([name for name in names if name not in ("", "ALL")] for names in (add, drop))
+    added, dropped = map(capabilities.mask, named)
+    return (mask | added) & ~dropped
 
 
 def _seccomp(record: Record) -> str:

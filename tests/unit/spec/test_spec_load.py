@@ -116,7 +116,11 @@ CONTAINERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     (
         {"securityContext": {"capabilities": {"add": ["CAP_NET_ADMIN", "KILL"], "drop": ["ALL", "KILL"]}}},
-        {"security": Security(capabilities=1 << 12 | 1 << 5)},
+        {"security": Security(capabilities=1 << 12)},
+    ),
+    (
+        {"securityContext": {"capabilities": {"add": ["ALL", "KILL", "CHOWN"], "drop": ["ALL", "CHOWN"]}}},
+        {"security": Security(capabilities=1 << 5)},
     ),
     (
         {"securityContext": {"capabilities": {"add": ["ALL"], "drop": ["CHOWN"]}}},
