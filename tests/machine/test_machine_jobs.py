@@ -240,6 +240,7 @@ def test_one_of_another_name_goes_on(vmpod: Vmpod, jobs: Jobs) -> None:
     assert vmpod(*begin).lines == ["job/other"]
     assert "`vmpod run -d --name other FILE` goes on with it" in vmpod(*begin, status=125).errors
     kill(jobs.controller("other"))
+    assert "run -d --name other FILE` goes on" in vmpod("wait", "job/other", status=125).errors
     assert vmpod(*begin).lines == ["job/other continued"]
     vmpod("wait", "job/other", "--for=condition=Complete")
     assert jobs.status("other")["succeeded"] == 1

@@ -15,7 +15,7 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.follow import Selection
 from vmpod.runtime.jobs.apply import Given, create, resume
 from vmpod.runtime.jobs.attend import Attending
-from vmpod.runtime.jobs.make import check, existing, expire, record_of, remove_attended, remove_job
+from vmpod.runtime.jobs.make import check, existing, expire, going_on, record_of, remove_attended, remove_job
 from vmpod.runtime.jobs.output import Outputs
 from vmpod.runtime.start import Options
 from vmpod.spec.model import Manifest
@@ -101,14 +101,9 @@ def _make_room(runtime: Runtime, given: Given) -> None:
         raise ConflictError(
             f"there is a Job {called} already",
             hint=f"remove it (`vmpod delete job/{called}`), or use --replace, or --name for another name; "
-            f"`{_going_on(given)}` goes on with it if it is not over",
+            f"`{going_on(given.name)}` goes on with it if it is not over",
         )
     remove_job(runtime, called)
-
-
-def _going_on(given: Given) -> str:
-    """The command that goes on with a Job: `apply` knows manifests' names alone."""
-    return "vmpod apply -f FILE" if given.name is None else f"vmpod run -d --name {given.name} FILE"
 
 
 class _Shown:
@@ -143,7 +138,8 @@ class _Foreground:
     def run(self) -> int:
         """Attend to it, stop when asked to, clean up. Returns the exit status."""
         runtime, job = self._runtime, self._given.job
-        record = record_of(job, self._given.manifest, self._given.options)
+        renamed = self._given.name is not None
+        record = record_of(job, self._given.manifest, self._given.options, renamed=renamed)
         with runtime.jobs.attending(record.key, foreground=True), ExitStack() as undo:
             undo.callback(runtime.jobs.delete, record.key)
             entry = runtime.jobs.save(record)
@@ -194,5 +190,5 @@ class _Foreground:
         return failed_code(course)
 
     def _say_unfinished(self, entry: JobEntry) -> None:
-        told = f"the Job {entry.record.called} is not over; `{_going_on(self._given)}` goes on with it"
+        told = f"the Job {entry.record.called} is not over; `{going_on(self._given.name)}` goes on with it"
         click.echo(f"vmpod: {told}", err=True)

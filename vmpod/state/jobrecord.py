@@ -24,8 +24,8 @@ class JobRecord:
     """One Job.
 
     created: RFC 3339. document: the Job, as JSON. config: the ConfigMaps of its namespace. secrets: whether
-    it has Secrets, which are not kept. manifest: the file that it stands in, '' for standard input. The rest
-    is how its pods are started: see start.Options.
+    it has Secrets, which are not kept. manifest: the file that it stands in, '' for standard input. renamed:
+    whether the manifest has another name, or none. The rest is how its pods are started: see start.Options.
     """
 
     uid: str
@@ -41,6 +41,7 @@ class JobRecord:
     config: tuple[Mapping[str, Any], ...] = ()
     secrets: bool = False
     manifest: str = ""
+    renamed: bool = False
 
     @property
     def key(self) -> str:

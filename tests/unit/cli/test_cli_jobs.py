@@ -148,6 +148,9 @@ def test_watching_events_of_a_job_that_goes(vmpod: Vmpod, jobs: JobStore, entry:
 def test_waited_for(vmpod: Vmpod, jobs: JobStore, entry: JobEntry) -> None:
     unattended = vmpod("wait", "job/shop/sum", "--for=condition=complete")
     assert (unattended.status, "nobody attends to the Job shop/sum" in unattended.err) == (125, True)
+    assert "`vmpod apply -f FILE` goes on with it" in unattended.err
+    jobs.save(dataclasses.replace(entry.record, renamed=True))
+    assert "`vmpod run -d --name sum FILE` goes on with it" in vmpod("wait", "job/shop/sum").err
     assert "a Job has no phase Running" in vmpod("wait", "job/shop/sum", "--for=phase=Running").err
     assert "a Job has no condition Ready" in vmpod("wait", "job/shop/sum", "--for=condition=Ready").err
     finish(jobs, entry)

@@ -44,7 +44,7 @@ def create(runtime: Runtime, given: Given, progress: Progress) -> JobEntry:
     """Make a new Job, and have a process attend to it. Raises VmpodError; then nothing of it is left."""
     job, options = given.job, given.options
     check(runtime, job, given.manifest, options, progress)
-    record = record_of(job, given.manifest, options)
+    record = record_of(job, given.manifest, options, renamed=given.name is not None)
     with runtime.jobs.attending(record.key, foreground=False):
         if existing(runtime, job):
             raise ConflictError(f"there is a Job {record.called} already")

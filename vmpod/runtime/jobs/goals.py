@@ -8,7 +8,9 @@ from vmpod.errors import ConflictError, NotFoundError, UsageError
 from vmpod.plan.jobs.course import CONDITIONS
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.goals import Goal, GoalTimeoutError
+from vmpod.runtime.jobs.make import going_on
 from vmpod.runtime.jobs.observe import state_of
+from vmpod.state.jobrecord import JobRecord
 from vmpod.state.jobstatus import JobState, complete, failed_code
 
 _POLL = 0.2
@@ -25,7 +27,7 @@ def wait(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int
             return 0 if complete(state.course) else failed_code(state.course)
         if goal.kind == "condition" and _holds(goal, state):
             return 0
-        _check_possible(name, goal, state)
+        _check_possible(entry.record, goal, state)
         if deadline is not None and time.monotonic() >= deadline:
             raise GoalTimeoutError(f"gave up waiting for {goal} of the Job {name}: it is {state.summary}")
         time.sleep(_POLL)
@@ -40,9 +42,10 @@ def _holds(goal: Goal, state: JobState) -> bool:
     return known.get(goal.name, "Unknown") == goal.value
 
 
-def _check_possible(name: str, goal: Goal, state: JobState) -> None:
+def _check_possible(record: JobRecord, goal: Goal, state: JobState) -> None:
     if goal.kind == "delete":
         return
+    name = record.called
     if state.course.end:
         end = state.course.end
         raise ConflictError(
@@ -52,7 +55,7 @@ def _check_possible(name: str, goal: Goal, state: JobState) -> None:
     if state.unattended:
         raise ConflictError(
             f"nobody attends to the Job {name}, so that there will be no {goal}",
-            hint="`vmpod apply` with its manifest goes on with it",
+            hint=f"`{going_on(record.name if record.renamed else None)}` goes on with it",
         )
 
 

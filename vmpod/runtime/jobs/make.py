@@ -54,7 +54,15 @@ def existing(runtime: Runtime, job: Job) -> JobEntry | None:
     return runtime.jobs.lookup(pod_key(job.namespace, job.name))
 
 
-def record_of(job: Job, manifest: Manifest, options: Options) -> JobRecord:
+def going_on(name: str | None) -> str:
+    """The command that goes on with a Job, for hints: `apply` knows manifests' names alone.
+
+    name: what the Job was given in place of the manifest's, or None.
+    """
+    return "vmpod apply -f FILE" if name is None else f"vmpod run -d --name {name} FILE"
+
+
+def record_of(job: Job, manifest: Manifest, options: Options, *, renamed: bool) -> JobRecord:
     """What is written down about a new Job."""
     return JobRecord(
         uid=str(uuid.uuid4()),
@@ -70,6 +78,7 @@ def record_of(job: Job, manifest: Manifest, options: Options) -> JobRecord:
         config=config_maps(manifest, job.namespace),
         secrets=bool(manifest.secrets),
         manifest=str(options.file.absolute()) if options.file else "",
+        renamed=renamed,
     )
 
 
