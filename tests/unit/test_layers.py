@@ -29,7 +29,7 @@ LAYERS: list[set[str]] = [
     {"spec"},
     {"wire"},
     {"tar"},
-    {"stopwatch"},
+    {"stopwatch", "jsonpath"},
     {"lock", "process", "files", "run", "paths", "progress", "removable", "text", "workers"},
     {"errors", "log", "packages"},
     {"dataclass"},

@@ -24,7 +24,7 @@ from vmpod.errors import UsageError
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from vmpod.cli.jsonpath import Template
+    from vmpod.jsonpath import Template
 
     _Type = click.ParamType["Output"]
 else:
@@ -100,7 +100,7 @@ class OutputType(_Type):
         if value in self._formats:
             return Output(value)
         if value.startswith(_JSONPATH):
-            from vmpod.cli.jsonpath import JsonPathError, Template  # noqa: PLC0415 - rarely used
+            from vmpod.jsonpath import JsonPathError, Template  # noqa: PLC0415 - rarely used
 
             try:
                 return Output("jsonpath", Template(value.removeprefix(_JSONPATH)))

@@ -39,7 +39,7 @@ def _wait_job(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -
     default="exit",
     show_default=True,
     callback=checked(_goal),
-    metavar="condition=NAME[=VALUE]|phase=NAME|exit|delete",
+    metavar="condition=NAME[=VALUE]|phase=NAME|jsonpath=PATH[=VALUE]|exit|delete",
     help="What to wait for.",
 )
 @click.option(
@@ -51,6 +51,9 @@ def command(pods: tuple[str, ...], goal: Goal, timeout: float | None) -> int:
     The exit status is 0, or with --for=exit that of the first pod that failed, as `vmpod run` gives it; 124
     after --timeout; 125 if a pod is not there, or has ended and so cannot come to it any more. A Job's
     conditions are Complete, Failed, Suspended, SuccessCriteriaMet and FailureTarget.
+
+    --for=jsonpath='{.status.podIP}' waits until that is there in what `vmpod get -o json` shows, and with
+    =VALUE behind it until it is just that, as `kubectl wait` does.
     """
     from vmpod.runtime.goals import GoalTimeoutError, wait  # noqa: PLC0415
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, NotFoundError, TimeoutExpiredError, UsageError
@@ -16,6 +16,9 @@ from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.wire.events import FAILED, PENDING, RUNNING, SUCCEEDED
 
+if TYPE_CHECKING:
+    from vmpod.jsonpath.expectation import Expectation
+
 _POLL = 0.05
 _PHASES = (PENDING, RUNNING, SUCCEEDED, FAILED)
 _OF_PODS = ("PodScheduled", "PodReadyToStartContainers", "Initialized", "ContainersReady", "Ready")
@@ -24,16 +27,18 @@ _CONDITIONS = (*_OF_PODS, "DisruptionTarget", *OF_JOBS)
 
 @dataclass(frozen=True)
 class Goal:
-    """kind: what is looked at; name: of the condition; value: what it must be."""
+    """kind: what is looked at; name: of the condition; value: what it must be; expected: for 'jsonpath'."""
 
-    kind: Literal["condition", "phase", "exit", "delete"]
+    kind: Literal["condition", "phase", "jsonpath", "exit", "delete"]
     name: str = ""
     value: str = ""
+    expected: Expectation | None = None
 
     def __str__(self) -> str:
         words = {
             "condition": f"condition {self.name}={self.value}",
             "phase": f"phase {self.value}",
+            "jsonpath": str(self.expected),
             "exit": "its end",
             "delete": "its removal",
         }
@@ -45,9 +50,9 @@ class GoalTimeoutError(TimeoutExpiredError):
 
 
 def parse(text: str) -> Goal:
-    """'condition=Ready', 'condition=Ready=False', 'phase=Succeeded', 'exit' or 'delete', as for kubectl.
+    """'condition=Ready[=False]', 'phase=Succeeded', 'jsonpath=PATH[=VALUE]', 'exit' or 'delete'.
 
-    Raises ValueError.
+    As for kubectl. Raises ValueError.
     """
     kind, _, rest = text.partition("=")
     if kind in {"exit", "delete"} and not rest:
@@ -58,7 +63,19 @@ def parse(text: str) -> Goal:
         name, _, value = rest.partition("=")
         wanted = _known(value or "True", ("True", "False", "Unknown"), "value of a condition")
         return Goal("condition", _known(name, _CONDITIONS, "condition"), wanted)
-    raise ValueError(f"{text!r} is none of condition=NAME, phase=NAME, exit, delete")
+    if kind == "jsonpath":
+        return Goal("jsonpath", expected=_expectation(rest))
+    raise ValueError(f"{text!r} is none of condition=NAME, phase=NAME, jsonpath=PATH=VALUE, exit, delete")
+
+
+def _expectation(text: str) -> Expectation:
+    from vmpod.jsonpath import JsonPathError  # noqa: PLC0415 - rarely used
+    from vmpod.jsonpath.expectation import read  # noqa: PLC0415
+
+    try:
+        return read(text)
+    except JsonPathError as error:
+        raise ValueError(error.message) from None
 
 
 def _known(text: str, known: tuple[str, ...], what: str) -> str:
@@ -73,7 +90,7 @@ def wait(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int
     """Wait until the pod is as the goal says; what to exit with: for 'exit' the pod's own status, else 0.
 
     deadline: by time.monotonic(). Raises NotFoundError, GoalTimeoutError, and ConflictError once the pod
-    has ended without having come to it.
+    has ended without having come to it; JsonPathError where its path leads to what is no value.
     """
     if goal.kind == "condition" and goal.name in OF_JOBS:
         raise UsageError(f"a pod has no {goal}", hint=f"its conditions are {', '.join(_OF_PODS)}")
@@ -108,9 +125,14 @@ def _condition(goal: Goal, entry: PodEntry, status: PodStatus) -> bool:
     return any(each["type"] == goal.name and each["status"] == goal.value for each in conditions)
 
 
+def _expected(goal: Goal, entry: PodEntry, status: PodStatus) -> bool:
+    return goal.expected is not None and goal.expected.met(to_kubernetes(entry.record, status))
+
+
 _HOLDS: dict[str, Callable[[Goal, PodEntry, PodStatus], bool]] = {
     "condition": _condition,
     "phase": lambda goal, _entry, status: status.phase == goal.value,
+    "jsonpath": _expected,
     "exit": lambda _goal, _entry, _status: False,
     "delete": lambda _goal, _entry, _status: False,
 }

@@ -183,7 +183,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 # What is imported when.
 
 SLOW = ["libvirt", "yaml", "rich", "logging.config", "asyncio", "vmpod.oci.store", "vmpod.guestimage.store"]
-SLOW += ["vmpod.cli.jsonpath", "vmpod.cli.selector", "vmpod.cli.reference"]
+SLOW += ["vmpod.jsonpath", "vmpod.cli.selector", "vmpod.cli.reference"]
 SLOW += ["vmpod.spec.load", "vmpod.hypervisor.connection", "pycdlib", "hypothesis", "typing_extensions"]
 
 IMPORTED = """\

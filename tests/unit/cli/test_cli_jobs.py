@@ -156,6 +156,9 @@ def test_waited_for(vmpod: Vmpod, jobs: JobStore, entry: JobEntry) -> None:
     finish(jobs, entry)
     assert vmpod("wait", "job/shop/sum").status == 0
     assert vmpod("wait", "job/shop/sum", "--for=condition=complete").out == "job/shop/sum condition met\n"
+    assert vmpod("wait", "job/shop/sum", "--for=jsonpath={.status.succeeded}=1").status == 0
+    more = vmpod("wait", "job/shop/sum", "--for=jsonpath={.status.succeeded}=2")
+    assert "has ended (Complete: Because), without {.status.succeeded}=2" in more.err
     assert "without condition Failed=True" in vmpod("wait", "job/shop/sum", "--for=condition=failed").err
     assert vmpod("wait", "job/shop/sum", "--for=delete", "--timeout=0").status == 124
 

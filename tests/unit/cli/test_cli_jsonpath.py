@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vmpod.cli.jsonpath import JsonPathError, Template
+from vmpod.jsonpath import JsonPathError, Template
 
 # The example of kubernetes.io's page "JSONPath Support".
 PODS = {

@@ -40,7 +40,18 @@ def test_goals(text: str, goal: Goal) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ready", "condition=", "condition=Happy", "condition=Ready=Perhaps", "phase=", "exit=1"]
+    "text",
+    [
+        *("", "ready", "condition=", "condition=Happy", "condition=Ready=Perhaps", "phase=", "exit=1"),
+        *(
+            "jsonpath",
+            "jsonpath={.a}=",
+            "jsonpath={.a}b",
+            "jsonpath={.a",
+            "jsonpath={.a[}=1",
+            "jsonpath={a}{b}",
+        ),
+    ],
 )
 def test_goals_that_are_none(text: str, vmpod: Vmpod) -> None:
     result = vmpod("wait", "web", f"--for={text}")
@@ -53,6 +64,39 @@ def test_what_holds_is_not_waited_for(vmpod: Vmpod, web: None) -> None:
     assert (result.status, result.out) == (0, "pod/web condition met\n")
     assert vmpod("wait", "down", "--for=phase=Failed").status == 0
     assert vmpod("wait", "down", "--for=condition=Ready=False").status == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{.status.phase}=Running",
+        "{status.phase}='Running'",
+        "status.phase=Running",
+        '.status.conditions[?(@.type=="Ready")].status=True',
+        '{.status.conditions[?(@.type!="Ready")]}',
+        "{.status.containerStatuses[0].restartCount}=0",
+        "{.status.containerStatuses[0].ready}=true",
+        "{.metadata.name}",
+        "{.status}",
+    ],
+)
+def test_what_kubectl_finds_by_a_path(vmpod: Vmpod, web: None, text: str) -> None:
+    """As its own `wait` reads it. What only has to be there may be an object; a value is one value."""
+    result = vmpod("wait", "web", f"--for=jsonpath={text}", "--timeout=0")
+    several = "!=" in text
+    assert (result.status, result.out) == ((125, "") if several else (0, "pod/web condition met\n"))
+    assert ("leads to more than one value" in result.err) is several
+
+
+def test_paths_that_lead_nowhere_yet(vmpod: Vmpod, web: None) -> None:
+    for text in ("{.metadata.labels.none}", "{.status.phase}=running", "{.spec.nodeName}=a=b"):
+        result = vmpod("wait", "web", f"--for=jsonpath={text}", "--timeout=0")
+        assert result.status == 124
+    assert "gave up waiting for {.spec.nodeName}=a=b of the pod web: it is Running" in result.err
+    result = vmpod("wait", "down", "--for=jsonpath={.status.phase}=Running", "--timeout=1h")
+    assert (result.status, "has ended (Failed), without {.status.phase}=Running" in result.err) == (125, True)
+    result = vmpod("wait", "web", "--for=jsonpath={.status}=Running", "--timeout=1h")
+    assert (result.status, "leads to an object or a list" in result.err) == (125, True)
 
 
 def test_the_exit_status_is_the_pods(vmpod: Vmpod, web: None) -> None:

@@ -11,7 +11,7 @@ from vmpod.runtime.goals import Goal, GoalTimeoutError
 from vmpod.runtime.jobs.make import going_on
 from vmpod.runtime.jobs.observe import state_of
 from vmpod.state.jobrecord import JobRecord
-from vmpod.state.jobstatus import JobState, complete, failed_code
+from vmpod.state.jobstatus import JobState, complete, failed_code, to_kubernetes
 
 _POLL = 0.2
 
@@ -25,7 +25,7 @@ def wait(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int
         state = state_of(runtime, entry)
         if goal.kind == "exit" and state.course.end:
             return 0 if complete(state.course) else failed_code(state.course)
-        if goal.kind == "condition" and _holds(goal, state):
+        if _holds(goal, state):
             return 0
         _check_possible(entry.record, goal, state)
         if deadline is not None and time.monotonic() >= deadline:
@@ -38,6 +38,10 @@ def wait(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int
 
 
 def _holds(goal: Goal, state: JobState) -> bool:
+    if goal.expected:
+        return goal.expected.met(to_kubernetes(state))
+    if goal.kind != "condition":
+        return False
     known = {each.kind: str(each.status) for each in state.course.conditions}
     return known.get(goal.name, "Unknown") == goal.value
 

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from vmpod.cli.jsonpath.nodes import (
+from vmpod.jsonpath.nodes import (
     Action,
     Field,
     Filter,
@@ -41,6 +41,11 @@ def evaluate(nodes: Sequence[Node], data: Any) -> str:
     return "".join(_Evaluation().template(nodes, data))
 
 
+def find(nodes: Sequence[Node], data: Any) -> list[Any]:
+    """The values that a template's paths lead to. Raises JsonPathError."""
+    return _Evaluation().values(nodes, data)
+
+
 class _Evaluation:
     def __init__(self) -> None:
         self._left = _BUDGET
@@ -56,7 +61,10 @@ class _Evaluation:
                     yield from self.template(node.body, value)
             elif isinstance(node, Action):
                 for number, value in enumerate(self._path(node.nodes, data)):
-                    yield self._said((" " if number else "") + _text(value))
+                    yield self._said((" " if number else "") + text_of(value))
+
+    def values(self, nodes: Iterable[Node], data: Any) -> list[Any]:
+        return [value for node in nodes if isinstance(node, Action) for value in self._path(node.nodes, data)]
 
     def _said(self, text: str) -> str:
         self._room -= len(text)
@@ -183,7 +191,8 @@ def _kind(value: Any) -> str:
     return "text" if isinstance(value, str) else "a plain value"
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A value as it is printed: text as it is, the rest as JSON. Raises JsonPathError."""
     if isinstance(value, str):
         return value
     if value is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vmpod.cli.jsonpath.nodes import (
+from vmpod.jsonpath.nodes import (
     Action,
     Field,
     Filter,

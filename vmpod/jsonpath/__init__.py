@@ -1,4 +1,4 @@
-"""kubectl's template language for output, `-o jsonpath=TEMPLATE`.
+"""kubectl's template language: `-o jsonpath=TEMPLATE` for output, and `wait --for=jsonpath=PATH`.
 
 Source: kubernetes.io, "JSONPath Support", and client-go's util/jsonpath, which decides where the page is
 silent. Regular expressions are in neither. Time is bounded whatever template and data are.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from vmpod.cli.jsonpath.evaluate import evaluate
-from vmpod.cli.jsonpath.nodes import JsonPathError, Node
-from vmpod.cli.jsonpath.parse import parse
+from vmpod.jsonpath.evaluate import evaluate
+from vmpod.jsonpath.nodes import JsonPathError, Node
+from vmpod.jsonpath.parse import parse
 
 __all__ = ["JsonPathError", "Template"]
 
