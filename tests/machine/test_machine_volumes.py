@@ -137,6 +137,8 @@ def test_variables_tell_a_pod_about_itself(vmpod: Vmpod, subject: str) -> None:
     assert sh(vmpod, subject, "echo ${SHAPE-none}") == ["none"], "optional, and not there"
     # Whoever is at that address is the host.
     assert sh(vmpod, subject, "ping -c 1 -W 5 $MY_HOST >/dev/null && echo reached") == ["reached"]
+    # Who asks on the host gets nowhere by that one, and the pod nowhere by this one.
+    assert vmpod.pod(subject)["status"]["hostIPs"] == [{"ip": "127.0.0.1"}]
 
 
 def test_files_tell_a_pod_about_itself(vmpod: Vmpod, subject: str) -> None:

@@ -33,7 +33,8 @@ def command(names: tuple[str, ...], wanted: Wanted) -> int:
     """Show PODs, or without a name every pod, whether or not it runs; or Jobs.
 
     With -o json or yaml one named POD is a v1 Pod object with its status; several, or all, are a List of
-    such objects. Filters are those of `vmpod ps`.
+    such objects. Filters are those of `vmpod ps`. Their status.hostIP is that of one who asks on the host,
+    127.0.0.1; the downward API tells programs in the pod the address by which they reach the host, 10.0.2.2.
 
     `jobs` stands for every Job; a Job is a batch/v1 Job object. Filters of Jobs are name, label, uid,
     namespace, status, since and until. A pod that is called `jobs` is `default/jobs` here. `pods` and

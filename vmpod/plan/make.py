@@ -142,6 +142,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
 
 def facts_for(pod: Pod, uid: str, host: Host) -> Facts:
     """What the pod may be told about itself."""
+    # On the host `get` shows 127.0.0.1 (state/kubernetes.py), which here would be the pod itself.
     addresses = [network.ADDRESS, *[network.IPV6_ADDRESS] * host.ipv6]
     fields = {
         "metadata.uid": uid,

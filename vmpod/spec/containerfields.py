@@ -83,7 +83,11 @@ ENV = table("env", works("name", "value", "valueFrom"))
 ENV_SOURCE = table(
     "valueFrom of env",
     works("configMapKeyRef", "secretKeyRef"),
-    differs("fieldRef", text="the node is the host; its address is the one that the pod reaches it by"),
+    differs(
+        "fieldRef",
+        text="the node is the host; `status.hostIP` is where the pod reaches it, 10.0.2.2, and in "
+        "`vmpod get` where the host reaches what the pod publishes, 127.0.0.1",
+    ),
     works("resourceFieldRef", text="without a limit: what the machine has"),
     differs("fileKeyRef", text="read when the container starts; `$(NAME)` does not stand for it"),
 )

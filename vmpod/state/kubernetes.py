@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+# Where one who reads this on the host finds the ports that the pod binds there. In the pod that address would
+# be the pod itself: its programs are told another one for the same host (plan.make.facts_for).
 _HOST = "127.0.0.1"
 
 
