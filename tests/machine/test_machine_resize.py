@@ -70,6 +70,7 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
     }
     for words, told in refused.items():
         assert told in vmpod("resize", name, "-c", "kept", *words, status=125).errors
+    assert "no resources as a whole" in vmpod("resize", name, "--pod", "--limits", "cpu=1", status=125).errors
     assert limited("kept") == [str(24 * 2**20), "25000 100000"]
     # The next start has what was set last.
     vmpod("stop", name)

@@ -225,10 +225,30 @@ def test_what_a_pod_is_limited_to(vmpod: Vmpod, pods: Pods) -> None:
     name = pods.start(pod("limited", idle("mighty", privileged=True), hostPID=True, resources=limits))
     look = "cd /proc/1/root/sys/fs/cgroup/vmpod; cat memory.max cpu.max"
     assert sh(vmpod, name, "mighty", look) == [str(64 * 2**20), "50000 100000"]
+    _resize_as_a_whole(vmpod, name, look)
     # Whatever rights they have.
     assert sh(vmpod, name, "mighty", "cat /proc/1/root/sys/fs/cgroup/vmpod/mighty-0/cgroup.procs")
     pods.run(pod("greedy", greedy, resources=limits), status=137)
     assert vmpod.status("greedy", "greedy")["state"]["terminated"]["reason"] == "OOMKilled"
+
+
+def _resize_as_a_whole(vmpod: Vmpod, name: str, look: str) -> None:
+    """While they run, within what the machine has."""
+    done = vmpod("resize", name, "--pod", "--limits", "memory=120Mi,cpu=1", "--requests", "memory=40Mi")
+    assert done.lines == [f"pod/{name} resized"]
+    assert sh(vmpod, name, "mighty", look) == [str(120 * 2**20), "100000 100000"]
+    asked = {"limits": {"memory": "120Mi", "cpu": "1"}, "requests": {"cpu": "100m", "memory": "40Mi"}}
+    assert vmpod.pod(name)["spec"]["resources"] == asked
+    vmpod("exec", name, "--", "sh", "-c", "head -c 8000000 /dev/zero >/dev/shm/much")
+    for words, told in (
+        (("--limits", "memory=64Gi"), "would need a machine with"),
+        (("--limits", "cpu=64"), "would need a machine with 64 CPUs, and has one with 1"),
+        (("--limits", "memory=32Mi"), "spec.resources.requests.memory: must not be more than the limit"),
+        (("--limits", "memory=4Mi", "--requests", "memory=4Mi"), "the pod uses"),
+        (("-c", "mighty", "--limits", "cpu=1"), "--pod and --container are two things"),
+    ):
+        assert told in vmpod("resize", name, "--pod", *words, status=125).errors
+    assert sh(vmpod, name, "mighty", look) == [str(120 * 2**20), "100000 100000"]
 
 
 def test_how_many_processes_a_pod_may_have(vmpod: Vmpod, pods: Pods) -> None:

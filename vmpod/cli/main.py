@@ -44,7 +44,7 @@ _COMMANDS = {
     "kill": "Send a signal to containers.",
     "stats": "Show what pods and containers use, live.",
     "top": "Show the processor time and memory that pods use.",
-    "resize": "Give a container other limits, while it runs.",
+    "resize": "Give a pod or a container other limits, while it runs.",
     "stop": "Stop pods, gracefully.",
     "start": "Start pods again that have ended.",
     "restart": "Stop pods and start them again.",

@@ -1,4 +1,4 @@
-"""Gives a container of a pod that runs other resources, in place."""
+"""Gives a pod that runs, or a container of it, other resources, in place."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from vmpod.client.session import session
 from vmpod.errors import ConflictError, ManifestError, NotFoundError, UsageError
@@ -30,38 +30,50 @@ _GROUPS = ("initContainers", "containers")
 _TIMEOUT = 30.0  # seconds
 
 
-def resize(runtime: Runtime, name: str, container: str, *, limits: Amounts, requests: Amounts) -> bool:
-    """Set limits and requests of a container, '' for the pod's first; whether it is started again for that.
+def resize(runtime: Runtime, name: str, container: str | None, *, limits: Amounts, requests: Amounts) -> bool:
+    """Set limits and requests of a container; whether it is started again for that.
 
-    Amounts are quantities by resource; those that are not named stay as they are. What the container's
-    resizePolicy says is done. Raises UsageError, NotFoundError, ConflictError and as session().
+    container: '' for the pod's first, None for the pod as a whole, which has to have some. Amounts are
+    quantities by resource; those that are not named stay as they are. What the container's resizePolicy says
+    is done. Raises UsageError, NotFoundError, ConflictError and as session().
     """
     entry = runtime.pods.find(name)
     with runtime.pods.locked(entry.record.key):
         entry = running(runtime, name)
-        wanted = container or entry.record.containers[0]
+        wanted = entry.record.containers[0] if container == "" else container
         before = dict(entry.record.document)
         after = _changed(before, wanted, limits, requests)
-        old, new = _of(_resources_only(before, entry), wanted), _of(_resources_only(after, entry), wanted)
-        _check_fits(entry, _resources_only(before, entry), _resources_only(after, entry))
+        old, new = _resources_only(before, entry), _resources_only(after, entry)
+        _check_fits(entry, old, new)
         if qos_class(before) != qos_class(after):
             raise ConflictError(
                 f"the pod's quality of service would change from {qos_class(before)} to {qos_class(after)}",
                 hint="Kubernetes does not allow that either; change the manifest, and run the pod anew",
             )
-        restart = _restarts(old, new)
-        told = {
-            "container": wanted,
-            "memory": new.resources.memory_limit or 0,
-            "cpu": new.resources.cpu_limit or 0,
-            "cpu_request": new.resources.cpu_request or new.resources.cpu_limit or 0,
-            "restart": restart,
-        }
+        told = _of_pod(new) if wanted is None else _of_container(_of(old, wanted), _of(new, wanted))
         with session(entry.record.sockets) as found:
             found.request(messages.RESIZE, told, timeout=_TIMEOUT)
             runtime.pods.save(replace(entry, record=replace(entry.record, document=after)))
             tell_again(runtime, entry, _telling(after, entry), found)
-    return restart
+    return bool(told["restart"])
+
+
+def _of_pod(new: Pod) -> Json:
+    """What the agent is told about the pod as a whole. Nothing has to be started again for that."""
+    own = new.resources
+    limits = {"memory": own.memory_limit or 0, "cpu": own.cpu_limit or 0, "cpu_request": 0}
+    return limits | {"pod": True, "restart": False}
+
+
+def _of_container(old: Container, new: Container) -> Json:
+    """What the agent is told about a container."""
+    return {
+        "container": new.name,
+        "memory": new.resources.memory_limit or 0,
+        "cpu": new.resources.cpu_limit or 0,
+        "cpu_request": new.resources.cpu_request or new.resources.cpu_limit or 0,
+        "restart": _restarts(old, new),
+    }
 
 
 def _telling(document: Json, entry: PodEntry) -> Pod:
@@ -77,17 +89,27 @@ def _tells(volume: Json) -> bool:
     return bool(volume.get("downwardAPI"))
 
 
-def _changed(document: Json, container: str, limits: Amounts, requests: Amounts) -> Json:
-    """The pod's document with the container's new resources."""
+def _changed(document: Json, container: str | None, limits: Amounts, requests: Amounts) -> Json:
+    """The pod's document with the new resources of the container, or of the pod as a whole."""
     changed = copy.deepcopy(document)
-    spec = changed.get("spec") or {}
+    resources = _resources(changed.get("spec") or {}, container)
+    for kind, amounts in (("limits", limits), ("requests", requests)):
+        if amounts:
+            resources[kind] = dict(resources.get(kind) or {}) | dict(amounts)
+    return changed
+
+
+def _resources(spec: Json, container: str | None) -> Json:
+    if container is None:
+        if own := spec.get("resources"):
+            return cast(Json, own)
+        raise ConflictError(
+            "the pod has no resources as a whole (spec.resources), so that there is nothing to change",
+            hint="without --pod it is those of a container that change; or write some, and run the pod anew",
+        )
     for each in (each for group in _GROUPS for each in spec.get(group) or ()):
         if each.get("name") == container:
-            resources = each.setdefault("resources", {})
-            for kind, amounts in (("limits", limits), ("requests", requests)):
-                if amounts:
-                    resources[kind] = dict(resources.get(kind) or {}) | dict(amounts)
-            return changed
+            return cast(Json, each.setdefault("resources", {}))
     raise NotFoundError(f"the pod has no container {container!r}")
 
 

@@ -98,7 +98,11 @@ POD_SPEC = table(
     refused("ephemeralContainers", why="they are added to a pod that runs: vmpod debug", absent=EMPTY),
     works("activeDeadlineSeconds"),
     refused("readinessGates", why="nothing here would ever set the condition", absent=EMPTY),
-    works("resources", text="the machine is as large as the pod's limits, which its containers share"),
+    works(
+        "resources",
+        text="the machine is as large as the pod's limits, which its containers share; `vmpod resize --pod` "
+        "gives others",
+    ),
     refused("resourceClaims", why="there are no devices to claim", absent=EMPTY),
     noted(
         "imagePullSecrets",

@@ -1,9 +1,12 @@
-"""Method `resize {container, memory, cpu, cpu_request, restart}`: other limits for a container that runs."""
+"""Method `resize {container, memory, cpu, cpu_request, restart}`: other limits for a container that runs.
+
+With `pod` in place of `container` they are those that all containers have together.
+"""
 
 from __future__ import annotations
 
 from vmpod.wire import messages
-from vmpod_agent import cgroups
+from vmpod_agent import cgroups, layout
 from vmpod_agent.methods.containers import named, running
 from vmpod_agent.session import RequestError
 
@@ -19,18 +22,30 @@ if TYPE_CHECKING:
 
 def serve(agent: Agent, stream: Stream, message: Json) -> None:
     """Set the limits, and start the container again if that is asked for."""
+    limits = {name: messages.get(message, name, int) for name in ("memory", "cpu", "cpu_request")}
+    if messages.get_optional(message, "pod", bool, False):
+        cgroups.prepare()
+        _limit(layout.POD, "the pod", limits)
+    else:
+        _resize(agent, message, limits)
+    stream.respond({"resized": True})
+
+
+def _resize(agent: Agent, message: Json, limits: dict[str, int]) -> None:
     member = named(agent, message)
     run = running(member)
-    memory, cpu, request = (messages.get(message, name, int) for name in ("memory", "cpu", "cpu_request"))
     restart = messages.get(message, "restart", bool)
-    used = cgroups.memory_used(run.group)
-    if memory and used > memory and not restart:
-        raise RequestError(
-            messages.FAILED, f"container {member.name} uses {used} bytes of memory, more than {memory}"
-        )
     if not restart:
-        cgroups.limit(run.group, memory=memory, cpu=cpu, cpu_request=request, all_of_them=True)
-    member.spec["memory"], member.spec["cpu"], member.spec["cpu_request"] = memory, cpu, request
+        _limit(run.group, f"container {member.name}", limits)
+    member.spec["memory"], member.spec["cpu"] = limits["memory"], limits["cpu"]
+    member.spec["cpu_request"] = limits["cpu_request"]
     if restart:
         member.begin_again()
-    stream.respond({"resized": True})
+
+
+def _limit(group: str, called: str, limits: dict[str, int]) -> None:
+    """Set them, unless the kernel would have to kill somebody. Raises RequestError, OSError."""
+    memory, used = limits["memory"], cgroups.memory_used(group)
+    if memory and used > memory:
+        raise RequestError(messages.FAILED, f"{called} uses {used} bytes of memory, more than {memory}")
+    cgroups.limit(group, **limits, all_of_them=True)
