@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from tests.machine.harness import Vmpod, eventually
-from tests.machine.manifests import container, mount, pod
+from tests.machine.manifests import container, mount, pod, secret, text
 from tests.machine.pods import Pods
 from vmpod.plan.size import cpu_class
 
 IDLE = "trap 'exit 0' TERM; while :; do sleep 60 & wait $!; done"
 
 
-def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
+def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods, tmp_path: Path) -> None:
     """Up and down, in place or, where its policy says so, with a new run."""
     limits = {"limits": {"memory": "64Mi", "cpu": "500m"}, "requests": {"memory": "32Mi", "cpu": "100m"}}
     policy = [
@@ -21,15 +22,19 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
     ]
     ref = {"containerName": "kept", "resource": "limits.memory", "divisor": "1Mi"}
     item = {"path": "memory", "resourceFieldRef": ref}
+    facts = {"downwardAPI": {"items": [item]}}
+    beside = {"secret": {"name": "beside", "items": [{"key": "word", "path": "deep/word", "mode": 0o400}]}}
+    mounts = [mount("told", "/told"), mount("mixed", "/mixed")]
     document = pod(
         "resized",
-        container("kept", IDLE, resources=limits, volumeMounts=[mount("told", "/told")]),
+        container("kept", IDLE, resources=limits, volumeMounts=mounts),
         container("again", IDLE, resources={"limits": {"memory": "32Mi"}}, resizePolicy=policy),
         restartPolicy="Always",
-        volumes=[{"name": "told", "downwardAPI": {"items": [item]}}],
+        volumes=[{"name": "told"} | facts, {"name": "mixed", "projected": {"sources": [facts, beside]}}],
     )
     document["metadata"]["annotations"] = {"vmpod/machine-memory": "600Mi", "vmpod/machine-cpus": "3"}
-    name = pods.start(document)
+    hidden = secret("beside", {"word": "hidden"})
+    name = pods.start(hidden, document)
 
     def limited(container_name: str) -> list[str]:
         look = "cd /sys/fs/cgroup; cat memory.max cpu.max"
@@ -45,6 +50,9 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
         assert done.lines == [f"pod/{name} resized"]
         assert limited("kept") == [str(memory * 2**20), f"{cpu * 100} 100000"]
         assert vmpod("exec", name, "-c", "kept", "--", "cat", "/told/memory").text == str(memory)
+    # Beside a Secret as well, which stays as it was.
+    look = "cat /mixed/memory /mixed/deep/word; stat -L -c ' %a' /mixed/deep/word"
+    assert vmpod("exec", name, "-c", "kept", "--", "sh", "-c", look).text == "24hidden 400\n"
     shown = next(each for each in vmpod.pod(name)["spec"]["containers"] if each["name"] == "kept")
     assert shown["resources"]["limits"] == {"memory": "24Mi", "cpu": "250m"}
     assert vmpod.status(name, "kept")["restartCount"] == 0
@@ -74,7 +82,8 @@ def test_limits_of_a_container_that_runs(vmpod: Vmpod, pods: Pods) -> None:
     assert limited("kept") == [str(24 * 2**20), "25000 100000"]
     # The next start has what was set last.
     vmpod("stop", name)
-    vmpod("start", name)
+    (tmp_path / "beside.yaml").write_text(text(hidden, document))
+    vmpod("start", name, "--file", str(tmp_path / "beside.yaml"))
     assert limited("kept") == [str(24 * 2**20), "25000 100000"]
 
 

@@ -77,16 +77,18 @@ def _of_container(old: Container, new: Container) -> Json:
 
 
 def _telling(document: Json, entry: PodEntry) -> Pod:
-    """The pod as far as it is told about itself in volumes that hold nothing else."""
+    """The pod as far as it is told about itself in volumes: Secrets beside that are in the machine alone."""
     metadata = {key: document["metadata"][key] for key in _TOLD if key in document["metadata"]}
-    volumes = [each for each in document["spec"].get("volumes") or () if _tells(each)]
+    volumes = [told for each in document["spec"].get("volumes") or () if (told := _told(each))]
     return _part(document, entry, metadata, {"volumes": volumes})
 
 
-def _tells(volume: Json) -> bool:
+def _told(volume: Json) -> Json | None:
+    """The volume with nothing but what tells the pod about itself, None if nothing does."""
     if projected := volume.get("projected"):
-        return all(each.get("downwardAPI") for each in projected.get("sources") or ())
-    return bool(volume.get("downwardAPI"))
+        sources = [each for each in projected.get("sources") or () if each.get("downwardAPI")]
+        return volume | {"projected": projected | {"sources": sources}} if sources else None
+    return volume if volume.get("downwardAPI") else None
 
 
 def _changed(document: Json, container: str | None, limits: Amounts, requests: Amounts) -> Json:

@@ -98,12 +98,13 @@ def _as_said(record: Record, pod: Pod, manifest: Manifest) -> Record:
 
 
 def tell_again(runtime: Runtime, entry: PodEntry, pod: Pod, found: Session) -> None:
-    """Bring those volumes of a pod up to date that it is given with. Raises VmpodError."""
+    """Bring those files of volumes up to date that the pod is given with; others stay. Raises VmpodError."""
     if not pod.volumes:
         return
     manifest = Manifest(pods=(pod,))
     host = host_facts(entry.record.accelerator, manifest, runtime.paths.pods)
-    told = {"volumes": _volumes(pod, manifest, facts_for(pod, entry.record.uid, host)), "containers": []}
+    volumes = _volumes(pod, manifest, facts_for(pod, entry.record.uid, host))
+    told = {"volumes": [each | {"keep": True} for each in volumes], "containers": []}
     found.request(messages.UPDATE, {}, body=messages.dump(told), timeout=_TIMEOUT)
 
 

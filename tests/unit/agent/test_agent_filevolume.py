@@ -56,6 +56,20 @@ def test_one_that_is_open_can_be_read_on(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
+def test_others_may_be_kept(tmp_path: Path) -> None:
+    """As they are: their modes, too."""
+    volume, own = FileVolume(str(tmp_path), -1), os.geteuid()
+    volume.write([("a", b"1", 0o400, own), ("deep/b", b"2", 0o640, own), ("c", b"3", 0o644, own)])
+    assert volume.write([("deep/b", b"new", 0o640, own)], keep=True)
+    assert seen(tmp_path) == {"a": b"1", "deep/b": b"new", "c": b"3"}
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "deep/b", "c")] == [
+        0o400,
+        0o640,
+        0o644,
+    ]
+    assert not volume.write([("deep/b", b"new", 0o640, own)], keep=True)
+
+
 NAMES = st.sampled_from(["a", "b", "c", "d/e", "d/f", "g/h/i"])
 VERSIONS = st.lists(st.dictionaries(NAMES, st.binary(max_size=3), max_size=5), min_size=1, max_size=5)
 

@@ -8,12 +8,13 @@ the old files or the new ones. It is how a kubelet writes such volumes, and prog
 from __future__ import annotations
 
 import os
+import stat
 
 from vmpod_agent.operations import WriteFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _DATA = "..data"
 _NEW = "..data_tmp"
@@ -25,10 +26,10 @@ class FileVolume:
     def __init__(self, directory: str, group: int) -> None:
         self.directory, self.group = directory, group
 
-    def write(self, files: Iterable[tuple[str, bytes, int, int]]) -> bool:
-        """Have these files and no others, each (path, content, mode, owner); whether anything changed.
+    def write(self, files: Iterable[tuple[str, bytes, int, int]], *, keep: bool = False) -> bool:
+        """Have these files, each (path, content, mode, owner), and no others; whether anything changed.
 
-        Raises OSError.
+        keep: beside those that are there and not among them. Raises OSError.
         """
         wanted = {os.path.normpath(path): (content, mode, user) for path, content, mode, user in files}
         link = f"{self.directory}/{_DATA}"
@@ -36,6 +37,8 @@ class FileVolume:
             before = os.readlink(link)
         except FileNotFoundError:
             before = ""
+        if before and keep:
+            wanted = dict(_present(f"{self.directory}/{before}")) | wanted
         if before and self._has(f"{self.directory}/{before}", wanted):
             return False
         number = int(before.rpartition("_")[2]) + 1 if before else 0
@@ -67,6 +70,15 @@ class FileVolume:
             os.unlink(f"{self.directory}/{name}")
         for name in names - there:
             os.symlink(f"{_DATA}/{name}", f"{self.directory}/{name}")
+
+
+def _present(directory: str) -> Iterator[tuple[str, tuple[bytes, int, int]]]:
+    for top, _, names in os.walk(directory):
+        for name in names:
+            path = f"{top}/{name}"
+            status = os.stat(path)
+            found = _read(path), stat.S_IMODE(status.st_mode), status.st_uid
+            yield os.path.relpath(path, directory), found
 
 
 def _read(path: str) -> bytes:

@@ -1,7 +1,8 @@
 """`update`: what ConfigMaps and Secrets say now reaches a pod that runs.
 
 On stdin are the files of volumes, which are exchanged at once, and variables and command lines of containers,
-which are those of their next run.
+which are those of their next run. Of a volume with `keep` the other files stay: who tells what `resize` has
+changed does not have the Secrets that are beside that.
 """
 
 from __future__ import annotations
@@ -91,10 +92,11 @@ class Update(Collector):
                 raise messages.MessageError(f"the pod has no volume of files {name!r}")
             sent = messages.get_list(each, "files", dict)
             files = [_file(file) for file in sent]
-            if not all(isinstance(file["base64"], str) for file in volume["files"]):
+            keep = messages.get_optional(each, "keep", bool, False)
+            if not keep and not all(isinstance(file["base64"], str) for file in volume["files"]):
                 # It is a Secret's, new files and all.
                 self._secrets.learn(messages.get(file, "base64", str) for file in sent)
-            if FileVolume(prepare.source(volume), volume["group"]).write(files):
+            if FileVolume(prepare.source(volume), volume["group"]).write(files, keep=keep):
                 changed.append(name)
         return changed
 
