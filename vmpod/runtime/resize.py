@@ -62,7 +62,7 @@ def _of_pod(new: Pod) -> Json:
     """What the agent is told about the pod as a whole. Nothing has to be started again for that."""
     own = new.resources
     limits = {"memory": own.memory_limit or 0, "cpu": own.cpu_limit or 0, "cpu_request": 0}
-    return limits | {"pod": True, "restart": False}
+    return limits | {"container": messages.WHOLE_POD, "restart": False}
 
 
 def _of_container(old: Container, new: Container) -> Json:

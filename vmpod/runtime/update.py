@@ -103,8 +103,7 @@ def tell_again(runtime: Runtime, entry: PodEntry, pod: Pod, found: Session) -> N
         return
     manifest = Manifest(pods=(pod,))
     host = host_facts(entry.record.accelerator, manifest, runtime.paths.pods)
-    volumes = _volumes(pod, manifest, facts_for(pod, entry.record.uid, host))
-    told = {"volumes": [each | {"keep": True} for each in volumes], "containers": []}
+    told = {"parts": _volumes(pod, manifest, facts_for(pod, entry.record.uid, host))}
     found.request(messages.UPDATE, {}, body=messages.dump(told), timeout=_TIMEOUT)
 
 

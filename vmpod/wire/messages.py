@@ -25,12 +25,15 @@ STATS = "stats"  # RESPONSE: counters of the machine and of the containers that 
 COPY = "copy"  # {container, path, into, name, owner}: a tar stream on STDOUT or, into, on STDIN; END
 FORWARD = "forward"  # {port}: RESPONSE when connected, DATA and EOF both ways, END
 ATTACH = "attach"  # {container, stdin}: RESPONSE, DATA both ways, END with the container's exit code
-UPDATE = "update"  # body on STDIN: JSON {volumes, containers}, with values; RESPONSE of the same, names
-RESIZE = "resize"  # {container or pod, memory, cpu, cpu_request: as in the boot document, restart}: RESPONSE
+UPDATE = "update"  # body on STDIN: JSON {volumes, parts, containers}, with values; RESPONSE of names
+RESIZE = "resize"  # {container, memory, cpu, cpu_request: as in the boot document, restart}: RESPONSE
 SSH = "ssh"  # {hostKey, clientKey: OpenSSH's formats}: RESPONSE, DATA and EOF both ways to a server, END
 DEBUG = "debug"  # {container, number, disk, target, machine, attach, stdin}: RESPONSE when it runs, as ATTACH
 STOP = "stop"  # {grace: seconds or null, keep}: RESPONSE at once; the machine powers off when all is stopped
 DIAGNOSE = "diagnose"  # {part}: what the kernel tells of the machine, as text on STDOUT; END
+
+WHOLE_POD = "*"
+"""For `resize`, in place of a container's name: what all of them have together."""
 
 # Codes of an ERROR. A closed list: clients may decide by them.
 BAD_REQUEST = "bad-request"

@@ -1,6 +1,6 @@
 """Method `resize {container, memory, cpu, cpu_request, restart}`: other limits for a container that runs.
 
-With `pod` in place of `container` they are those that all containers have together.
+The container `*` stands for all together.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def serve(agent: Agent, stream: Stream, message: Json) -> None:
     """Set the limits, and start the container again if that is asked for."""
     limits = {name: messages.get(message, name, int) for name in ("memory", "cpu", "cpu_request")}
-    if messages.get_optional(message, "pod", bool, False):
+    if message.get("container") == messages.WHOLE_POD:
         cgroups.prepare()
         _limit(layout.POD, "the pod", limits)
     else:

@@ -1,8 +1,8 @@
 """`update`: what ConfigMaps and Secrets say now reaches a pod that runs.
 
 On stdin are the files of volumes, which are exchanged at once, and variables and command lines of containers,
-which are those of their next run. Of a volume with `keep` the other files stay: who tells what `resize` has
-changed does not have the Secrets that are beside that.
+which are those of their next run. Beside files in `parts` the others of their volume stay: who tells what
+`resize` has changed does not have the Secrets that are beside that.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Update(Collector):
             # First, as it can only be refused: nothing is half done then.
             containers = [self._checked(each) for each in messages.get_list(told, "containers", dict)]
             volumes = self._write(messages.get_list(told, "volumes", dict))
+            volumes += self._write(messages.get_list(told, "parts", dict), keep=True)
         except (messages.MessageError, ValueError) as error:
             self._stream.fail(messages.BAD_REQUEST, f"files: {error}")
         except OSError as error:
@@ -82,7 +83,7 @@ class Update(Collector):
         member.spec = had | {"argv": list(argv), "env": [list(pair) for pair in env]}
         return True
 
-    def _write(self, told: list[Json]) -> list[str]:
+    def _write(self, told: list[Json], *, keep: bool = False) -> list[str]:
         """The names of the volumes that have changed."""
         changed = []
         for each in told:
@@ -92,7 +93,6 @@ class Update(Collector):
                 raise messages.MessageError(f"the pod has no volume of files {name!r}")
             sent = messages.get_list(each, "files", dict)
             files = [_file(file) for file in sent]
-            keep = messages.get_optional(each, "keep", bool, False)
             if not keep and not all(isinstance(file["base64"], str) for file in volume["files"]):
                 # It is a Secret's, new files and all.
                 self._secrets.learn(messages.get(file, "base64", str) for file in sent)
