@@ -1,27 +1,19 @@
 """The parts of `./dev demo` that a shell is bad at.
 
 demo.py port WANTED            print that TCP port, or a free one where it is taken
-demo.py ask POD PORT STARTED   ask the pod's web server until it answers; show the answer, and where
-                               the time went since STARTED (seconds since the epoch)
+demo.py ask POD PORT STARTED   ask the pod's web server; show the answer, and where the time went since
+                               STARTED (seconds since the epoch)
 """
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-# The pod is ready when its containers run; the servers in them may need a little longer, under
-# emulation much longer.
-PATIENCE = 60.0  # seconds
 VMPOD = Path(sys.executable).with_name("vmpod")
 
 
@@ -39,46 +31,22 @@ def free_port(wanted: int) -> int:
     sys.exit("there is no free port on 127.0.0.1")
 
 
-def answer(url: str) -> str:
-    """What the server says, once it says it. Exits with its last words if that takes too long."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=10) as response:
-                body: bytes = response.read(65536)
-                return body.decode(errors="replace")
-        # The port is open before the server is: until then connections are closed at once.
-        except (OSError, urllib.error.URLError) as error:
-            said = (
-                error.read(2000).decode(errors="replace") if isinstance(error, urllib.error.HTTPError) else ""
-            )
-            if time.monotonic() > end:
-                sys.exit(f"{url} did not answer within {PATIENCE:g} seconds: {error}\n{said}")
-            time.sleep(0.1)
-
-
-def steps(pod: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What happened, each with its time as the pod's status has it (RFC 3339)."""
-    status = pod["status"]
-    yield status["startTime"], "the machine has booted"
-    for each in status["initContainerStatuses"]:
-        yield each["state"]["terminated"]["finishedAt"], f"init step {each['name']} has ended"
-    for each in status["containerStatuses"]:
-        yield each["state"]["running"]["startedAt"], f"{each['name']} runs"
-
-
 def ask(name: str, port: str, started: float) -> None:
     """Print the answer, and the timeline."""
     url = f"http://127.0.0.1:{port}/"
-    text = answer(url)
-    ended = time.time()
+    # At once: the pod is ready when it answers, which its startup probe has seen to.
+    try:
+        with urllib.request.urlopen(url, timeout=60) as response:
+            text = response.read(65536).decode(errors="replace")
+    except OSError as error:
+        sys.exit(f"{url} does not answer: {error}")
+    seconds = time.time() - started
     print(f"{url} says:\n")
     print("".join(f"    {line}\n" for line in text.splitlines()))
-    got = subprocess.run([VMPOD, "get", name, "-o", "json"], check=True, stdout=subprocess.PIPE).stdout
-    print("Seconds since the command:")
-    times = [(datetime.fromisoformat(when).timestamp(), what) for when, what in steps(json.loads(got))]
-    for when, what in sorted([*times, (ended, "PHP's answer is here")]):
-        print(f"{when - started:6.1f}  {what}")
+    print(
+        f"That was {seconds:.1f} s after the command. Where they went (vmpod timeline {name}):\n", flush=True
+    )
+    subprocess.run([VMPOD, "timeline", name], check=True)
 
 
 def main(argv: list[str]) -> None:

@@ -81,7 +81,7 @@ def _guest(
     resumed = next((step.end for step in host if step.name == RESUMED), begin)
     found = list(_agent(resumed, latest))
     ready = None
-    opened: dict[str, int] = {}
+    opened: dict[str, tuple[str, int]] = {}
     for moment, event in latest:
         if not begin <= moment <= begin + _LONGEST:
             continue
@@ -124,19 +124,25 @@ def _agent(resumed: int, told: list[tuple[int, Mapping[str, Any]]]) -> Iterator[
 
 
 def _container(
-    moment: int, event: Mapping[str, Any], record: Record, opened: dict[str, int]
+    moment: int, event: Mapping[str, Any], record: Record, opened: dict[str, tuple[str, int]]
 ) -> Iterator[Step]:
+    """What a container's event ends. opened: by name, what the container is at, and since when."""
     name, state = event.get("name"), event.get("state")
     if name not in record.logged_containers or not isinstance(state, dict):
         return
     waiting = state.get("waiting")
     if isinstance(waiting, dict) and waiting.get("reason") == "ContainerCreating":
-        opened[name] = moment
-    elif name in opened and "running" in state:
-        yield Step(f"{name}: start", opened[name], moment)
-        opened[name] = moment
-    elif name in opened and "terminated" in state:
-        yield Step(f"{name}: run", opened.pop(name), moment)
+        opened[name] = "start", moment
+        return
+    stage, since = opened.get(name, ("", 0))
+    if stage and "terminated" in state:
+        yield Step(f"{name}: run", since, moment)
+        del opened[name]
+    elif (
+        stage and "running" in state and (stage == "start" or (stage != "run" and event.get("ready") is True))
+    ):
+        yield Step(f"{name}: {stage}", since, moment)
+        opened[name] = "run" if event.get("ready") is True else "until ready", moment
 
 
 def _nanoseconds(uptime: Any) -> int:

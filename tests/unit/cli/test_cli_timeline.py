@@ -87,6 +87,19 @@ def test_the_guests_steps_are_on_the_hosts_clock(tmp_path: Path) -> None:
     assert found.total == 3.7 * SECOND
 
 
+def test_a_container_that_is_waited_for(tmp_path: Path) -> None:
+    """It runs, has started, and is ready: what is between is no second start."""
+    told = [
+        *TOLD[:-3],
+        (at(3.7), {"kind": "container", "name": "a", "state": {"running": {}}, "ready": False}),
+        (at(4.0), {"kind": "container", "name": "a", "state": {"running": {}}, "ready": False}),
+        (at(4.6), {"kind": "container", "name": "a", "state": {"running": {}}, "ready": True}),
+        (at(4.7), {"kind": "container", "name": "a", "state": {"running": {}}, "ready": True}),
+        (at(4.8), {"kind": "pod", "phase": "Running", "ready": True}),
+    ]
+    assert guest(loaded(tmp_path, told))[-2:] == [("a: start", 3.5, 3.7), ("a: until ready", 3.7, 4.6)]
+
+
 def test_a_copy_has_neither_firmware_nor_kernel(tmp_path: Path) -> None:
     """Its uptime is from before it was frozen."""
     told = [agent(events.BOOTED, 2.2), agent(events.PREPARED, 2.3), agent(events.HANDED_OVER, 2.4)]
