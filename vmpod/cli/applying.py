@@ -72,6 +72,7 @@ class Applying:
         self._timeout = timeout
         self._progress = progress
         self._status = 0
+        self._there: set[str] = set()  # keys of pods that are replaced
 
     def run(self) -> int:
         """Do so, and return the exit status. An interruption leaves no pod that was not told of."""
@@ -128,6 +129,8 @@ class Applying:
                     f"the pod {name_of(entry)} is there already, and not as {pod.source} says",
                     hint="--replace removes it, and starts it anew",
                 )
+        if entry is not None:
+            self._there.add(entry.record.key)
         return [Wanted(pod, replace(options, source=pod.source, file=_file(pod.source)))]
 
     def _configure(self, entry: PodEntry, pod: Pod, *, changed: bool) -> str:
@@ -149,7 +152,6 @@ class Applying:
 
     def _start(self, wanted: Sequence[Wanted]) -> None:
         """Start the pods, and wait for them: one may need another that comes later in the file."""
-        there = {_key(each.pod) for each in wanted if existing(self._runtime, each.pod)}
         for source in dict.fromkeys(each.pod.source for each in wanted):
             _note(source, [note for each in wanted if each.pod.source == source for note in each.pod.notes])
         queues = _queues(wanted)
@@ -161,7 +163,7 @@ class Applying:
             while queues := [queue for queue in queues if queue.pods]:
                 self._start_first([queue for queue in queues if queue.entry is None])
                 for queue, status in self._wait([queue for queue in queues if queue.entry]):
-                    self._came(queue, status, there)
+                    self._came(queue, status)
             undo.pop_all()
 
     def _start_first(self, queues: Sequence[_Queue]) -> None:
@@ -189,7 +191,7 @@ class Applying:
                     phase.update(f"{len(done)} of {len(queues)}")
         return [(queues[number], done[number]) for number in sorted(done)]
 
-    def _came(self, queue: _Queue, status: PodStatus, there: set[str]) -> None:
+    def _came(self, queue: _Queue, status: PodStatus) -> None:
         """Tell of a pod. One that fails or takes too long is kept for what it has to tell."""
         entry, queue.entry = queue.entry, None
         assert entry is not None
@@ -200,7 +202,7 @@ class Applying:
             _give_up(queue)
         else:
             queue.pods.popleft()
-            done = "replaced" if entry.record.key in there else "created"
+            done = "replaced" if entry.record.key in self._there else "created"
             click.echo(f"pod/{name_of(entry)} {done}")
 
     def _undo(self, queues: Sequence[_Queue]) -> None:
@@ -259,7 +261,3 @@ def _note(source: str, notes: Iterable[str]) -> None:
 def _file(source: str) -> Path | None:
     path = Path(source)
     return path if path.is_file() else None
-
-
-def _key(pod: Pod) -> str:
-    return pod_key(pod.namespace, pod.name)

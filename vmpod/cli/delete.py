@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from vmpod.cli.sources import source_options, texts
 from vmpod.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from vmpod.runtime.context import Runtime
     from vmpod.spec.model import Manifest
 
 
@@ -76,18 +75,20 @@ def command(  # noqa: PLR0917 - click passes options by name
                 raise
 
     manifest = to_find_again(texts(files, recursive=recursive)) if files else Manifest(())
-    going = claims_of_the_deleted(found, manifest, surplus(found, manifest))
-    status = for_each([*names, *_made(found, manifest)], action)
+    more = surplus(found, manifest)
+    going = claims_of_the_deleted(found, manifest, more)
+    status = for_each([*names, *_made(manifest, more)], action)
     # A replica that was never started has claimed nothing.
     status = remove_claims(found, going, ignore_not_found=True) or status
     own = [f"{each.namespace}/{each.name}" for each in manifest.claims]
     return remove_claims(found, own, ignore_not_found=ignore_not_found) or status
 
 
-def _made(runtime: Runtime, manifest: Manifest) -> Iterator[str]:
-    """The names of all that a manifest makes, the last one first: it may need what came before."""
-    from vmpod.runtime.changes import surplus  # noqa: PLC0415
+def _made(manifest: Manifest, surplus: Iterable[str]) -> Iterator[str]:
+    """The names of all that a manifest makes, the last one first: it may need what came before.
 
+    surplus: pods that its workloads have made beside those.
+    """
     yield from (f"job/{job.namespace}/{job.name}" for job in reversed(manifest.jobs))
-    yield from surplus(runtime, manifest)
+    yield from surplus
     yield from (f"{pod.namespace}/{pod.name}" for pod in reversed(manifest.pods))

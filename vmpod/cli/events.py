@@ -159,7 +159,7 @@ def _rows(happening: Happening) -> list[list[str]]:
 
 def called(happening: Happening) -> str:
     """What commands call the pod, or the Job without its 'job/'."""
-    return happening.entry.record.key.replace("_", "/")
+    return happening.entry.record.called
 
 
 def _kind(happening: Happening) -> str:

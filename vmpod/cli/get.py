@@ -16,14 +16,11 @@ from vmpod.cli.pods import PODS, Pod, kubernetes
 from vmpod.errors import HostError, UsageError
 from vmpod.plan.forward import pod_key
 from vmpod.spec.metadata import DEFAULT_NAMESPACE
+from vmpod.state.store import KINDS
 
 if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime
     from vmpod.state.jobstatus import JobState
-
-
-_PODS = frozenset(("pod", "pods"))
-"""Words that stand for pods as such."""
 
 
 @click.command("get")
@@ -44,7 +41,7 @@ def command(names: tuple[str, ...], wanted: Wanted) -> int:
     jobs = _jobs_named(found, names)
     if jobs is not None:
         return _show_jobs(found, jobs, wanted)
-    if names and names[0] in _PODS and not found.pods.lookup(pod_key(DEFAULT_NAMESPACE, names[0])):
+    if names and names[0] in KINDS and not found.pods.lookup(pod_key(DEFAULT_NAMESPACE, names[0])):
         names = names[1:]
     pods: list[Pod] = []
     status = _named(found, names, pods) if names else _all(found, pods)

@@ -57,7 +57,7 @@ class Name(_Type):
 
 
 def _pods(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:
-    return [entry.record.key.replace("_", "/") for entry in runtime.pods.list(problems=[])]
+    return [entry.record.called for entry in runtime.pods.list(problems=[])]
 
 
 def _containers(runtime: Runtime, ctx: click.Context) -> Iterable[str]:
@@ -65,7 +65,7 @@ def _containers(runtime: Runtime, ctx: click.Context) -> Iterable[str]:
     named = ctx.params.get("pod") or ctx.params.get("pods")
     wanted = {named} if isinstance(named, str) else set(named or ())
     for entry in runtime.pods.list(problems=[]):
-        if not wanted or entry.record.key.replace("_", "/") in wanted:
+        if not wanted or entry.record.called in wanted:
             yield from entry.record.logged_containers
 
 

@@ -27,13 +27,12 @@ def kubernetes(pod: Pod) -> dict[str, Any]:
 
 def name(entry: PodEntry) -> str:
     """What commands call the pod."""
-    return entry.record.key.replace("_", "/")
+    return entry.record.called
 
 
 def labels(entry: PodEntry) -> Mapping[str, str]:
     """metadata.labels."""
-    metadata = entry.record.document.get("metadata") or {}
-    return metadata.get("labels") or {}
+    return entry.record.metadata("labels")
 
 
 def entry_filters(entry: Callable[[T], PodEntry]) -> Mapping[str, Filter[T]]:

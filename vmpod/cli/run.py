@@ -220,7 +220,7 @@ def _start(  # noqa: PLR0917 - all of them are what the command was given
         raise failed[0]
     entries = [came.entry for came in found if came.entry]
     for entry in entries:
-        undo.callback(remove_pod, runtime, entry.record.key.replace("_", "/"), force=True)
+        undo.callback(remove_pod, runtime, entry.record.called, force=True)
     return entries
 
 

@@ -75,7 +75,7 @@ def _created(each: Snapshot) -> str:
 
 
 def _pod(each: Snapshot) -> str:
-    return each.record.key.replace("_", "/")
+    return each.record.called
 
 
 def _json(each: Snapshot) -> dict[str, object]:

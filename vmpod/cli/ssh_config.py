@@ -45,7 +45,7 @@ def _stanza(entry: PodEntry, own: Keys) -> str:
         "GlobalKnownHostsFile": "/dev/null",
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
-        "ProxyCommand": _proxy(entry.record.key.replace("_", "/")),
+        "ProxyCommand": _proxy(entry.record.called),
     }
     lines = (f"  {name} {value}\n" for name, value in settings.items())
     return f"Host {own.alias}\n{''.join(lines)}"

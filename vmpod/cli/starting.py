@@ -84,7 +84,7 @@ def start_each(
             wait_ready(found, entry, timeout=left)
         if timings:
             show_timings(found, [entry])
-        click.echo(entry.record.key.replace("_", "/"))
+        click.echo(entry.record.called)
 
     try:
         with interruptible():

@@ -12,6 +12,7 @@ from vmpod.errors import ConflictError, UsageError
 from vmpod.plan.forward import Forward
 from vmpod.plan.host import Host
 from vmpod.spec.model import Pod
+from vmpod.spec.servicenames import HOST
 
 if TYPE_CHECKING:
     from vmpod.wire.boot import Address, Card, Network
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 # QEMU's user-mode network: the guest, the host as the guest sees it, and a resolver that asks the
 # host's. Source: QEMU's documentation, "Using the user mode network stack".
 ADDRESS = "10.0.2.15"
-GATEWAY = "10.0.2.2"
+GATEWAY = HOST
 NAMESERVER = "10.0.2.3"
 
 # Its IPv6 half, where the host has IPv6: a prefix of our own (RFC 4193), in which QEMU gives the same numbers

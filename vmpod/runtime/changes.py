@@ -31,11 +31,13 @@ def existing(runtime: Runtime, pod: Pod) -> PodEntry | None:
 
 def surplus(runtime: Runtime, manifest: Manifest) -> list[str]:
     """Pods that a workload of the manifest has made, and would no longer make, as 'NAMESPACE/NAME'."""
+    if not manifest.owners:
+        return []  # there is no need to read the records of all pods
     wanted = {(pod.namespace, pod.name) for pod in manifest.pods}
     found = []
     for entry in runtime.pods.list(problems=[]):
         record = entry.record
-        owner = _annotations(record.document).get(OWNER)
+        owner = record.metadata("annotations").get(OWNER)
         if (record.namespace, owner) in manifest.owners and (record.namespace, record.name) not in wanted:
             found.append(f"{record.namespace}/{record.name}")
     return found

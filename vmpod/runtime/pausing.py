@@ -53,5 +53,5 @@ def running(runtime: Runtime, name: str) -> PodEntry:
 def check_awake(entry: PodEntry) -> None:
     """Raise ConflictError for a pod that stands still: its agent would not answer."""
     if entry.record.paused:
-        key = entry.record.key
-        raise ConflictError(f"the pod {key} is paused", hint=f"`vmpod resume {key.replace('_', '/')}`")
+        record = entry.record
+        raise ConflictError(f"the pod {record.key} is paused", hint=f"`vmpod resume {record.called}`")

@@ -35,8 +35,7 @@ def claims_of_the_surplus(runtime: Runtime, manifest: Manifest, key: str) -> lis
 
 def _of_a_pod(runtime: Runtime, manifest: Manifest, key: str) -> Retention | None:
     record = runtime.pods.find(key).record
-    annotations = (record.document.get("metadata") or {}).get("annotations") or {}
-    return _retention(manifest, record.namespace, annotations)
+    return _retention(manifest, record.namespace, record.metadata("annotations"))
 
 
 def _retention(manifest: Manifest, namespace: str, annotations: Mapping[str, Any]) -> Retention | None:

@@ -103,6 +103,15 @@ class Record:
         return pod_key(self.namespace, self.name)
 
     @property
+    def called(self) -> str:
+        """What commands call the pod."""
+        return self.key.replace("_", "/")
+
+    def metadata(self, name: str) -> Mapping[str, Any]:
+        """Its labels or annotations."""
+        return (self.document.get("metadata") or {}).get(name) or {}
+
+    @property
     def all_containers(self) -> tuple[str, ...]:
         """Every container of its manifest, init containers first."""
         return self.init_containers + self.containers

@@ -29,7 +29,8 @@ from vmpod.wire.logdisk import HEARTBEAT_SECONDS
 
 JOURNAL = "journal.raw"
 CONSOLE = "console.log"
-_KINDS = ("pod", "pods")
+KINDS = ("pod", "pods")
+"""Words that stand for pods as such."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ def _moment(seconds: float) -> str:
 def _meant(name: str) -> list[str]:
     """What is to be looked for, the first first: a namespace may be called 'pod', too."""
     kind, _, rest = name.partition("/")
-    if kind not in _KINDS or not rest:
+    if kind not in KINDS or not rest:
         return [name]
     return [rest] if "/" in rest else [name, rest]
 

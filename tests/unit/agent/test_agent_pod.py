@@ -30,7 +30,7 @@ def test_init_containers_run_one_by_one_then_all_containers(make: Make) -> None:
 
 def test_at_first_every_container_is_told(make: Make) -> None:
     world = make("a", inits=("i",))
-    world.pod.start()
+    world.begin()
     assert [(each["name"], each["init"]) for each in world.events[:2]] == [("i", True), ("a", False)]
     assert all(each["state"] == {"waiting": {"reason": "PodInitializing"}} for each in world.events[:2])
     assert world.state("i")["state"] == {"waiting": {"reason": "ContainerCreating"}}
@@ -129,7 +129,7 @@ def test_a_container_that_waits_for_its_restart_has_not_ended(make: Make) -> Non
 def test_a_container_that_cannot_be_started(make: Make) -> None:
     world = make("a", "b", policy="Never")
     world.unstartable = {"a"}
-    world.pod.start()
+    world.begin()
     ended = world.state("a")["state"]["terminated"]
     assert (ended["exitCode"], ended["reason"]) == (127, "StartError")
     assert ended["message"] == "a cannot be started"

@@ -108,7 +108,7 @@ def test_stop_in_the_moment_before_the_first_restart(make: Make) -> None:
 
 def test_a_container_that_is_being_started_is_stopped_when_it_runs(make: Make) -> None:
     world = make("a")
-    world.pod.start()
+    world.begin()
     world.pod.stop(None)
     assert world.finished == []
     world.run("a").started()

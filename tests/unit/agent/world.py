@@ -111,8 +111,13 @@ class World:
     def names(self) -> list[str]:
         return [each.name for each in self.runs]
 
+    def begin(self) -> None:
+        """As the agent does, once it has what it needs."""
+        self.pod.announce()
+        self.pod.begin()
+
     def start(self, *names: str) -> None:
-        self.pod.start()
+        self.begin()
         for name in names:
             self.run(name).started()
         self.clock.go()

@@ -97,11 +97,6 @@ class PodController:
         """The events that tell the whole present state."""
         return [*(member.event() for member in [*self.members(), *self._debuggers]), self._pod_event()]
 
-    def start(self) -> None:
-        """Be there, and begin."""
-        self.announce()
-        self.begin()
-
     def announce(self) -> None:
         """Be there: the host is told of every container, and time runs."""
         for member in self.members():

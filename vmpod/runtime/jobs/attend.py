@@ -136,7 +136,7 @@ class Attending:
             if entry.record.uid in known or entry.record.name in self._pods:
                 continue
             if self._runtime.pods.status(entry).reason == "StartFailed":
-                remove_pod(self._runtime, entry.record.key.replace("_", "/"), force=True)
+                remove_pod(self._runtime, entry.record.called, force=True)
                 continue
             self._pods[entry.record.name] = entry
             self._watcher.started(entry)

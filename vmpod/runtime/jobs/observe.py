@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from vmpod.plan.jobs.controller import account
 from vmpod.plan.jobs.course import Course, Seen
@@ -27,7 +26,7 @@ def pods_of(runtime: Runtime, record: JobRecord) -> list[PodEntry]:
 
 
 def _made_by(entry: PodEntry, record: JobRecord) -> bool:
-    labels, annotations = _metadata(entry, "labels"), _metadata(entry, "annotations")
+    labels, annotations = entry.record.metadata("labels"), entry.record.metadata("annotations")
     # A copy of a pod keeps its labels, but is its user's.
     return (
         entry.record.namespace == record.namespace
@@ -38,12 +37,8 @@ def _made_by(entry: PodEntry, record: JobRecord) -> bool:
 
 def job_of(entry: PodEntry) -> str:
     """The uid of the Job that has made a pod; '' if none has."""
-    made = str(_metadata(entry, "annotations").get(OWNER, "")).startswith(owner(""))
-    return str(_metadata(entry, "labels").get(UID, "")) if made else ""
-
-
-def _metadata(entry: PodEntry, name: str) -> Mapping[str, Any]:
-    return (entry.record.document.get("metadata") or {}).get(name) or {}
+    made = str(entry.record.metadata("annotations").get(OWNER, "")).startswith(owner(""))
+    return str(entry.record.metadata("labels").get(UID, "")) if made else ""
 
 
 def observe(runtime: Runtime, entries: Iterable[PodEntry]) -> list[Seen]:
@@ -53,7 +48,7 @@ def observe(runtime: Runtime, entries: Iterable[PodEntry]) -> list[Seen]:
 
 def seen(entry: PodEntry, status: PodStatus) -> Seen:
     """A pod in this state. It has ended once its machine has, too."""
-    index = _metadata(entry, "annotations").get(INDEX, "")
+    index = entry.record.metadata("annotations").get(INDEX, "")
     over = status.ended and not entry.alive()
     # As in Kubernetes, containers come before init containers.
     codes = [(each.name, each.exit_code) for each in (*status.ordinary(), *status.containers)]
