@@ -1,4 +1,4 @@
-"""The list of fields for the documentation: `python -m vmpod.spec.fieldsdoc > docs/pod-fields.md`."""
+"""The list of fields for the documentation: `python -m vmpod.spec.fieldsdoc > docs/fields.md`."""
 
 from __future__ import annotations
 

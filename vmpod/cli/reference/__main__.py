@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+
+import click
 
 from vmpod.cli.reference.write import DOCS, write
 
+
+@click.command(help=__doc__)
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path), default=DOCS)
+def main(directory: Path) -> None:
+    write(directory)
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS)
+    main()
