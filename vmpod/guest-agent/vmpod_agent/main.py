@@ -67,6 +67,7 @@ class Agent:
         if self.waiting:
             self._serve_control_ports()
             self.services.spare = template.warm(self._reaper)
+            template.settle()
             report("ready to be copied")
         else:
             _execute([Mount(layout.BOOT_DISK, layout.BOOT, "iso9660", flags=syscalls.MS_RDONLY)])

@@ -6,6 +6,7 @@ The host says so by what it puts in place of the boot disk.
 from __future__ import annotations
 
 import os
+import time
 
 from vmpod import wire
 from vmpod.wire import boot, messages
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 
 _SIZE = 512  # bytes, at most, that the host says in place of a boot disk
+_STATE = "/sys/class/net/eth0/operstate"
+_SETTLING, _POLL = 3.0, 0.05  # seconds
 
 
 class Ahead:
@@ -64,3 +67,17 @@ def warm(reaper: Reaper) -> Spare | None:
     except (OSError, LaunchError) as error:
         report(f"containers will start without a child that is prepared: {error}")
         return None
+
+
+def settle(state: str = _STATE, seconds: float = _SETTLING) -> None:
+    """Wait until the kernel has heard that the card is up, for a while at most.
+
+    It hears of such things once a second, and the first is the loopback's. A machine that is frozen before
+    makes each copy hear of it, with all that follows: routes, multicast groups, and who else is told.
+    """
+    deadline, up = time.monotonic() + seconds, False
+    while not up and time.monotonic() < deadline:
+        with open(state) as file:
+            up = file.read() == "up\n"
+        # Once more when it is: there is work that follows.
+        time.sleep(_POLL)
