@@ -17,7 +17,7 @@ from vmpod.oci.refusals import explained
 from vmpod.oci.shelf import Shelf
 from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable
-from vmpod.spec.model import PullPolicy
+from vmpod.spec.containermodel import PullPolicy
 
 if TYPE_CHECKING:
     from vmpod.oci.save import Format

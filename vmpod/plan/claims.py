@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from vmpod.errors import Problem
 from vmpod.plan.host import Request
 from vmpod.plan.model import Plug
-from vmpod.spec.model import ClaimVolume, Pod
+from vmpod.spec.model import Pod
+from vmpod.spec.volumemodel import ClaimVolume
 from vmpod.spec.words import nearest, shown
 
 if TYPE_CHECKING:

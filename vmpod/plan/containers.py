@@ -12,9 +12,10 @@ from vmpod.plan.claims import read_only_claims
 from vmpod.plan.host import Request
 from vmpod.plan.life import life
 from vmpod.plan.security import security
+from vmpod.spec.containermodel import Container, ResolvedVar
 from vmpod.spec.environment import expand, expand_words, from_files, resolve_env
 from vmpod.spec.facts import Facts
-from vmpod.spec.model import Container, Pod, ResolvedVar
+from vmpod.spec.model import Pod
 
 if TYPE_CHECKING:
     from vmpod.wire.boot import BootContainer, BootDevice, BootMount, EnvFile, Value

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vmpod.spec.containermodel import Container, ResolvedVar, RestartRule
 from vmpod.spec.environment import expand
-from vmpod.spec.model import (
-    Action,
-    Container,
-    ExecAction,
-    GRPCAction,
-    HTTPGetAction,
-    Probe,
-    ResolvedVar,
-    RestartRule,
-    SleepAction,
-)
+from vmpod.spec.probemodel import Action, ExecAction, GRPCAction, HTTPGetAction, Probe, SleepAction
 
 if TYPE_CHECKING:
     from typing import TypedDict

@@ -12,8 +12,9 @@ from vmpod.plan.forward import pod_key
 from vmpod.plan.host import Host, Request
 from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned
 from vmpod.plan.security import profile_problems
+from vmpod.spec.containermodel import Container
 from vmpod.spec.facts import Facts, facts_of
-from vmpod.spec.model import Container, Pod
+from vmpod.spec.model import Pod
 from vmpod.wire.boot import BOOT_VERSION
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from vmpod.errors import Problem
 from vmpod.plan.host import Request
-from vmpod.spec.model import Container, Pod
+from vmpod.spec.containermodel import Container
+from vmpod.spec.model import Pod
 from vmpod.wire import capabilities
 
 if TYPE_CHECKING:

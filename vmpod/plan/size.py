@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from vmpod.spec.machine import MAX_CPUS
 
 if TYPE_CHECKING:
-    from vmpod.spec.model import Container, Pod, Resources
+    from vmpod.spec.containermodel import Container, Resources
+    from vmpod.spec.model import Pod
 
 MIB = 1024 * 1024
 

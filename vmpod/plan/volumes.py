@@ -12,7 +12,8 @@ from vmpod.plan.claims import claim_names
 from vmpod.plan.host import Host, PathKind
 from vmpod.plan.model import FILES, MAX_SHARES, Share, share_tag
 from vmpod.spec.facts import Facts
-from vmpod.spec.model import (
+from vmpod.spec.model import Manifest, Pod
+from vmpod.spec.volumemodel import (
     ClaimVolume,
     ConfigMapVolume,
     DownwardItem,
@@ -21,8 +22,6 @@ from vmpod.spec.model import (
     HostPath,
     ImageVolume,
     KeyToPath,
-    Manifest,
-    Pod,
     ProjectedVolume,
     SecretVolume,
     Volume,

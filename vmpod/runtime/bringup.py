@@ -24,7 +24,8 @@ from vmpod.runtime.disks import make_disks, write_boot_disk, write_template_disk
 from vmpod.runtime.remove import kill_if_there
 from vmpod.runtime.wait import wait_for
 from vmpod.runtime.waking import Waking
-from vmpod.spec.model import HostPath, Pod
+from vmpod.spec.model import Pod
+from vmpod.spec.volumemodel import HostPath
 from vmpod.state import journal
 from vmpod.state.journal import StreamReader
 from vmpod.state.machine import save as save_machine

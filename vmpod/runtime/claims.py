@@ -20,7 +20,8 @@ from vmpod.plan.model import Plug
 from vmpod.removable import Removable
 from vmpod.runtime.context import Runtime
 from vmpod.spec.claims import VOLUME_MODES
-from vmpod.spec.model import Claim, ClaimVolume, Manifest, Pod
+from vmpod.spec.model import Claim, Manifest, Pod
+from vmpod.spec.volumemodel import ClaimVolume
 from vmpod.state.claims import DISK, StoredClaim, serial_of
 from vmpod.state.store import PodEntry
 

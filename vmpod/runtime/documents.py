@@ -11,16 +11,9 @@ from typing import Any
 
 from vmpod.errors import ManifestError, UsageError
 from vmpod.spec.load import load
-from vmpod.spec.model import (
-    ConfigMap,
-    ConfigMapVolume,
-    Manifest,
-    Pod,
-    ProjectedVolume,
-    Secret,
-    SecretVolume,
-)
+from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
 from vmpod.spec.names import default_hostname
+from vmpod.spec.volumemodel import ConfigMapVolume, ProjectedVolume, SecretVolume
 from vmpod.state.record import Record
 
 Json = dict[str, Any]

@@ -11,7 +11,8 @@ from vmpod.doctor.space import all_memory
 from vmpod.plan.host import Host, PathKind, Resolver
 from vmpod.plan.model import Accelerator
 from vmpod.runtime import hostfiles
-from vmpod.spec.model import HostPath, Manifest
+from vmpod.spec.model import Manifest
+from vmpod.spec.volumemodel import HostPath
 
 _MAX_PROFILE = 1024 * 1024
 _GLOBAL_SCOPE = "00"

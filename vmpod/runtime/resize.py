@@ -14,9 +14,10 @@ from vmpod.plan import size
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.pausing import running
 from vmpod.runtime.update import tell_again
+from vmpod.spec.containermodel import Container
 from vmpod.spec.load import load
 from vmpod.spec.machine import CPUS, MEMORY
-from vmpod.spec.model import Container, Pod
+from vmpod.spec.model import Pod
 from vmpod.state.kubernetes import qos_class
 from vmpod.state.machine import load as load_machine
 from vmpod.state.store import PodEntry

@@ -20,9 +20,10 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import config_maps, immutable_secrets
 from vmpod.runtime.facts import host_facts
 from vmpod.runtime.pausing import check_awake
+from vmpod.spec.containermodel import Container
 from vmpod.spec.environment import resolve_env
 from vmpod.spec.facts import Facts
-from vmpod.spec.model import Container, Manifest, Pod
+from vmpod.spec.model import Manifest, Pod
 from vmpod.state.record import Record
 from vmpod.state.store import PodEntry
 from vmpod.wire import messages

@@ -6,16 +6,9 @@ import posixpath
 
 from vmpod.spec import names
 from vmpod.spec.containerfields import CONTAINER, DEVICE, MOUNT, PORT
+from vmpod.spec.containermodel import Container, Port, PullPolicy, RestartPolicy, VolumeDevice, VolumeMount
 from vmpod.spec.env import read_env, read_env_from
-from vmpod.spec.model import (
-    Container,
-    PodSecurity,
-    Port,
-    PullPolicy,
-    RestartPolicy,
-    VolumeDevice,
-    VolumeMount,
-)
+from vmpod.spec.model import PodSecurity
 from vmpod.spec.probes import read_lifecycle, read_probe, read_rules
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References

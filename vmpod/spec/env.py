@@ -13,7 +13,7 @@ from vmpod.spec.containerfields import (
     KEY_REF,
     RESOURCE_REF,
 )
-from vmpod.spec.model import EnvFrom, EnvVar, FileKeyRef, KeyRef, ResourceRef
+from vmpod.spec.containermodel import EnvFrom, EnvVar, FileKeyRef, KeyRef, ResourceRef
 from vmpod.spec.reader import Record
 from vmpod.spec.references import References
 

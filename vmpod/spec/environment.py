@@ -16,18 +16,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from vmpod.spec import names
+from vmpod.spec.containermodel import Container, EnvFrom, EnvVar, FileKeyRef, KeyRef, ResolvedVar
 from vmpod.spec.facts import Facts
-from vmpod.spec.model import (
-    ConfigMap,
-    Container,
-    EnvFrom,
-    EnvVar,
-    FileKeyRef,
-    KeyRef,
-    Manifest,
-    ResolvedVar,
-    Secret,
-)
+from vmpod.spec.model import ConfigMap, Manifest, Secret
 from vmpod.spec.references import References, binary_keys, unfit
 
 NO_FACTS = Facts()

@@ -11,7 +11,8 @@ from dataclasses import field
 
 from vmpod.dataclass import dataclass
 from vmpod.spec import names, quantity
-from vmpod.spec.model import Pod, ResourceRef, Resources
+from vmpod.spec.containermodel import ResourceRef, Resources
+from vmpod.spec.model import Pod
 
 _ONE_KEY = re.compile(r"metadata\.(labels|annotations)\['([^']*)'\]")
 FIXED = ("metadata.name", "metadata.namespace", "metadata.uid")

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from vmpod.spec import names
+from vmpod.spec.containermodel import Container, EnvVar
 from vmpod.spec.jobmodel import Job
 from vmpod.spec.machine import OWNER
-from vmpod.spec.model import Container, EnvVar, Pod
+from vmpod.spec.model import Pod
 from vmpod.spec.naming import full_name
 
 INDEX = "batch.kubernetes.io/job-completion-index"

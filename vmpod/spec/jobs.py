@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from vmpod.spec import names
+from vmpod.spec.containermodel import RestartPolicy
 from vmpod.spec.jobfields import JOB_SPEC, MAX_COMPLETIONS, MAX_PARALLELISM
 from vmpod.spec.jobmodel import NO_LIMIT, Job
 from vmpod.spec.jobpolicies import read_failure_policy, read_success_policy
 from vmpod.spec.metadata import Metadata, read_metadata, read_template_metadata
-from vmpod.spec.model import Pod, RestartPolicy
+from vmpod.spec.model import Pod
 from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
 from vmpod.spec.references import References

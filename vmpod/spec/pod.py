@@ -5,30 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
+from vmpod.spec.containermodel import Container, Port, Resources, RestartPolicy
 from vmpod.spec.containers import read_container
 from vmpod.spec.environment import TooLongError, expand_words, resolve, skipped, sub_path_fault
 from vmpod.spec.facts import VARIABLES, Facts
 from vmpod.spec.metadata import Metadata
-from vmpod.spec.model import (
-    Claim,
-    ClaimVolume,
-    Container,
-    EmptyDir,
-    Lifecycle,
-    Pod,
-    PodSecurity,
-    Port,
-    Resources,
-    RestartPolicy,
-    SleepAction,
-    Volume,
-)
+from vmpod.spec.model import Claim, Pod, PodSecurity
 from vmpod.spec.naming import read_dns, read_host_aliases, read_naming
 from vmpod.spec.podfields import OS, POD_SPEC
+from vmpod.spec.probemodel import Lifecycle, SleepAction
 from vmpod.spec.reader import Context, Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import HUGE_PAGES, check_limits, check_requests, read_pod_resources
 from vmpod.spec.security import MAX_ID, read_pod_security
+from vmpod.spec.volumemodel import ClaimVolume, EmptyDir, Volume
 from vmpod.spec.volumes import read_volume
 from vmpod.spec.words import nearest, shown
 

@@ -19,17 +19,15 @@ from vmpod.spec.containerfields import (
     SLEEP,
     TCP_SOCKET,
 )
+from vmpod.spec.containermodel import Port, RestartPolicy, RestartRule
 from vmpod.spec.env import check_one
-from vmpod.spec.model import (
+from vmpod.spec.probemodel import (
     Action,
     ExecAction,
     GRPCAction,
     HTTPGetAction,
     Lifecycle,
-    Port,
     Probe,
-    RestartPolicy,
-    RestartRule,
     SleepAction,
     TCPSocketAction,
 )

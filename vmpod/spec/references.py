@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from vmpod.dataclass import dataclass
-from vmpod.spec.model import ConfigMap, KeyRef, Secret
+from vmpod.spec.containermodel import KeyRef
+from vmpod.spec.model import ConfigMap, Secret
 from vmpod.spec.reader import Record
 from vmpod.spec.words import nearest, shown
 

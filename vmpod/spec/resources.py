@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from vmpod.spec import quantity
 from vmpod.spec.containerfields import AMOUNTS, RESIZE_POLICY, RESOURCES
+from vmpod.spec.containermodel import Container, Resources, RestartPolicy
 from vmpod.spec.fields import Table
-from vmpod.spec.model import Container, Resources, RestartPolicy
 from vmpod.spec.podfields import POD_AMOUNTS, POD_RESOURCES
 from vmpod.spec.reader import Place, Record
 

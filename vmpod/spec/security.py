@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from vmpod.spec import names
 from vmpod.spec.containerfields import CAPABILITIES, CONTAINER_SECURITY, NO_APPARMOR, SECCOMP
-from vmpod.spec.model import PodSecurity, Security
+from vmpod.spec.containermodel import Security
+from vmpod.spec.model import PodSecurity
 from vmpod.spec.podfields import POD_SECURITY, SYSCTL
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.words import nearest, shown

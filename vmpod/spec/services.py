@@ -12,10 +12,11 @@ from dataclasses import replace
 from vmpod.dataclass import dataclass
 from vmpod.spec import names
 from vmpod.spec.apishapes import SERVICE_PORT, SERVICE_TYPE
+from vmpod.spec.containermodel import Container
 from vmpod.spec.jobmodel import Job
 from vmpod.spec.machine import OWNER
 from vmpod.spec.metadata import DEFAULT_NAMESPACE
-from vmpod.spec.model import ConfigMap, Container, Pod
+from vmpod.spec.model import ConfigMap, Pod
 from vmpod.spec.reader import Place
 from vmpod.spec.shapes import Many
 from vmpod.spec.words import shown

@@ -12,20 +12,6 @@ from vmpod.spec.claims import BLOCK, VOLUME_MODES
 from vmpod.spec.containers import read_pull_policy
 from vmpod.spec.env import check_one, read_field_ref, read_resource_ref
 from vmpod.spec.facts import FIXED, WHOLE
-from vmpod.spec.model import (
-    ClaimVolume,
-    ConfigMapVolume,
-    DownwardItem,
-    DownwardVolume,
-    EmptyDir,
-    HostPath,
-    ImageVolume,
-    KeyToPath,
-    ProjectedVolume,
-    SecretVolume,
-    Volume,
-    VolumeSource,
-)
 from vmpod.spec.reader import Place, Record
 from vmpod.spec.references import References
 from vmpod.spec.resources import read_bytes
@@ -48,6 +34,20 @@ from vmpod.spec.volumefields import (
     PROJECTED_SOURCE,
     SECRET_VOLUME,
     VOLUME,
+)
+from vmpod.spec.volumemodel import (
+    ClaimVolume,
+    ConfigMapVolume,
+    DownwardItem,
+    DownwardVolume,
+    EmptyDir,
+    HostPath,
+    ImageVolume,
+    KeyToPath,
+    ProjectedVolume,
+    SecretVolume,
+    Volume,
+    VolumeSource,
 )
 from vmpod.spec.words import shown
 

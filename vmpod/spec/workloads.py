@@ -12,10 +12,11 @@ from typing import Any
 
 from vmpod.spec import names
 from vmpod.spec.claims import read_claim_templates
+from vmpod.spec.containermodel import RestartPolicy
 from vmpod.spec.fields import Table
 from vmpod.spec.machine import OWNER
 from vmpod.spec.metadata import Metadata, read_metadata, read_template_metadata
-from vmpod.spec.model import Claim, ClaimVolume, MachineSize, Pod, RestartPolicy, Retention, Volume
+from vmpod.spec.model import Claim, MachineSize, Pod, Retention
 from vmpod.spec.naming import full_name
 from vmpod.spec.pod import read_pod
 from vmpod.spec.reader import Record
@@ -23,6 +24,7 @@ from vmpod.spec.references import References
 from vmpod.spec.selectors import check_labels, check_selector
 from vmpod.spec.tree import Node
 from vmpod.spec.updates import check_updates
+from vmpod.spec.volumemodel import ClaimVolume, Volume
 from vmpod.spec.workloadfields import (
     DAEMON_SET,
     DAEMON_SET_SPEC,

@@ -30,7 +30,7 @@ from tests.unit.oci.images import (
 )
 from vmpod.errors import ImageError
 from vmpod.oci.store import ImageStore
-from vmpod.spec.model import PullPolicy
+from vmpod.spec.containermodel import PullPolicy
 
 HELLO = MadeImage([tar(member("hello", b"hello")), tar(member("more", b"more"))], {"Cmd": ["/hello"]})
 OTHER = MadeImage([tar(member("hello", b"other"))])

@@ -14,7 +14,7 @@ from tests.unit.oci.images import MadeImage, docker_archive, member, tar
 from vmpod.errors import ConflictError, HostError, ImageError, NotFoundError
 from vmpod.oci.model import Image
 from vmpod.oci.store import ImageStore
-from vmpod.spec.model import PullPolicy
+from vmpod.spec.containermodel import PullPolicy
 
 HELLO = MadeImage([tar(member("hello", b"hello"))], {"Cmd": ["/hello"], "Env": ["A=b"], "Labels": {"x": "y"}})
 OTHER = MadeImage([tar(member("hello", b"other"))])

@@ -6,7 +6,8 @@ import pytest
 
 from vmpod.errors import ConflictError
 from vmpod.plan.network import forwards, parse_publish
-from vmpod.spec.model import Container, Pod, Port, PullPolicy
+from vmpod.spec.containermodel import Container, Port, PullPolicy
+from vmpod.spec.model import Pod
 
 
 def _pod(*ports: Port) -> Pod:

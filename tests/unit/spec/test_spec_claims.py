@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.spec.manifests import container, faults, pod, read
 from tests.unit.spec.test_spec_workloads import workload
-from vmpod.spec.model import ClaimVolume
+from vmpod.spec.volumemodel import ClaimVolume
 
 MIB = 1024 * 1024
 

@@ -8,18 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmpod.spec.containermodel import Container, EnvFrom, EnvVar, KeyRef, PullPolicy, ResolvedVar
 from vmpod.spec.environment import MAX_BYTES, TooLongError, expand, expand_words, resolve_env
-from vmpod.spec.model import (
-    ConfigMap,
-    Container,
-    EnvFrom,
-    EnvVar,
-    KeyRef,
-    Manifest,
-    PullPolicy,
-    ResolvedVar,
-    Secret,
-)
+from vmpod.spec.model import ConfigMap, Manifest, Secret
 
 KNOWN = (ResolvedVar("A", "one"), ResolvedVar("B", "$(A)"), ResolvedVar("S", "pw", sensitive=True))
 MANIFEST = Manifest(

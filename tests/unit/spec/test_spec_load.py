@@ -13,27 +13,29 @@ import yaml
 
 from tests.unit.spec.manifests import config_map, container, faults, pod, read, read_pod, secret
 from vmpod.errors import ManifestError
-from vmpod.spec.load import load
-from vmpod.spec.model import (
-    ConfigMap,
-    ConfigMapVolume,
+from vmpod.spec.containermodel import (
     Container,
-    DownwardItem,
-    DownwardVolume,
-    EmptyDir,
     EnvFrom,
     EnvVar,
-    HostPath,
     KeyRef,
-    KeyToPath,
     Port,
     PullPolicy,
     Resources,
     RestartPolicy,
-    SecretVolume,
     Security,
-    Volume,
     VolumeMount,
+)
+from vmpod.spec.load import load
+from vmpod.spec.model import ConfigMap
+from vmpod.spec.volumemodel import (
+    ConfigMapVolume,
+    DownwardItem,
+    DownwardVolume,
+    EmptyDir,
+    HostPath,
+    KeyToPath,
+    SecretVolume,
+    Volume,
 )
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -10,7 +10,7 @@ from tests.unit.spec.manifests import container, faults, pod, read
 from tests.unit.spec.test_spec_claims import claim
 from tests.unit.spec.test_spec_workloads import workload
 from vmpod.errors import ManifestError
-from vmpod.spec.model import ClaimVolume, HostPath
+from vmpod.spec.volumemodel import ClaimVolume, HostPath
 
 NAMED = [{"name": "v", "persistentVolumeClaim": {"claimName": "data"}}]
 

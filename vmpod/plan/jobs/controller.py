@@ -23,8 +23,8 @@ from vmpod.plan.jobs.course import (
     Seen,
 )
 from vmpod.plan.jobs.policy import early_success, judge, next_start, next_starts
+from vmpod.spec.containermodel import RestartPolicy
 from vmpod.spec.jobmodel import FailureRule, Job
-from vmpod.spec.model import RestartPolicy
 
 UNKNOWN_CODE = 1
 """The exit code of a pod that failed without one."""
