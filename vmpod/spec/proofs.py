@@ -47,7 +47,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _RIGHTS + "test_processes_that_are_shared": "shareProcessNamespace",
         _RIGHTS + "test_the_machines_own_processes": "hostPID hostIPC hostNetwork",
         _LIFE + "test_rules_deadlines_and_last_words": "activeDeadlineSeconds",
-        "../unit/spec/test_spec_faults.py::test_spec": "os",
+        "../unit/spec/test_spec_faults_pod.py::test_spec": "os",
     },
     "resources of a pod": {
         _RIGHTS + "test_what_a_pod_is_limited_to": "limits",
@@ -58,7 +58,7 @@ PROOFS: dict[str, dict[str, str]] = {
         _RIGHTS + "test_how_many_processes_a_pod_may_have": "pids",
         "../unit/plan/test_plan_make.py::test_huge_pages_of_the_pod_as_a_whole": "hugepages-2Mi",
     },
-    "os": {"../unit/spec/test_spec_faults.py::test_spec": "name"},
+    "os": {"../unit/spec/test_spec_faults_pod.py::test_spec": "name"},
     "hostAliases": {_RIGHTS + "test_names": "ip hostnames"},
     "dnsConfig": {_RIGHTS + "test_names": "nameservers searches options"},
     "options of dnsConfig": {_RIGHTS + "test_names": "name value"},

@@ -47,3 +47,9 @@ def faults(*documents: dict[str, Any]) -> list[str]:
     except ManifestError as error:
         return [f"{problem.path}: {problem.message}" for problem in error.problems]
     return []
+
+
+def only_fault(*documents: dict[str, Any]) -> str:
+    """'path: message' of the one fault that there is."""
+    (fault,) = faults(*documents)
+    return fault
