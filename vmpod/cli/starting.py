@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -63,8 +64,8 @@ def start_each(
 ) -> int:
     """Start every pod, and wait until they are ready. Returns the exit status."""
     from vmpod.runtime.follow import wait_ready  # noqa: PLC0415
-    from vmpod.state import timeline  # noqa: PLC0415
-    from vmpod.stopwatch import Stopwatch, process_start  # noqa: PLC0415
+    from vmpod.state.timeline import timed  # noqa: PLC0415
+    from vmpod.stopwatch import process_start  # noqa: PLC0415
 
     accelerator = chosen_accelerator(accel, quiet=quiet)
     found, shown = runtime(), progress(quiet=quiet)
@@ -72,9 +73,8 @@ def start_each(
 
     def begin(name: str) -> None:
         # The first one's start began with the command.
-        watch = Stopwatch(shown, begin=process_start() if name == names[0] else None)
-        entry = start(found, name, accelerator, watch)
-        timeline.save(entry.directory, watch.begin, watch.steps)
+        since = process_start() if name == names[0] else None
+        entry = timed(partial(start, found, name, accelerator), shown, begin=since)
         started[name] = entry, None if timeout is None else time.monotonic() + timeout
 
     def wait(name: str) -> None:

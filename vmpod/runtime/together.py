@@ -17,9 +17,8 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.remove import remove_pod
 from vmpod.runtime.start import Options, ensure_images, start_pod
 from vmpod.spec.model import Manifest, Pod
-from vmpod.state import timeline
 from vmpod.state.store import PodEntry
-from vmpod.stopwatch import Stopwatch
+from vmpod.state.timeline import timed
 from vmpod.workers import Outcome, WorkerDiedError, at_once
 
 # By processor of the host: while the guest of one is busy, the host's part of another can be done.
@@ -74,19 +73,18 @@ def start_pods(
 
 
 def _start(runtime: Runtime, wanted: Wanted, manifest: Manifest, progress: Progress) -> Came:
-    watch, recorded = Stopwatch(progress, begin=wanted.begin), False
+    recorded = False
 
     def failed(key: str, error: VmpodError) -> None:
         nonlocal recorded
         recorded = True
         wanted.options.failed(key, error)
 
+    start = partial(start_pod, runtime, wanted.pod, manifest, replace(wanted.options, failed=failed))
     try:
-        entry = start_pod(runtime, wanted.pod, manifest, replace(wanted.options, failed=failed), watch)
+        return Came(timed(start, progress, begin=wanted.begin))
     except VmpodError as error:
         return Came(error=error, recorded=recorded)
-    timeline.save(entry.directory, watch.begin, watch.steps)
-    return Came(entry)
 
 
 def _start_several(

@@ -8,7 +8,7 @@ host's clock.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Any
 
 from vmpod.dataclass import dataclass
 from vmpod.files import write_atomically
+from vmpod.progress import Progress
 from vmpod.state.record import Record
 from vmpod.state.status import TimedEvent
-from vmpod.stopwatch import Step
+from vmpod.state.store import PodEntry
+from vmpod.stopwatch import Step, Stopwatch
 from vmpod.wire import events
 
 FILE = "timeline.json"
@@ -51,6 +53,17 @@ class Timeline:
     def total(self) -> int:
         """What the start took, to the last step if the pod never was ready."""
         return (self.ready or self.end) - self.begin
+
+
+def timed(start: Callable[[Progress], PodEntry], progress: Progress, *, begin: int | None = None) -> PodEntry:
+    """Start a pod, and write down when each step was.
+
+    begin: when it has begun (ns since the epoch), None for now. Raises as start, and OSError.
+    """
+    watch = Stopwatch(progress, begin=begin)
+    entry = start(watch)
+    save(entry.directory, watch.begin, watch.steps)
+    return entry
 
 
 def save(directory: Path, begin: int, steps: Iterable[Step]) -> None:

@@ -12,7 +12,9 @@ import pytest
 from tests.schemas import check
 from tests.unit.state.records import record
 from vmpod.cli.timeline import bars, svg, to_json
+from vmpod.progress import SILENT, Progress
 from vmpod.state import timeline
+from vmpod.state.store import PodEntry
 from vmpod.state.timeline import Timeline
 from vmpod.stopwatch import Step
 from vmpod.wire import events
@@ -70,6 +72,20 @@ def guest(found: Timeline) -> list[tuple[str, float, float]]:
         (step.name, round((step.begin - BEGIN) / SECOND, 3), round((step.end - BEGIN) / SECOND, 3))
         for step in found.guest
     ]
+
+
+def test_the_steps_of_a_start_are_written_down(tmp_path: Path) -> None:
+    entry = PodEntry(record(), tmp_path)
+
+    def start(progress: Progress) -> PodEntry:
+        with progress.phase("Making disks"):
+            return entry
+
+    assert timeline.timed(start, SILENT, begin=BEGIN) is entry
+    found = timeline.load(tmp_path, record(), [])
+    assert found
+    assert found.begin == BEGIN
+    assert [step.name for step in found.host] == ["command", "making disks"]
 
 
 def test_the_guests_steps_are_on_the_hosts_clock(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -26,11 +27,10 @@ from vmpod.runtime.start import Options, start_pod
 from vmpod.spec.jobmodel import Job
 from vmpod.spec.jobpods import job_pod, pod_name
 from vmpod.spec.model import Manifest
-from vmpod.state import timeline
 from vmpod.state.jobrecord import JobRecord
 from vmpod.state.jobs import JobEntry
 from vmpod.state.store import PodEntry
-from vmpod.stopwatch import Stopwatch
+from vmpod.state.timeline import timed
 
 _LOOK = 0.5  # seconds after which pods are looked at although none has ended
 _POLL = 0.02
@@ -192,16 +192,15 @@ class Attending:
         record, job = self._entry.record, self._job
         name = _free_name(self._runtime, job, index)
         pod = job_pod(job, record.uid, name, index, self.course.failures(index))
-        watch = Stopwatch(SILENT if self.course.attempts else self._progress)
         manifest = replace(self._manifest, pods=(pod,), jobs=())
+        start = partial(start_pod, self._runtime, pod, manifest, options(record, job))
         try:
-            entry = start_pod(self._runtime, pod, manifest, options(record, job), watch)
+            entry = timed(start, SILENT if self.course.attempts else self._progress)
         except VmpodError as error:
             if not self.course.attempts:
                 raise
             self._later(name, error)
             return
-        timeline.save(entry.directory, watch.begin, watch.steps)
         self._hold, self._delay = 0.0, FIRST_DELAY
         self._pods[name] = entry
         self._watcher.started(entry)
