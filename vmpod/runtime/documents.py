@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vmpod.errors import ManifestError, UsageError
+from vmpod.spec.containermodel import EnvFrom, EnvVar, KeyRef
 from vmpod.spec.load import load
 from vmpod.spec.model import ConfigMap, Manifest, Pod, Secret
 from vmpod.spec.names import default_hostname
@@ -37,25 +38,27 @@ def immutable_secrets(manifest: Manifest) -> tuple[str, ...]:
 
 def config_names(pod: Pod) -> set[str]:
     """The ConfigMaps that a pod uses."""
-    found: set[str] = set()
-    for container in pod.every_container:
-        found |= {each.config_map for each in container.env_from if each.config_map}
-        found |= {each.config_map_key_ref.name for each in container.env if each.config_map_key_ref}
-    return found | _shown(pod, ConfigMapVolume)
+    return _names(
+        pod, ConfigMapVolume, lambda every: every.config_map, lambda variable: variable.config_map_key_ref
+    )
 
 
 def secret_names(pod: Pod) -> set[str]:
     """The Secrets that a pod uses."""
+    return _names(pod, SecretVolume, lambda every: every.secret, lambda variable: variable.secret_key_ref)
+
+
+def _names(
+    pod: Pod,
+    kind: type[ConfigMapVolume | SecretVolume],
+    of_every_key: Callable[[EnvFrom], str | None],
+    of_one: Callable[[EnvVar], KeyRef | None],
+) -> set[str]:
+    """The names of the objects of a kind that variables and volumes come from."""
     found: set[str] = set()
     for container in pod.every_container:
-        found |= {each.secret for each in container.env_from if each.secret}
-        found |= {each.secret_key_ref.name for each in container.env if each.secret_key_ref}
-    return found | _shown(pod, SecretVolume)
-
-
-def _shown(pod: Pod, kind: type[ConfigMapVolume | SecretVolume]) -> set[str]:
-    """The names of those that are in volumes."""
-    found: set[str] = set()
+        found |= {name for each in container.env_from if (name := of_every_key(each))}
+        found |= {key.name for each in container.env if (key := of_one(each))}
     for volume in pod.volumes:
         sources = volume.source.sources if isinstance(volume.source, ProjectedVolume) else (volume.source,)
         found |= {each.name for each in sources if isinstance(each, kind)}
