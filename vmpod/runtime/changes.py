@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vmpod.plan.forward import pod_key
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.difference import difference, without_status
 from vmpod.runtime.documents import (
     config_maps,
     config_names,
@@ -48,7 +48,7 @@ def changeable(entry: PodEntry, pod: Pod) -> bool:
 
     Its labels and annotations change in place. Those of a workload's template would make other pods.
     """
-    before, after = _shown(entry.record.document), _shown(pod.document)
+    before, after = without_status(entry.record.document), without_status(pod.document)
     owned = OWNER in _annotations(before) or OWNER in _annotations(after)
     return before == after or (not owned and _fixed(before) == _fixed(after))
 
@@ -64,25 +64,9 @@ def differences(entry: PodEntry, pod: Pod, manifest: Manifest) -> list[str]:
         found = [each for each in config if each["metadata"]["name"] in configs]
         return found + [without_values(name, pod.namespace) for name in immutable if name in secrets]
 
-    before = _texts(record.document, used(map(dict, record.config), record.immutable_secrets))
-    after = _texts(pod.document, used(config_maps(manifest, pod.namespace), immutable_secrets(manifest)))
-    name = f"pod/{pod.name}"
-    return list(
-        difflib.unified_diff(before, after, f"{name} (as it is)", f"{name} ({pod.source})", lineterm="")
-    )
-
-
-def _texts(document: Mapping[str, Any], used: Iterable[Json]) -> list[str]:
-    import yaml  # noqa: PLC0415 - slow to import
-
-    documents = [_shown(document), *used]
-    text = "---\n".join(yaml.safe_dump(each, allow_unicode=True) for each in documents)
-    return text.splitlines()
-
-
-def _shown(document: Mapping[str, Any]) -> Json:
-    """What a user wrote, without what says nothing: the order of keys, and a status that was copied along."""
-    return {name: value for name, value in document.items() if name != "status"}
+    before = [record.document, *used(map(dict, record.config), record.immutable_secrets)]
+    after = [pod.document, *used(config_maps(manifest, pod.namespace), immutable_secrets(manifest))]
+    return difference(f"pod/{pod.name}", before, after, pod.source)
 
 
 def _fixed(document: Json) -> Json:

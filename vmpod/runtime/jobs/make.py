@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from vmpod.errors import ConflictError, NotFoundError, VmpodError
 from vmpod.plan.forward import pod_key
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.difference import difference
 from vmpod.runtime.documents import config_maps, config_names
 from vmpod.runtime.jobs.observe import pods_of
 from vmpod.runtime.plan import plan_pods
@@ -84,30 +84,19 @@ def record_of(job: Job, manifest: Manifest, options: Options, *, renamed: bool) 
 
 def differences(entry: JobEntry, job: Job, manifest: Manifest) -> list[str]:
     """The lines of a unified diff from the Job that is there to the manifest's; none if they are the same."""
-    import yaml  # noqa: PLC0415 - slow to import
+    names = config_names(job.template)
 
-    used = config_names(job.template)
+    def used(config: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return [each for each in config if each["metadata"]["name"] in names]
 
-    def text(document: Mapping[str, Any], config: Sequence[Mapping[str, Any]]) -> list[str]:
-        shown = [_shown(document), *(each for each in config if each["metadata"]["name"] in used)]
-        dumped = (yaml.safe_dump(dict(each), allow_unicode=True) for each in shown)
-        return "---\n".join(dumped).splitlines()
-
-    before = text(entry.record.document, entry.record.config)
-    after = text(job.document, config_maps(manifest, job.namespace))
-    name = f"job/{job.name}"
-    return list(
-        difflib.unified_diff(before, after, f"{name} (as it is)", f"{name} ({job.source})", lineterm="")
-    )
+    before = [entry.record.document, *used(entry.record.config)]
+    after = [job.document, *used(config_maps(manifest, job.namespace))]
+    return difference(f"job/{job.name}", before, after, job.source)
 
 
 def changeable(entry: JobEntry, job: Job) -> bool:
     """Whether the Job can become what the document says while it is under way."""
     return _fixed(entry.record.document) == _fixed(job.document)
-
-
-def _shown(document: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in document.items() if name != "status"}
 
 
 def _fixed(document: Mapping[str, Any]) -> dict[str, Any]:
