@@ -6,14 +6,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 
 from vmpod.dataclass import dataclass
-from vmpod.errors import (
-    ConflictError,
-    VmpodError,
-)
+from vmpod.errors import ConflictError, VmpodError
 from vmpod.hypervisor.open import EMBEDDED
 from vmpod.oci.model import Image
 from vmpod.plan.forward import Forward, pod_key
@@ -46,9 +43,9 @@ class Options:
     uri: a libvirt URI, '' for the embedded driver; source: what messages call the manifest; file: where
     it can be read again, None for standard input; boot_timeout: seconds, None for what is usual; template:
     whether the machine may begin as a frozen one, and one may be made for the next, or, with template_first,
-    for this one. keep: containers whose
-    files are kept when they have ended, for who fetches them. watch: of the command, if the pod is to end
-    with it. failed: called with a pod's key and what has gone wrong, before what there is of it is undone.
+    for this one. keep: containers whose files are kept when they have ended, for who fetches them. watch: of
+    the command, if the pod is to end with it. failed: called with a pod's key and what has gone wrong, before
+    what there is of it is undone.
     """
 
     accelerator: Accelerator
@@ -79,29 +76,14 @@ def start_pod(
         _check_name(runtime, key, options)
         undo.enter_context(runtime.using())
         check_host(runtime.paths.state)
-        host = host_facts(options.accelerator, manifest, runtime.paths.pods)
-        request = Request(
-            manifest=manifest,
-            uid=str(uuid.uuid4()),
-            host=host,
-            guest=runtime.guests.ensure(progress),
-            profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
-            claims=claims.storage(runtime, pod, manifest),
-            images=ensure_images(runtime, pod, progress),
-            state=runtime.pods.directory(key),
-            sockets=Path(),
-            publish=options.publish,
-            logs=options.logs,
-        )
-        request = replace(request, sockets=runtime.pods.sockets(request.uid))
-        planned = make_plan(pod, request, source=options.source)
+        planned = make_plan(pod, _request(runtime, pod, manifest, options, progress), source=options.source)
         record = _record(pod, manifest, planned, options)
         with ExitStack() as started:
             with claims.taking(runtime, pod, manifest, planned.plan.machine.plugs):
                 _replace_old(runtime, key)
                 check_free(planned.plan.machine.forwards)
                 check_memory(planned.plan.machine.memory)
-                started.callback(_undo, runtime, key)
+                started.callback(remove_locked, runtime, key, force=True)
                 started.enter_context(_telling(key, options))
                 entry = runtime.pods.save(PodEntry(record, planned.plan.machine.disks.boot.parent))
             options.watch.take(entry)
@@ -118,6 +100,24 @@ def start_pod(
             )
             started.pop_all()
         return entry
+
+
+def _request(runtime: Runtime, pod: Pod, manifest: Manifest, options: Options, progress: Progress) -> Request:
+    """What the plan is made from: facts of the host, and images, which are pulled and built if need be."""
+    uid = str(uuid.uuid4())
+    return Request(
+        manifest=manifest,
+        uid=uid,
+        host=host_facts(options.accelerator, manifest, runtime.paths.pods),
+        guest=runtime.guests.ensure(progress),
+        profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
+        claims=claims.storage(runtime, pod, manifest),
+        images=ensure_images(runtime, pod, progress),
+        state=runtime.pods.directory(pod_key(pod.namespace, pod.name)),
+        sockets=runtime.pods.sockets(uid),
+        publish=options.publish,
+        logs=options.logs,
+    )
 
 
 @contextmanager
@@ -150,10 +150,6 @@ def ensure_images(runtime: Runtime, pod: Pod, progress: Progress) -> Mapping[str
     for name, policy in pod.images().items():
         found[name] = runtime.images.ensure(name, policy, progress)
     return found
-
-
-def _undo(runtime: Runtime, key: str) -> None:
-    remove_locked(runtime, key, force=True)
 
 
 def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) -> Record:
