@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from vmpod.cli.main import FAILED, show_error
-from vmpod.cli.pods import name as name_of
 from vmpod.cli.removed import remove_claims
 from vmpod.errors import ConflictError, VmpodError
-from vmpod.plan.forward import pod_key
+from vmpod.plan.forward import called, pod_key
 from vmpod.progress import Progress
 from vmpod.runtime import claims
 from vmpod.runtime.changes import changeable, differences, existing, surplus
@@ -121,12 +120,12 @@ class Applying:
             lines = differences(entry, pod, self._manifest)
             # What Secrets say is in no difference: they are not kept.
             if not lines or (not options.replace and changeable(entry, pod)):
-                click.echo(f"pod/{name_of(entry)} {self._configure(entry, pod, changed=bool(lines))}")
+                click.echo(f"pod/{entry.record.called} {self._configure(entry, pod, changed=bool(lines))}")
                 return []
             click.echo(printable_lines("\n".join(lines)), err=True)
             if not options.replace:
                 raise ConflictError(
-                    f"the pod {name_of(entry)} is there already, and not as {pod.source} says",
+                    f"the pod {entry.record.called} is there already, and not as {pod.source} says",
                     hint="--replace removes it, and starts it anew",
                 )
         if entry is not None:
@@ -137,7 +136,7 @@ class Applying:
         """Bring what has changed to a pod that need not be made anew for it; what was done."""
         record = entry.record
         check_immutable(
-            f"the pod {name_of(entry)}",
+            f"the pod {entry.record.called}",
             pod,
             self._manifest,
             config=record.config,
@@ -147,7 +146,7 @@ class Applying:
         if found.containers:
             names = ", ".join(found.containers)
             told = f"variables have changed, which {names} of {pod.name} will see when started again"
-            click.echo(f"{pod.source}: {told} (vmpod restart {name_of(entry)})", err=True)
+            click.echo(f"{pod.source}: {told} (vmpod restart {entry.record.called})", err=True)
         return "configured" if changed or found.volumes or found.containers else "unchanged"
 
     def _start(self, wanted: Sequence[Wanted]) -> None:
@@ -203,12 +202,12 @@ class Applying:
         else:
             queue.pods.popleft()
             done = "replaced" if entry.record.key in self._there else "created"
-            click.echo(f"pod/{name_of(entry)} {done}")
+            click.echo(f"pod/{entry.record.called} {done}")
 
     def _undo(self, queues: Sequence[_Queue]) -> None:
         for queue in queues:
             if queue.entry:
-                remove_pod(self._runtime, name_of(queue.entry), force=True)
+                remove_pod(self._runtime, queue.entry.record.called, force=True)
 
     # Jobs.
 
@@ -230,7 +229,7 @@ class Applying:
             self._progress,
             lambda lines: click.echo(printable_lines("\n".join(lines)), err=True),
         )
-        click.echo(f"job/{pod_key(job.namespace, job.name).replace('_', '/')} {done}")
+        click.echo(f"job/{called(pod_key(job.namespace, job.name))} {done}")
 
 
 def _queues(wanted: Iterable[Wanted]) -> list[_Queue]:

@@ -8,9 +8,8 @@ import click
 
 from vmpod.cli.common import say
 from vmpod.cli.interrupt import Interruption
-from vmpod.cli.main import FAILED
+from vmpod.cli.main import FAILED, TIMED_OUT
 from vmpod.cli.output import Printer
-from vmpod.cli.pods import name as name_of
 from vmpod.errors import TimeoutExpiredError
 from vmpod.runtime.copyout import Copies, Fetcher
 from vmpod.runtime.follow import exit_code, explanation
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from vmpod.cli.failures import Failures
     from vmpod.runtime.context import Runtime
     from vmpod.state.store import PodEntry
-
-TIMED_OUT = 124
 
 
 class Attended:
@@ -49,7 +46,7 @@ class Attended:
         self._foreground = Foreground(
             runtime,
             entries,
-            lambda entry, each: self._printer.show(each, name_of(entry) if many else ""),
+            lambda entry, each: self._printer.show(each, entry.record.called if many else ""),
             keeping={key for key, wanted in copies.items() if wanted},
             fetch=self._fetcher.fetch,
         )
@@ -64,7 +61,7 @@ class Attended:
         self._printer.finish()
         if self._remove:
             for entry in self._entries:
-                remove_pod(self._runtime, f"{entry.record.namespace}/{entry.record.name}", force=True)
+                remove_pod(self._runtime, entry.record.called, force=True)
         return status
 
     def _watched(self) -> int:

@@ -9,7 +9,6 @@ from vmpod.cli.common import runtime
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.listing import Output, output_option
 from vmpod.cli.names import POD
-from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
 from vmpod.errors import UsageError
 from vmpod.state.store import PodEntry
@@ -58,7 +57,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         output.show(render.items("ForkList", [to_json(entry) for entry in entries]))
     else:
         for entry in entries:
-            click.echo(" ".join([name_of(entry), *map(str, entry.record.forwards)]))
+            click.echo(" ".join([entry.record.called, *map(str, entry.record.forwards)]))
     return status
 
 

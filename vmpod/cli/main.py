@@ -18,6 +18,8 @@ from vmpod.text import printable_lines
 
 FAILED = 125
 """Exit status of our own failures, so that they differ from a container's."""
+TIMED_OUT = 124
+"""Exit status of a command whose --timeout is over."""
 
 # Each command is a module of its own, imported only when it is used. The short help stands here, so
 # that `vmpod --help` imports none of them.

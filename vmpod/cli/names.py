@@ -79,7 +79,7 @@ def _guests(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:
 
 
 def _claims(runtime: Runtime, _ctx: click.Context) -> Iterable[str]:
-    return [claim.name_shown for claim in runtime.claims.list(problems=[])]
+    return [claim.called for claim in runtime.claims.list(problems=[])]
 
 
 def _pods_and_jobs(runtime: Runtime, ctx: click.Context) -> Iterable[str]:

@@ -25,11 +25,6 @@ def kubernetes(pod: Pod) -> dict[str, Any]:
     return to_kubernetes(entry.record, status)
 
 
-def name(entry: PodEntry) -> str:
-    """What commands call the pod."""
-    return entry.record.called
-
-
 def labels(entry: PodEntry) -> Mapping[str, str]:
     """metadata.labels."""
     return entry.record.metadata("labels")
@@ -76,7 +71,7 @@ def _rows(pod: Pod) -> list[list[str]]:
     record, ordinary = entry.record, status.serving()
     return [
         [
-            name(entry),
+            record.called,
             f"{sum(each.ready for each in ordinary)}/{len(ordinary)}",
             printable(summary(status)),
             str(status.restarts),
@@ -103,7 +98,7 @@ def _name_filter(entry: Callable[[T], PodEntry]) -> Filter[T]:
             wanted = re.compile(text)
         except re.error as error:
             raise UsageError(f"--filter name={text}: {error}") from None
-        return lambda item: wanted.search(name(entry(item))) is not None
+        return lambda item: wanted.search(entry(item).record.called) is not None
 
     return make
 
@@ -142,7 +137,7 @@ PODS: Kind[Pod] = Kind(
     narrow=6,
     rows=_rows,
     to_json=kubernetes,
-    names=lambda pod: [name(pod[0])],
+    names=lambda pod: [pod[0].record.called],
     labels=lambda pod: labels(pod[0]),
     filters={**entry_filters(lambda pod: pod[0]), "status": text_filter(_has_status)},
 )

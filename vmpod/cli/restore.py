@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from vmpod.cli.common import runtime
-from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
 from vmpod.plan.network import parse_publish
 
@@ -32,4 +31,4 @@ def command(snapshot: str, name: str | None, replace: bool, publish: tuple[str, 
     forwards = tuple(parse_publish(text) for text in publish)
     shown = progress(quiet=quiet)
     entry = restore(runtime(), snapshot, pod=name, publish=forwards, replace_old=replace, progress=shown)
-    click.echo(name_of(entry))
+    click.echo(entry.record.called)

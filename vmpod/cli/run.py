@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli.attended import TIMED_OUT, Attended
+from vmpod.cli.attended import Attended
 from vmpod.cli.common import (
     accelerator_option,
     boot_timeout_option,
@@ -23,10 +23,9 @@ from vmpod.cli.common import (
 )
 from vmpod.cli.failures import Failures
 from vmpod.cli.interrupt import Interruption, interruptible
-from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.main import FAILED, TIMED_OUT, show_error
 from vmpod.cli.manifest import of_text
 from vmpod.cli.moments import checked, each_checked, size
-from vmpod.cli.pods import name as name_of
 from vmpod.cli.progress import progress
 from vmpod.cli.sources import text
 from vmpod.cli.timings import show_timings, timings_option
@@ -250,7 +249,7 @@ def _detached(
             check_ready(entry, status)
         except NotReadyError as error:
             failures.add(entry.record.key, error)
-            stop_pod(runtime, name_of(entry))
+            stop_pod(runtime, entry.record.called)
             show_error(error)
             result = result or TIMED_OUT
         except MachineError as error:
@@ -258,5 +257,5 @@ def _detached(
             show_error(error)
             result = FAILED
         else:
-            click.echo(name_of(entry))
+            click.echo(entry.record.called)
     return result

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import click
 
 from vmpod.cli.interrupt import Interruption, interruptible
+from vmpod.cli.main import TIMED_OUT
 from vmpod.cli.output import Printer
 from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, UsageError
@@ -23,8 +24,6 @@ from vmpod.state.jobs import JobEntry
 from vmpod.state.jobstatus import complete, failed_code
 from vmpod.state.store import PodEntry
 from vmpod.text import printable_lines
-
-TIMED_OUT = 124
 
 
 @dataclass(frozen=True)

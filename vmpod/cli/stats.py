@@ -10,7 +10,7 @@ import click
 from vmpod.cli import render
 from vmpod.cli.listing import Kind, Wanted, listing_options, show
 from vmpod.cli.names import POD
-from vmpod.cli.pods import entry_filters, labels, name
+from vmpod.cli.pods import entry_filters, labels
 from vmpod.text import printable
 
 if TYPE_CHECKING:
@@ -52,8 +52,11 @@ def command(pods: tuple[str, ...], no_stream: bool, wanted: Wanted) -> int:
 
 def _rows(each: Used) -> list[list[str]]:
     entry, used = each
-    machine = [name(entry), "-", *_row(used.machine, machine=True)]
-    return [machine, *([name(entry), printable(one.counters.name), *_row(one)] for one in used.containers)]
+    machine = [entry.record.called, "-", *_row(used.machine, machine=True)]
+    return [
+        machine,
+        *([entry.record.called, printable(one.counters.name), *_row(one)] for one in used.containers),
+    ]
 
 
 def _row(used: Usage, *, machine: bool = False) -> list[str]:
@@ -108,7 +111,7 @@ STATS: Kind[Used] = Kind(
     narrow=len(_HEADER),
     rows=_rows,
     to_json=to_json,
-    names=lambda each: [name(each[0])],
+    names=lambda each: [each[0].record.called],
     labels=lambda each: labels(each[0]),
     filters=entry_filters(lambda each: each[0]),
 )

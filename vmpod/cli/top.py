@@ -9,7 +9,7 @@ import click
 
 from vmpod.cli.listing import Kind, Wanted, listing_options, show
 from vmpod.cli.names import POD
-from vmpod.cli.pods import entry_filters, labels, name
+from vmpod.cli.pods import entry_filters, labels
 from vmpod.cli.stats import to_json
 from vmpod.cli.usage import INTERVAL, mebibytes, millicores, tell, watching
 from vmpod.text import printable
@@ -38,14 +38,14 @@ def command(pods: tuple[str, ...], containers: bool, wanted: Wanted) -> int:
 
 def _pod_rows(each: Used) -> list[list[str]]:
     entry, used = each
-    return [[name(entry), millicores(used.cores()), mebibytes(used.memory())]]
+    return [[entry.record.called, millicores(used.cores()), mebibytes(used.memory())]]
 
 
 def _container_rows(each: Used) -> list[list[str]]:
     entry, used = each
     return [
         [
-            name(entry),
+            entry.record.called,
             printable(one.counters.name),
             millicores(one.cores or 0.0),
             mebibytes(one.counters.memory),
@@ -61,7 +61,7 @@ def _kind(header: list[str], rows: Callable[[Used], list[list[str]]]) -> Kind[Us
         narrow=len(header),
         rows=rows,
         to_json=to_json,
-        names=lambda each: [name(each[0])],
+        names=lambda each: [each[0].record.called],
         labels=lambda each: labels(each[0]),
         filters=entry_filters(lambda each: each[0]),
     )

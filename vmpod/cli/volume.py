@@ -77,9 +77,9 @@ def rm(names: tuple[str, ...]) -> int:
 def _row(found: Found) -> list[str]:
     claim, pods = found
     modes = ",".join(_SHORT.get(mode, mode) for mode in claim.modes)
-    used_by = ", ".join(user.name for user in pods) or "-"
+    used_by = ", ".join(user.called for user in pods) or "-"
     sizes = [render.size(claim.size), render.size(claim.used)]
-    return [claim.name_shown, *sizes, modes, used_by, f"{render.age(claim.created)} ago", str(claim.disk)]
+    return [claim.called, *sizes, modes, used_by, f"{render.age(claim.created)} ago", str(claim.disk)]
 
 
 def _json(found: Found) -> Json:
@@ -94,7 +94,7 @@ def _json(found: Found) -> Json:
         "accessModes": list(claim.modes),
         "volumeMode": VOLUME_MODES[claim.block],
         "labels": dict(claim.labels),
-        "pods": [{"name": user.name, "readOnly": user.read_only, "running": user.busy} for user in pods],
+        "pods": [{"name": user.called, "readOnly": user.read_only, "running": user.busy} for user in pods],
         "disk": str(claim.disk),
     }
 
@@ -105,12 +105,12 @@ VOLUMES: Kind[Found] = Kind(
     narrow=6,
     rows=lambda found: [_row(found)],
     to_json=_json,
-    names=lambda found: [found[0].name_shown],
+    names=lambda found: [found[0].called],
     labels=lambda found: found[0].labels,
     filters={
-        "name": text_filter(lambda found, text: found[0].name_shown == text),
+        "name": text_filter(lambda found, text: found[0].called == text),
         "label": label_filter(lambda found: found[0].labels),
-        "pod": text_filter(lambda found, text: text in [user.name for user in found[1]]),
+        "pod": text_filter(lambda found, text: text in [user.called for user in found[1]]),
         "unused": truth_filter(lambda found: not found[1]),
     },
 )

@@ -9,14 +9,13 @@ import click
 
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.jobs import job_name
+from vmpod.cli.main import TIMED_OUT
 from vmpod.cli.moments import checked, seconds
 from vmpod.cli.names import POD_OR_JOB
 
 if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime
     from vmpod.runtime.goals import Goal
-
-TIMED_OUT = 124
 
 
 def _goal(text: str) -> Goal:

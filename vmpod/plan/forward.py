@@ -1,4 +1,4 @@
-"""Ports of the host that lead into a pod, and how pods are named: what lists of pods need of a plan."""
+"""Ports of the host that lead into a pod, and what a pod is called: what lists of pods need of a plan."""
 
 from __future__ import annotations
 
@@ -22,5 +22,10 @@ class Forward:
 
 
 def pod_key(namespace: str, name: str) -> str:
-    """The directory name of a pod. Neither part can hold an underscore."""
+    """The directory name of a pod, a claim or a Job. Neither part can hold an underscore."""
     return name if namespace == "default" else f"{namespace}_{name}"
+
+
+def called(key: str) -> str:
+    """What commands call what has that key: 'NAME' or 'NAMESPACE/NAME'."""
+    return key.replace("_", "/")

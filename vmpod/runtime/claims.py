@@ -14,7 +14,7 @@ from typing import Any
 
 from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError
-from vmpod.plan.forward import pod_key
+from vmpod.plan.forward import called, pod_key
 from vmpod.plan.host import Storage
 from vmpod.plan.model import Plug
 from vmpod.removable import Removable
@@ -39,9 +39,9 @@ class User:
     busy: bool
 
     @property
-    def name(self) -> str:
-        """As commands call it."""
-        return self.key.replace("_", "/")
+    def called(self) -> str:
+        """What commands call it."""
+        return called(self.key)
 
 
 def storage(runtime: Runtime, pod: Pod, manifest: Manifest) -> dict[str, Storage]:
@@ -109,18 +109,18 @@ def _check_free(runtime: Runtime, key: str, *, read_only: bool, but: str) -> Non
     for user in users(runtime, claim):
         if user.busy and user.key != but and not (shared and user.read_only):
             raise ConflictError(
-                f"the claim {claim.name_shown} is in use by the pod {user.name}",
+                f"the claim {claim.called} is in use by the pod {user.called}",
                 hint=_way_out(user, reading=read_only and user.read_only),
             )
     if read_only and claim.needs_recovery():
         raise ConflictError(
-            f"the claim {claim.name_shown} was not closed by the last pod that wrote to it",
+            f"the claim {claim.called} was not closed by the last pod that wrote to it",
             hint="run a pod once that may write to it: its machine mends the file system",
         )
 
 
 def _way_out(user: User, *, reading: bool) -> str:
-    stop = f"`vmpod stop {user.name}` stops that pod"
+    stop = f"`vmpod stop {user.called}` stops that pod"
     if reading:
         return f"{stop}; with the access mode {_READ_ONLY} several pods can read it at once"
     return f"{stop}; a claim that is written to is one pod's at a time"
@@ -176,15 +176,15 @@ def _apply(runtime: Runtime, claim: Claim, but: str = "") -> str:
         return "created"
     if claim.size < there.size:
         raise ConflictError(
-            f"the claim {there.name_shown} has {there.size} bytes, and {claim.source} asks for {claim.size}: "
+            f"the claim {there.called} has {there.size} bytes, and {claim.source} asks for {claim.size}: "
             "it cannot shrink",
             hint="copy what is in it into another claim",
         )
     if claim.block is not there.block:
         raise ConflictError(
-            f"the claim {there.name_shown} has the volumeMode {_mode(there)}, and {claim.source} says "
+            f"the claim {there.called} has the volumeMode {_mode(there)}, and {claim.source} says "
             f"{_mode(claim)}: that cannot be changed",
-            hint=f"give it another name, or remove it with its data: vmpod volume rm {there.name_shown}",
+            hint=f"give it another name, or remove it with its data: vmpod volume rm {there.called}",
         )
     if claim.document == there.document:
         return "unchanged"
@@ -199,8 +199,8 @@ def _mode(claim: Claim | StoredClaim) -> str:
 
 
 def shown(claim: Claim) -> str:
-    """As commands call it: 'NAME', or 'NAMESPACE/NAME'."""
-    return pod_key(claim.namespace, claim.name).replace("_", "/")
+    """What commands call it."""
+    return called(pod_key(claim.namespace, claim.name))
 
 
 def _find(runtime: Runtime, claim: Claim) -> StoredClaim | None:
@@ -211,8 +211,8 @@ def _check_unused(runtime: Runtime, claim: StoredClaim, but: str) -> None:
     busy = [user for user in users(runtime, claim) if user.busy and user.key != but]
     if busy:
         raise ConflictError(
-            f"the claim {claim.name_shown} cannot be changed while the pod {busy[0].name} uses it",
-            hint=f"`vmpod stop {busy[0].name}` stops that pod",
+            f"the claim {claim.called} cannot be changed while the pod {busy[0].called} uses it",
+            hint=f"`vmpod stop {busy[0].called}` stops that pod",
         )
 
 
@@ -242,8 +242,8 @@ def remove(runtime: Runtime, name: str) -> None:
         claim = runtime.claims.find(name)
         if found := users(runtime, claim, certain=True):
             raise ConflictError(
-                f"the pod {found[0].name} names the claim {claim.name_shown}",
-                hint=f"remove the pod first: vmpod rm {found[0].name}",
+                f"the pod {found[0].called} names the claim {claim.called}",
+                hint=f"remove the pod first: vmpod rm {found[0].called}",
             )
         runtime.claims.remove(claim)
 
@@ -253,6 +253,6 @@ def prune(runtime: Runtime, *, gone: Collection[str], dry_run: bool) -> Iterator
     with runtime.claims.locked():
         for claim in runtime.claims.list(problems=[]):
             if all(user.key in gone for user in users(runtime, claim, certain=True)):
-                yield Removable("claim", claim.name_shown, claim.used)
+                yield Removable("claim", claim.called, claim.used)
                 if not dry_run:
                     runtime.claims.remove(claim)

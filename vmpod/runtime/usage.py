@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from vmpod.client.session import Session, session
 from vmpod.client.stats import PodUsage, Sample, sample, usage
 from vmpod.errors import VmpodError
+from vmpod.plan.forward import called
 from vmpod.state.store import PodEntry
 
 
@@ -50,5 +51,5 @@ class Watch:
 
     def _drop(self, key: str, error: VmpodError) -> None:
         self._sessions.pop(key, None)
-        error.message = f"{key.replace('_', '/')}: {error.message}"
+        error.message = f"{called(key)}: {error.message}"
         self.problems.append(error)

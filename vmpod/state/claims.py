@@ -27,7 +27,7 @@ from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.lock import exclusive
 from vmpod.paths import private_dir
-from vmpod.plan.forward import pod_key
+from vmpod.plan.forward import called, pod_key
 from vmpod.run import run
 from vmpod.spec.claims import BLOCK
 from vmpod.spec.model import Claim
@@ -68,9 +68,9 @@ class StoredClaim:
         return pod_key(self.namespace, self.name)
 
     @property
-    def name_shown(self) -> str:
-        """As commands call it: 'NAME', or 'NAMESPACE/NAME'."""
-        return self.key.replace("_", "/")
+    def called(self) -> str:
+        """What commands call it."""
+        return called(self.key)
 
     @property
     def disk(self) -> Path:

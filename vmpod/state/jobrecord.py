@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmpod.dataclass import dataclass
-from vmpod.plan.forward import pod_key
+from vmpod.plan.forward import called, pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.state import versioned
 
@@ -51,7 +51,7 @@ class JobRecord:
     @property
     def called(self) -> str:
         """What commands call it, behind 'job/'."""
-        return self.key.replace("_", "/")
+        return called(self.key)
 
 
 def save(record: JobRecord, directory: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmpod.dataclass import dataclass
-from vmpod.plan.forward import Forward, pod_key
+from vmpod.plan.forward import Forward, called, pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.process import Process
 from vmpod.state import versioned
@@ -105,7 +105,7 @@ class Record:
     @property
     def called(self) -> str:
         """What commands call the pod."""
-        return self.key.replace("_", "/")
+        return called(self.key)
 
     def metadata(self, name: str) -> Mapping[str, Any]:
         """Its labels or annotations."""

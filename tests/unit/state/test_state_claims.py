@@ -33,7 +33,7 @@ def test_a_claim_is_a_file_system_that_takes_little_room(store: ClaimStore) -> N
     subprocess.run(["e2fsck", "-fn", made.disk], check=True, capture_output=True)
     assert store.find("shop/data") == made == store.lookup("shop_data")
     assert store.list() == [made]
-    assert (made.name_shown, made.labels, made.document) == ("shop/data", CLAIM.labels, CLAIM.document)
+    assert (made.called, made.labels, made.document) == ("shop/data", CLAIM.labels, CLAIM.document)
     with pytest.raises(NotFoundError):
         store.find("data")
 

@@ -13,6 +13,7 @@ from vmpod import __version__
 from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, VmpodError, disk_full, from_system
 from vmpod.files import replacing
+from vmpod.plan.forward import called
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.diag import host
@@ -135,7 +136,7 @@ class _Recorder:
 
     def _readme(self) -> str:
         lines = [
-            f"The pod {self._subject.key.replace('_', '/')}, as of {_moment()}: {self._state()}.",
+            f"The pod {called(self._subject.key)}, as of {_moment()}: {self._state()}.",
             f"Written by vmpod {__version__}; docs/diag.md says what is in it. index.json is for programs.",
             "",
             f"Secret values that were looked for: {self._redactor.known}; in their place stands [redacted].",

@@ -7,6 +7,7 @@ from pathlib import Path
 from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError, VmpodError
 from vmpod.hypervisor.machines import RunningMachine
+from vmpod.plan.forward import called
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.faults import failures
 from vmpod.runtime.remove import machines_of
@@ -63,7 +64,7 @@ def find_something(runtime: Runtime, key: str) -> Subject:
     found = find(runtime, key)
     if not (found.entry or found.failure or found.machines or found.directory.exists()):
         raise NotFoundError(
-            f"there is no pod {key.replace('_', '/')!r}, and no log of a start of it that failed",
+            f"there is no pod {called(key)!r}, and no log of a start of it that failed",
             hint="`vmpod ps --all` lists all pods",
         )
     return found

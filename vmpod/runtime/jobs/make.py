@@ -140,11 +140,10 @@ def remove_attended(
 ) -> None:
     """As remove_job, by who attends to it."""
     for pod in pods_of(runtime, entry.record):
-        name = f"{pod.record.namespace}/{pod.record.name}"
         try:
             if not force:
-                stop_pod(runtime, name, grace=grace)
-            remove_pod(runtime, name, force=True)
+                stop_pod(runtime, pod.record.called, grace=grace)
+            remove_pod(runtime, pod.record.called, force=True)
         except NotFoundError:
             continue  # somebody else was quicker
     runtime.jobs.delete(entry.record.key)
