@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from vmpod.cli.attended import Attended
 from vmpod.cli.common import (
     accelerator_option,
     boot_timeout_option,
     chosen_accelerator,
     connect_option,
     runtime,
-    say,
     template_option,
 )
 from vmpod.cli.failures import Failures
-from vmpod.cli.interrupt import Interruption, interruptible
-from vmpod.cli.main import FAILED, TIMED_OUT, show_error
 from vmpod.cli.manifest import of_text
 from vmpod.cli.moments import checked, each_checked, size
 from vmpod.cli.progress import progress
+from vmpod.cli.run_pods import Running, Wish
 from vmpod.cli.sources import text
-from vmpod.cli.timings import show_timings, timings_option
-from vmpod.errors import MachineError, UsageError
+from vmpod.cli.timings import timings_option
+from vmpod.errors import UsageError
 from vmpod.hypervisor.open import check_uri
 from vmpod.plan.forward import pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.network import parse_publish
-from vmpod.progress import Progress
-from vmpod.runtime.context import Runtime
-from vmpod.runtime.copyout import Copies, CopyOut, by_pod
+from vmpod.runtime.copyout import CopyOut, by_pod
 from vmpod.runtime.copyout import parse as parse_copy
-from vmpod.runtime.follow import NotReadyError, check_ready, wait_until
 from vmpod.runtime.foreground import check_distinct
-from vmpod.runtime.remove import remove_pod, stop_pod
 from vmpod.runtime.start import Options
-from vmpod.runtime.together import Wanted, start_pods
-from vmpod.runtime.watched import Watch, sweep
-from vmpod.spec.model import Manifest, Pod
-from vmpod.state.status import PodStatus
-from vmpod.state.store import PodEntry
-from vmpod.stopwatch import process_start
 from vmpod.wire import logdisk
 
 
@@ -145,15 +128,14 @@ def command(  # noqa: PLR0917 - click passes options by name
     deadline = None if timeout is None else time.monotonic() + timeout
     given = text(file)
     manifest, source = of_text(given, name=name, random=True), given[1]
-    check_distinct([_key(pod) for pod in manifest.pods])
+    check_distinct([pod_key(pod.namespace, pod.name) for pod in manifest.pods])
     forwards = tuple(parse_publish(text) for text in publish)
     if forwards and len(manifest.pods) > 1:
         raise UsageError(f"--publish: {source} has {len(manifest.pods)} pods, and they cannot share a port")
     copies = by_pod(copy_out, manifest)
     accelerator = chosen_accelerator(accel, quiet=quiet)
-    found = runtime()
+    found, shown = runtime(), progress(quiet=quiet)
     failures = Failures(found, manifest, diag_dir)
-    watch = Watch("live" if detach else "remove" if remove else "stop")
     options = Options(
         accelerator=accelerator,
         uri=check_uri(uri),
@@ -166,96 +148,11 @@ def command(  # noqa: PLR0917 - click passes options by name
         template=template,
         failed=failures.add,
     )
+    wish = Wish(detach, remove, deadline, timings, name)
     if manifest.jobs:
-        from vmpod.cli.run_job import Wish, run_job  # noqa: PLC0415 - most manifests have none
+        from vmpod.cli.run_job import run_job  # noqa: PLC0415 - most manifests have none
 
         if copy_out:
             raise UsageError("--copy-out: a Job's pods come and go; it takes manifests of pods")
-        wish = Wish(detach, remove, deadline, bool(publish), timings, name)
-        return run_job(found, manifest, given, options, wish, progress(quiet=quiet))
-    options = dataclasses.replace(options, watch=watch)
-    with interruptible(), contextlib.closing(watch):
-        sweep(found, say)
-        try:
-            with ExitStack() as undo:
-                entries = _start(found, manifest, options, copies, failures, progress(quiet=quiet), undo)
-                if detach:
-                    statuses = _until_ready(found, entries, deadline, progress(quiet=quiet))
-                undo.pop_all()
-            if timings:
-                show_timings(found, entries)
-            if detach:
-                return _detached(found, entries, statuses, failures)
-            return Attended(found, entries, deadline, copies, failures, remove=remove).run()
-        except Interruption as interruption:
-            return interruption.status
-
-
-def _start(  # noqa: PLR0917 - all of them are what the command was given
-    runtime: Runtime,
-    manifest: Manifest,
-    options: Options,
-    copies: Copies,
-    failures: Failures,
-    progress: Progress,
-    undo: ExitStack,
-) -> list[PodEntry]:
-    """Start every pod, or none. undo: gets what removes them."""
-    told = [claim.notes for claim in manifest.claims] + [pod.notes for pod in manifest.pods]
-    for note in dict.fromkeys(note for notes in told for note in notes):
-        click.echo(f"{options.source}: {note}", err=True)
-    # All starts began with the command.
-    begin, wanted = process_start(), list[Wanted]()
-    for pod in manifest.pods:
-        keep = {each.container for each in copies[_key(pod)]}
-        wanted.append(Wanted(pod, dataclasses.replace(options, keep=tuple(keep)), begin))
-    found = start_pods(runtime, wanted, manifest, progress, all_or_none=True)
-    for pod, came in zip(manifest.pods, found, strict=True):
-        if came.error:
-            failures.refused(_key(pod), came.error, recorded=came.recorded)
-    if failed := [came.error for came in found if came.error]:
-        for error in failed[1:]:
-            show_error(error)
-        raise failed[0]
-    entries = [came.entry for came in found if came.entry]
-    for entry in entries:
-        undo.callback(remove_pod, runtime, entry.record.called, force=True)
-    return entries
-
-
-def _key(pod: Pod) -> str:
-    return pod_key(pod.namespace, pod.name)
-
-
-def _until_ready(
-    runtime: Runtime, entries: Sequence[PodEntry], deadline: float | None, progress: Progress
-) -> list[PodStatus]:
-    """Wait until every pod is ready, or has ended, or time is up; how each was then."""
-    statuses = []
-    with progress.phase("Starting the containers"):
-        for entry in entries:
-            timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-            statuses.append(wait_until(runtime, entry, lambda status: status.ready, timeout=timeout))
-    return statuses
-
-
-def _detached(
-    runtime: Runtime, entries: Sequence[PodEntry], statuses: Sequence[PodStatus], failures: Failures
-) -> int:
-    """Say which pods there are now. One that is not ready is kept, ended, for what it has to tell."""
-    result = 0
-    for entry, status in zip(entries, statuses, strict=True):
-        try:
-            check_ready(entry, status)
-        except NotReadyError as error:
-            failures.add(entry.record.key, error)
-            stop_pod(runtime, entry.record.called)
-            show_error(error)
-            result = result or TIMED_OUT
-        except MachineError as error:
-            failures.add(entry.record.key, error)
-            show_error(error)
-            result = FAILED
-        else:
-            click.echo(entry.record.called)
-    return result
+        return run_job(found, manifest, given, options, wish, shown)
+    return Running(found, manifest, options, wish, copies, failures, shown).run()

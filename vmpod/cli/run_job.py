@@ -9,7 +9,7 @@ import click
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.main import TIMED_OUT
 from vmpod.cli.output import Printer
-from vmpod.dataclass import dataclass
+from vmpod.cli.run_pods import Wish
 from vmpod.errors import ConflictError, UsageError
 from vmpod.progress import Progress
 from vmpod.runtime.context import Runtime
@@ -26,18 +26,6 @@ from vmpod.state.store import PodEntry
 from vmpod.text import printable_lines
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What the command line asks for. deadline: of time.monotonic(); name: None for the manifest's."""
-
-    detach: bool
-    remove: bool
-    deadline: float | None
-    published: bool
-    timings: bool
-    name: str | None
-
-
 def run_job(  # noqa: PLR0917 - what a command has
     runtime: Runtime,
     manifest: Manifest,
@@ -47,7 +35,7 @@ def run_job(  # noqa: PLR0917 - what a command has
     progress: Progress,
 ) -> int:
     """Run the one Job of a manifest. Returns the exit status. Raises VmpodError."""
-    _check(manifest, text[1], wish)
+    _check(manifest, options, wish)
     # The manifest has another name, or none: who reads it again is told.
     name = manifest.jobs[0].name if manifest.unnamed else wish.name
     given = Given(manifest.jobs[0], manifest, [text], options, name)
@@ -70,13 +58,13 @@ def run_job(  # noqa: PLR0917 - what a command has
             return interruption.status
 
 
-def _check(manifest: Manifest, source: str, wish: Wish) -> None:
+def _check(manifest: Manifest, options: Options, wish: Wish) -> None:
     if manifest.pods or len(manifest.jobs) > 1:
         raise UsageError(
-            f"{source} has a Job beside others, and `vmpod run` runs one Job by itself",
+            f"{options.source} has a Job beside others, and `vmpod run` runs one Job by itself",
             hint="`vmpod apply -f FILE` starts all of them",
         )
-    if wish.published:
+    if options.publish:
         raise UsageError("--publish: the pods of a Job are several, and cannot share a port")
     if wish.timings:
         raise UsageError("--timings: a Job starts pods as it goes", hint="`vmpod timeline POD` tells of each")
