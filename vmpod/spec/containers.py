@@ -34,11 +34,7 @@ def read_container(
     ports = _ports(record, host_network=host_network)
     policy = _restart_policy(record)
     if init and policy is not RestartPolicy.ALWAYS:
-        for field in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
-            if record.get(field):
-                record.wrong(
-                    field, "is for containers, and for init containers whose restartPolicy is Always"
-                )
+        _check_runs_once(record)
     image = record.text("image", names.image, required=True)
     return Container(
         name=record.text("name", names.dns_label, required=True),
@@ -71,6 +67,13 @@ def read_container(
             "terminationMessagePolicy", ("File", "FallbackToLogsOnError"), "File"
         ),
     )
+
+
+def _check_runs_once(record: Record) -> None:
+    """Report what an init container that is no sidecar cannot have."""
+    for field in ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle"):
+        if record.get(field):
+            record.wrong(field, "is for containers, and for init containers whose restartPolicy is Always")
 
 
 def _restart_policy(record: Record) -> RestartPolicy | None:

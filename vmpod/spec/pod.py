@@ -44,9 +44,7 @@ def read_pod(
     security = read_pod_security(spec)
     resources = read_pod_resources(spec)
     host_network = spec.boolean("hostNetwork")
-    own = {claim.name for claim in claims}
-    volumes = tuple(volume for volume in _volumes(spec, references) if volume.name not in own)
-    volumes += tuple(Volume(claim.name, ClaimVolume(claim.name)) for claim in claims)
+    volumes = _volumes(spec, references, claims)
     grace = spec.integer("terminationGracePeriodSeconds", 0, MAX_ID)
     grace = _DEFAULT_GRACE if grace is None else grace
     policies = tuple(each.value for each in RestartPolicy)
@@ -62,12 +60,7 @@ def read_pod(
         grace=grace,
         policy=policy,
     )
-    _check_containers_named(spec.place.context, [*init_containers, *containers])
-    check_requests(spec, resources, init_containers=init_containers, containers=containers)
-    _check_os(spec, [*init_containers, *containers])
-    _check_devices(spec, volumes)
-    if not resources.huge_pages:
-        _check_huge_pages(spec, volumes, [*init_containers, *containers])
+    _check_together(spec, resources, volumes, init_containers, containers)
     return Pod(
         name=metadata.name,
         namespace=metadata.namespace,
@@ -93,7 +86,9 @@ def read_pod(
     )
 
 
-def _volumes(spec: Record, references: References) -> tuple[Volume, ...]:
+def _volumes(spec: Record, references: References, claims: Sequence[Claim]) -> tuple[Volume, ...]:
+    """The pod's own volumes, and those of what is claimed for it."""
+    claimed = {claim.name for claim in claims}
     volumes: list[Volume] = []
     taken: set[str] = set()
     for place in spec.items("volumes"):
@@ -102,7 +97,8 @@ def _volumes(spec: Record, references: References) -> tuple[Volume, ...]:
             continue
         _check_unique(place, volume.name, taken, "volume")
         volumes.append(volume)
-    return tuple(volumes)
+    own = (volume for volume in volumes if volume.name not in claimed)
+    return (*own, *(Volume(claim.name, ClaimVolume(claim.name)) for claim in claims))
 
 
 def _containers(
@@ -147,6 +143,23 @@ def _containers(
     if given is None or given.node.value == ():
         spec.wrong("containers", "a pod needs at least one container")
     return found["initContainers"], found["containers"]
+
+
+def _check_together(
+    spec: Record,
+    resources: Resources,
+    volumes: tuple[Volume, ...],
+    init_containers: list[Container],
+    containers: list[Container],
+) -> None:
+    """Report what is sound by itself, but not beside what else the pod has."""
+    every = [*init_containers, *containers]
+    _check_containers_named(spec.place.context, every)
+    check_requests(spec, resources, init_containers=init_containers, containers=containers)
+    _check_os(spec, every)
+    _check_devices(spec, volumes)
+    if not resources.huge_pages:
+        _check_huge_pages(spec, volumes, every)
 
 
 def _shares_processes(spec: Record) -> bool:
