@@ -284,7 +284,7 @@ def _beginning(
         record = _renamed(runtime, old, name, forwards)
         machine = _machine(runtime, source, record)
         check_memory(machine.memory)
-        failed.callback(_undo, runtime, key)
+        failed.callback(remove_locked, runtime, key, force=True)
         entry = runtime.pods.save(PodEntry(record, runtime.pods.directory(key)))
         _make_files(source, machine)
         save_machine(machine, entry.directory)
@@ -369,10 +369,6 @@ def _make_files(source: Path, machine: Machine) -> None:
     write_atomically(disks.images, images.encode())
     copy_sparse(source / "scratch.raw", disks.scratch)
     copy_sparse(source / "journal.raw", disks.journal)
-
-
-def _undo(runtime: Runtime, key: str) -> None:
-    remove_locked(runtime, key, force=True)
 
 
 def _remove(runtime: Runtime, key: str) -> None:
