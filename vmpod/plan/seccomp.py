@@ -32,7 +32,6 @@ _UNKNOWN = _ACTIONS["SCMP_ACT_ERRNO"] | _ENOSYS
 """For calls that are newer than this program, or of another architecture: then the C library tries others."""
 
 _ARCHITECTURE = 0xC000003E  # AUDIT_ARCH_X86_64
-_X32 = 0x40000000
 # Offsets in struct seccomp_data.
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
 _MAX_INSTRUCTIONS = 4096

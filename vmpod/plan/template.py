@@ -13,7 +13,6 @@ from pathlib import Path
 from vmpod.plan.model import MAX_SHARES, Disks, Frozen, Machine, Share, share_tag
 
 NAME = "vmpod-template"
-NOBODY = "00:00:00:00:00:00"
 
 _PLACES = (0, 2, 6, MAX_SHARES)
 _MIB = 1024 * 1024

@@ -19,7 +19,6 @@ from vmpod.spec.shapes import Many, Text, Whole
 
 EMPTY: tuple[Any, ...] = ([], {})
 ONE_NODE = "the pod runs on this one host, so there is nothing to choose"
-NO_API = "there is no API server, so nothing else reads it"
 BY_SERVER = "an API server sets this; vmpod sets its own"
 NO_MOVES = "nothing moves a pod away from this host"
 NO_ROOM = "no pod has to make room for another"
