@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from vmpod.cli import removed, render
@@ -60,12 +58,8 @@ def prune(everything: bool, dry_run: bool) -> None:
     removed.show(found, dry_run=dry_run)
 
 
-def _created(image: GuestInfo) -> str:
-    return datetime.fromtimestamp(image.created, UTC).isoformat(timespec="seconds")
-
-
 def _row(image: GuestInfo) -> list[str]:
-    built = f"{render.age(_created(image))} ago"
+    built = f"{render.age(render.moment(image.created))} ago"
     mark = "*" if image.current else ""
     sizes = " ".join(f"{name}={render.size(size)}" for name, size in sorted(image.sizes.items()))
     return [mark, image.id, image.kernel_release, built, render.size(image.size), sizes]
@@ -75,7 +69,7 @@ def _json(image: GuestInfo) -> dict[str, object]:
     return {
         "id": image.id,
         "current": image.current,
-        "created": _created(image),
+        "created": render.moment(image.created),
         "kernel": image.kernel_release,
         "sizes": image.sizes,
         "packages": list(image.packages),

@@ -10,7 +10,7 @@ from vmpod.cli import render
 from vmpod.cli.description import fields, table
 from vmpod.runtime.jobs.observe import pods_of, state_of
 from vmpod.spec import indexes
-from vmpod.state.jobstatus import moment
+from vmpod.state.record import moment
 
 if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime

@@ -52,6 +52,11 @@ def items(kind: str, found: list[Any]) -> dict[str, Any]:
     return {"apiVersion": "v1" if kind == "List" else "vmpod/v1", "kind": kind, "items": found}
 
 
+def moment(seconds: float) -> str:
+    """A time since the epoch as RFC 3339, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
 def age(moment: str) -> str:
     """How long ago an RFC 3339 moment was, in its two largest units: '3h12m'."""
     try:

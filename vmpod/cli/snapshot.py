@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import click
 
 from vmpod.cli import render
@@ -70,23 +68,21 @@ def rm(names: tuple[str, ...]) -> int:
     return for_each(names, lambda name: remove(found, name))
 
 
-def _created(each: Snapshot) -> str:
-    return datetime.fromtimestamp(each.created, UTC).isoformat(timespec="seconds")
-
-
 def _pod(each: Snapshot) -> str:
     return each.record.called
 
 
 def _json(each: Snapshot) -> dict[str, object]:
-    return {"name": each.name, "pod": _pod(each), "created": _created(each), "size": each.size}
+    return {"name": each.name, "pod": _pod(each), "created": render.moment(each.created), "size": each.size}
 
 
 SNAPSHOTS: Kind[Snapshot] = Kind(
     list_kind="SnapshotList",
     header=["NAME", "POD", "CREATED", "SIZE"],
     narrow=4,
-    rows=lambda each: [[each.name, _pod(each), f"{render.age(_created(each))} ago", render.size(each.size)]],
+    rows=lambda each: [
+        [each.name, _pod(each), f"{render.age(render.moment(each.created))} ago", render.size(each.size)]
+    ],
     to_json=_json,
     names=lambda each: [each.name],
     filters={

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -71,7 +70,7 @@ def ls(wanted: Wanted) -> None:
 
 def _tell_failed(directory: Path) -> None:
     for each in attempts.failed(directory):
-        ago = render.age(_moment(each.ended))
+        ago = render.age(render.moment(each.ended))
         click.echo(f"the last attempt to make one of {each.size} failed {ago} ago: {each.why}", err=True)
 
 
@@ -98,13 +97,9 @@ def prune(everything: bool, dry_run: bool) -> None:
     removed.show(gone, dry_run=dry_run)
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
 def _row(each: Template) -> list[str]:
     size_of = render.size(each.memory)
-    ages = [f"{render.age(_moment(moment))} ago" for moment in (each.created, each.used)]
+    ages = [f"{render.age(render.moment(moment))} ago" for moment in (each.created, each.used)]
     return [
         each.key,
         size_of,
@@ -126,8 +121,8 @@ def _json(each: Template) -> dict[str, object]:
         "accelerator": each.accelerator,
         "guestImage": each.guest,
         "qemu": each.qemu,
-        "created": _moment(each.created),
-        "used": _moment(each.used),
+        "created": render.moment(each.created),
+        "used": render.moment(each.used),
         "size": each.size,
     }
 

@@ -43,10 +43,9 @@ from vmpod.spec.naming import full_name
 from vmpod.state import record as records
 from vmpod.state.machine import load as load_machine
 from vmpod.state.machine import save as save_machine
-from vmpod.state.record import Record
+from vmpod.state.record import Record, moment
 from vmpod.state.store import PodEntry
 from vmpod.wire import messages
-from vmpod.wire.journal import timestamp
 
 _NAME = re.compile("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
 _MEMORY, _STATE = "memory", "state"
@@ -326,7 +325,7 @@ def _renamed(runtime: Runtime, old: Record, name: str, forwards: tuple[Forward, 
         old,
         uid=uid,
         name=name,
-        created=timestamp(time.time_ns() // 10**9 * 10**9).replace(".000000000", ""),
+        created=moment(time.time()),
         sockets=runtime.pods.sockets(uid),
         forwards=forwards,
         document=dict(old.document) | {"metadata": metadata},

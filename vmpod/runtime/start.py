@@ -31,9 +31,8 @@ from vmpod.runtime.preflight import check_host, check_memory
 from vmpod.runtime.remove import remove_locked
 from vmpod.runtime.watched import Watch
 from vmpod.spec.model import Manifest, Pod
-from vmpod.state.record import Record
+from vmpod.state.record import Record, moment
 from vmpod.state.store import PodEntry
-from vmpod.wire.journal import timestamp
 
 
 @dataclass(frozen=True)
@@ -158,7 +157,7 @@ def _record(pod: Pod, manifest: Manifest, planned: Planned, options: Options) ->
         uid=plan.pod.uid,
         name=pod.name,
         namespace=pod.namespace,
-        created=timestamp(time.time_ns() // 10**9 * 10**9).replace(".000000000", ""),
+        created=moment(time.time()),
         uri=options.uri,
         accelerator=options.accelerator,
         sockets=plan.machine.sockets,

@@ -32,7 +32,7 @@ from vmpod.run import run
 from vmpod.spec.claims import BLOCK
 from vmpod.spec.model import Claim
 from vmpod.state import versioned
-from vmpod.wire.journal import timestamp
+from vmpod.state.record import moment
 
 FILE, DISK = "claim.json", "disk.raw"
 VERSION = 1
@@ -169,7 +169,7 @@ class ClaimStore:
                 name=claim.name,
                 namespace=claim.namespace,
                 uid=str(uuid.uuid4()),
-                created=timestamp(time.time_ns() // 10**9 * 10**9).replace(".000000000", ""),
+                created=moment(time.time()),
                 size=claim.size,
                 modes=claim.modes,
                 labels=claim.labels,

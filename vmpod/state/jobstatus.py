@@ -13,7 +13,7 @@ from vmpod.plan.jobs.course import COMPLETE, FAILURE_TARGET, SUCCESS_CRITERIA_ME
 from vmpod.spec import indexes
 from vmpod.state.jobs import Attendant, JobEntry
 from vmpod.state.kubernetes import as_object
-from vmpod.wire.journal import timestamp
+from vmpod.state.record import moment
 
 Json = dict[str, Any]
 
@@ -109,11 +109,6 @@ def _conditions(course: Course) -> Iterator[Json]:
             "reason": each.reason,
             "message": each.message,
         }
-
-
-def moment(seconds: float) -> str:
-    """A time as the API has it, to the second."""
-    return timestamp(int(seconds) * 10**9).replace(".000000000", "")
 
 
 def complete(course: Course) -> bool:

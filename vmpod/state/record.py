@@ -12,6 +12,7 @@ from vmpod.plan.forward import Forward, called, pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.process import Process
 from vmpod.state import versioned
+from vmpod.wire.journal import timestamp
 from vmpod.wire.logdisk import Layout
 
 if TYPE_CHECKING:
@@ -134,6 +135,11 @@ class Record:
     def with_process(self, process: Process) -> Record:
         """The record of the pod with its machine started."""
         return replace(self, qemu=process)
+
+
+def moment(seconds: float) -> str:
+    """A time since the epoch as the API has it: RFC 3339, to the second."""
+    return timestamp(int(seconds) * 10**9).replace(".000000000", "")
 
 
 def save(record: Record, directory: Path) -> None:

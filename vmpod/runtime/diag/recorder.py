@@ -25,6 +25,7 @@ from vmpod.runtime.diag.pod import PodParts
 from vmpod.runtime.diag.redact import SHORTEST, Redactor
 from vmpod.runtime.diag.subject import Subject, find
 from vmpod.spec.model import Manifest
+from vmpod.state.record import moment
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,16 @@ class _Recorder:
     def _head(self) -> dict[str, object]:
         known = self._redactor.known
         secrets = {"known": known, "short": self._redactor.short, "missing": self._secrets.missing}
-        return {"pod": self._subject.key, "created": _moment(), "vmpod": __version__, "secrets": secrets}
+        return {
+            "pod": self._subject.key,
+            "created": moment(time.time()),
+            "vmpod": __version__,
+            "secrets": secrets,
+        }
 
     def _readme(self) -> str:
         lines = [
-            f"The pod {called(self._subject.key)}, as of {_moment()}: {self._state()}.",
+            f"The pod {called(self._subject.key)}, as of {moment(time.time())}: {self._state()}.",
             f"Written by vmpod {__version__}; docs/diag.md says what is in it. index.json is for programs.",
             "",
             f"Secret values that were looked for: {self._redactor.known}; in their place stands [redacted].",
@@ -154,7 +160,3 @@ class _Recorder:
         if entry is None:
             return self._subject.why
         return "its machine runs" if entry.alive() else "its machine has ended"
-
-
-def _moment() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

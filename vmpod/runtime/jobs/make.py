@@ -23,7 +23,7 @@ from vmpod.spec.jobpods import first_pod
 from vmpod.spec.model import Manifest
 from vmpod.state.jobrecord import JobRecord
 from vmpod.state.jobs import JobEntry
-from vmpod.state.jobstatus import moment
+from vmpod.state.record import moment
 
 MUTABLE = (
     "parallelism",
