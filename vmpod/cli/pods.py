@@ -117,7 +117,7 @@ def _has_image(entry: PodEntry, text: str) -> bool:
     digits = text.removeprefix("sha256:")
     if digits and any(digest.removeprefix("sha256:").startswith(digits) for digest in record.images):
         return True
-    spec = record.document.get("spec") or {}
+    spec = record.spec
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     return any(
         str(each.get("image")) in {text, f"{text}:latest"} or _untagged(each) == text for each in containers

@@ -64,9 +64,10 @@ def differences(entry: PodEntry, pod: Pod, manifest: Manifest) -> list[str]:
         found = [each for each in config if each["metadata"]["name"] in configs]
         return found + [without_values(name, pod.namespace) for name in immutable if name in secrets]
 
-    before = [record.document, *used(map(dict, record.config), record.immutable_secrets)]
-    after = [pod.document, *used(config_maps(manifest, pod.namespace), immutable_secrets(manifest))]
-    return difference(f"pod/{pod.name}", before, after, pod.source)
+    here = used(map(dict, record.config), record.immutable_secrets)
+    there = used(config_maps(manifest, pod.namespace), immutable_secrets(manifest))
+    before, after = without_status(record.document), without_status(pod.document)
+    return difference(f"pod/{pod.name}", [before, *here], [after, *there], pod.source)
 
 
 def _fixed(document: Json) -> Json:

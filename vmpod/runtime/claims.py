@@ -19,6 +19,7 @@ from vmpod.plan.host import Storage
 from vmpod.plan.model import Plug
 from vmpod.removable import Removable
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.difference import difference
 from vmpod.spec.claims import VOLUME_MODES
 from vmpod.spec.model import Claim, Manifest, Pod
 from vmpod.spec.volumemodel import ClaimVolume
@@ -153,7 +154,7 @@ def writes(entry: PodEntry) -> bool:
 
 def _sources(entry: PodEntry) -> list[Mapping[str, Any]]:
     """What the pod's volumes that are claims say of them."""
-    volumes = (entry.record.document.get("spec") or {}).get("volumes") or ()
+    volumes = entry.record.spec.get("volumes") or ()
     return [found for each in volumes if (found := each.get("persistentVolumeClaim"))]
 
 
@@ -218,19 +219,10 @@ def _check_unused(runtime: Runtime, claim: StoredClaim, but: str) -> None:
 
 def differences(runtime: Runtime, claim: Claim) -> list[str]:
     """The lines of a diff from the claim that is there to how it is described; none if they are the same."""
-    import difflib  # noqa: PLC0415 - only to show them
-
-    import yaml  # noqa: PLC0415 - slow to import
-
     there, name = _find(runtime, claim), f"persistentvolumeclaim/{shown(claim)}"
     if there is None:
         return [f"{name} is not there"]
-    before, after = (
-        yaml.safe_dump(dict(each), allow_unicode=True).splitlines()
-        for each in (there.document, claim.document)
-    )
-    names = f"{name} (as it is)", f"{name} ({claim.source})"
-    return list(difflib.unified_diff(before, after, *names, lineterm=""))
+    return difference(name, [there.document], [claim.document], claim.source)
 
 
 def remove(runtime: Runtime, name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,8 +11,10 @@ def difference(
 ) -> list[str]:
     """The lines of a unified diff between documents; none if they say the same.
 
-    before: a pod's or a Job's, and those that it uses; after: the same of the manifest that is called source.
+    before: what is there, and what it uses; after: the same of the manifest that is called source.
     """
+    import difflib  # noqa: PLC0415 - only to show them
+
     return list(
         difflib.unified_diff(
             _lines(before), _lines(after), f"{name} (as it is)", f"{name} ({source})", lineterm=""
@@ -30,5 +31,5 @@ def _lines(documents: Iterable[Mapping[str, Any]]) -> list[str]:
     import yaml  # noqa: PLC0415 - slow to import
 
     # The order of keys says nothing: they are sorted.
-    dumped = (yaml.safe_dump(without_status(each), allow_unicode=True) for each in documents)
+    dumped = (yaml.safe_dump(dict(each), allow_unicode=True) for each in documents)
     return "---\n".join(dumped).splitlines()

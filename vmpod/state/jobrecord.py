@@ -53,6 +53,11 @@ class JobRecord:
         """What commands call it, behind 'job/'."""
         return called(self.key)
 
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """Of its document."""
+        return self.document.get("spec") or {}
+
 
 def save(record: JobRecord, directory: Path) -> None:
     """Write the record into the Job's directory."""

@@ -32,7 +32,7 @@ class JobState:
     @property
     def spec(self) -> Mapping[str, Any]:
         """Its document's spec."""
-        return self.entry.record.document.get("spec") or {}
+        return self.entry.record.spec
 
     @property
     def suspended(self) -> bool:

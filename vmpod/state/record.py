@@ -108,6 +108,11 @@ class Record:
         """What commands call the pod."""
         return called(self.key)
 
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """Of its document."""
+        return self.document.get("spec") or {}
+
     def metadata(self, name: str) -> Mapping[str, Any]:
         """Its labels or annotations."""
         return (self.document.get("metadata") or {}).get(name) or {}

@@ -12,7 +12,7 @@ from vmpod.errors import ConflictError, NotFoundError, VmpodError
 from vmpod.plan.forward import pod_key
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
-from vmpod.runtime.difference import difference
+from vmpod.runtime.difference import difference, without_status
 from vmpod.runtime.documents import config_maps, config_names
 from vmpod.runtime.jobs.observe import pods_of
 from vmpod.runtime.plan import plan_pods
@@ -89,8 +89,8 @@ def differences(entry: JobEntry, job: Job, manifest: Manifest) -> list[str]:
     def used(config: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         return [each for each in config if each["metadata"]["name"] in names]
 
-    before = [entry.record.document, *used(entry.record.config)]
-    after = [job.document, *used(config_maps(manifest, job.namespace))]
+    before = [without_status(entry.record.document), *used(entry.record.config)]
+    after = [without_status(job.document), *used(config_maps(manifest, job.namespace))]
     return difference(f"job/{job.name}", before, after, job.source)
 
 
@@ -170,7 +170,7 @@ def expired(runtime: Runtime, entry: JobEntry) -> bool:
 
 def expiry(runtime: Runtime, entry: JobEntry) -> float | None:
     """When the Job is to be removed (seconds since the epoch); None if nobody has asked for it."""
-    ttl = (entry.record.document.get("spec") or {}).get("ttlSecondsAfterFinished")
+    ttl = entry.record.spec.get("ttlSecondsAfterFinished")
     try:
         end = runtime.jobs.course(entry).end
     except VmpodError:
