@@ -11,8 +11,6 @@ from vmpod.state.store import PodEntry
 from vmpod.wire import messages
 
 _PATIENCE = 3.0  # seconds; an agent that lives answers within milliseconds, or a second on a busy host
-
-
 _MOST = 10_000  # events; a pod has one for each container, and one for itself
 
 

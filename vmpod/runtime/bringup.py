@@ -12,9 +12,9 @@ from pathlib import Path
 from vmpod.client.session import AgentError, Session, session
 from vmpod.errors import HypervisorError, MachineError, ProtocolError, TimeoutExpiredError, from_system
 from vmpod.hypervisor.base import Moment, nothing
-from vmpod.hypervisor.open import EMBEDDED, hypervisor
+from vmpod.hypervisor.open import EMBEDDED
 from vmpod.log import logger
-from vmpod.plan.model import Accelerator, Machine, Planned
+from vmpod.plan.model import Machine, Planned
 from vmpod.plan.template import copy_of
 from vmpod.process import Process
 from vmpod.progress import Progress
@@ -22,7 +22,7 @@ from vmpod.runtime import faults, hostfiles, templates
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_disks, write_boot_disk, write_template_disk
 from vmpod.runtime.remove import kill_if_there
-from vmpod.runtime.wait import wait_for
+from vmpod.runtime.wait import BOOT_TIMEOUT, wait_for
 from vmpod.runtime.waking import Waking
 from vmpod.spec.model import Pod
 from vmpod.spec.volumemodel import HostPath
@@ -35,11 +35,10 @@ from vmpod.wire import messages
 from vmpod.wire.events import BROKEN
 from vmpod.wire.logdisk import EVENTS
 
-# Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy.
+# Seconds. Emulated guests are slow, and hosts may be busy.
 _HAND_OVER_TIMEOUT = 60.0
 _COPY_TIMEOUT = 20.0  # for the agent of a machine that need not boot
 _END_TIMEOUT = 5.0  # for QEMU to end once the channel has gone
-_BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 
 
 def bring_up(
@@ -186,7 +185,7 @@ def _start_machine(
     progress: Progress,
     at: Callable[[Moment], None] = nothing,
 ) -> PodEntry:
-    with hypervisor(entry.record.uri, root=machine.sockets / "v", cache=runtime.paths.libvirt_cache) as found:
+    with runtime.hypervisor(entry.record.uri, machine.sockets) as found:
         save_machine(machine, entry.directory)
         started = found.start(machine, at)
     for name, begin, end in started.steps:
@@ -202,7 +201,7 @@ def _wait_for_agent(
     runtime: Runtime, entry: PodEntry, news: StreamReader, evidence: faults.Evidence, timeout: float | None
 ) -> None:
     phase, seen = "booting the guest", list[dict[str, object]]()
-    limit = timeout if timeout is not None else _BOOT_TIMEOUT[entry.record.accelerator]
+    limit = timeout if timeout is not None else BOOT_TIMEOUT[entry.record.accelerator]
 
     def booted() -> bool:
         seen.extend(event for _, event in journal.parsed(news))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmpod.paths import Paths
@@ -13,11 +14,16 @@ from vmpod.state.store import PodEntry, PodStore
 if TYPE_CHECKING:
     from vmpod.guestimage.store import GuestStore
     from vmpod.guestimage.toolbox import ToolboxStore
+    from vmpod.hypervisor.base import Hypervisor
     from vmpod.oci.store import ImageStore
     from vmpod.state.claims import ClaimStore
     from vmpod.state.jobs import JobStore
     from vmpod.state.record import Record
     from vmpod.template.store import TemplateStore
+
+
+DRIVER_ROOT = "v"
+"""The embedded driver's directory, beside a machine's sockets. Short: there are sockets in it, too."""
 
 
 def _ask(entry: PodEntry) -> list[dict[str, Any]] | None:
@@ -79,6 +85,15 @@ class Runtime:
         from vmpod.state.claims import ClaimStore  # noqa: PLC0415 - few pods have any
 
         return ClaimStore(self.paths.claims)
+
+    def hypervisor(self, uri: str, sockets: Path) -> AbstractContextManager[Hypervisor]:
+        """What a machine is on, for the time of the block. sockets: the directory of the machine's.
+
+        Raises HypervisorError, HostError.
+        """
+        from vmpod.hypervisor.open import hypervisor  # noqa: PLC0415 - not needed to list pods
+
+        return hypervisor(uri, root=sockets / DRIVER_ROOT, cache=self.paths.libvirt_cache)
 
     @contextmanager
     def using(self) -> Iterator[None]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -20,7 +19,6 @@ from pathlib import Path
 from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, HostError, NotFoundError, UsageError
 from vmpod.files import write_atomically
-from vmpod.hypervisor.open import hypervisor
 from vmpod.lock import exclusive, held
 from vmpod.paths import private_dir
 from vmpod.plan.forward import Forward, pod_key
@@ -34,7 +32,7 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.debug import tidied
 from vmpod.runtime.disks import gap_of, make_gap
 from vmpod.runtime.pausing import running
-from vmpod.runtime.ports import check_free
+from vmpod.runtime.ports import check_free, free_port
 from vmpod.runtime.preflight import check_memory
 from vmpod.runtime.remove import remove_locked
 from vmpod.runtime.waking import Waking
@@ -53,7 +51,6 @@ _GAP = '"GAP"'
 """Stands, in the description of a snapshot's images disk, for a file that each copy has of its own."""
 _MAKING = ".new"
 _TIMEOUT = 60.0  # seconds for the agent to answer
-_SOCKET_KINDS = {"TCP": socket.SOCK_STREAM, "UDP": socket.SOCK_DGRAM}
 
 
 @dataclass(frozen=True)
@@ -161,13 +158,6 @@ def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = 
     return entries
 
 
-def free_port(forward: Forward) -> Forward:
-    """The same with a port of the host that nobody uses now."""
-    with socket.socket(socket.AF_INET, _SOCKET_KINDS[forward.protocol]) as probe:
-        probe.bind((forward.host_ip, 0))
-        return replace(forward, host_port=probe.getsockname()[1])
-
-
 @contextmanager
 def _new(parent: Path) -> Iterator[Path]:
     """A directory for what is being made, which goes unless it got another name. Raises OSError."""
@@ -241,11 +231,10 @@ def _freeze_machine(runtime: Runtime, entry: PodEntry, machine: Machine, into: P
     disks = machine.disks
     copies = [(disks.scratch, into / "scratch.raw"), (disks.journal, into / "journal.raw")]
     frozen = Frozen(into / _MEMORY, into / _STATE)
-    cache = runtime.paths.libvirt_cache
     # If we are killed meanwhile it stands still, and that should be seen.
     runtime.pods.save(replace(entry, record=replace(entry.record, paused=True)))
     try:
-        with hypervisor(entry.record.uri, root=entry.record.sockets / "v", cache=cache) as found:
+        with runtime.hypervisor(entry.record.uri, entry.record.sockets) as found:
             found.freeze(machine, frozen, copies, go_on=True)
     finally:
         runtime.pods.save(entry)
@@ -288,7 +277,7 @@ def _beginning(
         _make_files(source, machine)
         save_machine(machine, entry.directory)
         called = hostname(old, name)
-        subdomain = str((old.document.get("spec") or {}).get("subdomain") or "")
+        subdomain = str(old.spec.get("subdomain") or "")
         pod = {
             "name": name,
             "namespace": record.namespace,
@@ -297,8 +286,7 @@ def _beginning(
             "fqdn": full_name(called, subdomain, record.namespace),
         }
         waking = Waking(machine, opened, messages.RENEW, {"pod": pod}, timeout=_TIMEOUT)
-        cache = runtime.paths.libvirt_cache
-        with hypervisor(record.uri, root=machine.sockets / "v", cache=cache) as found:
+        with runtime.hypervisor(record.uri, machine.sockets) as found:
             started = found.start(machine, waking.at)
         if process := Process.of(started.pid):
             entry = runtime.pods.save(replace(entry, record=record.with_process(process)))
@@ -309,8 +297,7 @@ def _beginning(
 
 def hostname(old: Record, name: str) -> str:
     """Of a pod that goes on under another name: what its manifest says, else the name."""
-    spec = old.document.get("spec") or {}
-    stated = spec.get("hostname")
+    stated = old.spec.get("hostname")
     return stated if isinstance(stated, str) and stated else name[:63]
 
 

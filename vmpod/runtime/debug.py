@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from vmpod.client.session import Session, session
 from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, ManifestError, NotFoundError, UsageError, VmpodError
-from vmpod.hypervisor.open import hypervisor
 from vmpod.log import logger
 from vmpod.oci.model import Image, ImageConfig
 from vmpod.plan.containers import boot_container, command_problems, user_problems
@@ -36,7 +35,6 @@ from vmpod.state.store import PodEntry
 from vmpod.wire import messages
 
 if TYPE_CHECKING:
-    from vmpod.hypervisor.base import Hypervisor
     from vmpod.wire.boot import BootContainer
 
 Json = dict[str, Any]
@@ -125,7 +123,8 @@ def _add(
         plug = _plug(place, added)
         undo.callback(runtime.pods.save, entry)
         runtime.pods.save(replace(entry, record=replace(entry.record, **_with(entry, place, added))))
-        with progress.phase("Attaching the image"), _hypervisor(runtime, entry) as found:
+        hypervisor = runtime.hypervisor(entry.record.uri, entry.record.sockets)
+        with progress.phase("Attaching the image"), hypervisor as found:
             machine = load_machine(entry.directory)
             found.plug(machine, plug)
         undo.callback(_unplug, runtime, entry, plug)
@@ -161,8 +160,7 @@ def _pod(entry: PodEntry, container: Json) -> Pod:
     record = entry.record
     if container["name"] in record.logged_containers:
         raise ConflictError(f"the pod {record.key} has a container {container['name']!r} already")
-    spec = record.document.get("spec") or {}
-    kept = {key: spec[key] for key in _INHERITED if spec.get(key) is not None}
+    kept = {key: record.spec[key] for key in _INHERITED if record.spec.get(key) is not None}
     document = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -265,15 +263,8 @@ def _unplug(runtime: Runtime, entry: PodEntry, plug: Plug) -> None:
     if not entry.alive():
         return
     try:
-        with _hypervisor(runtime, entry) as found:
+        with runtime.hypervisor(entry.record.uri, entry.record.sockets) as found:
             found.unplug(load_machine(entry.directory), plug)
     except VmpodError as error:
         # It is read-only, and goes with the machine.
         logger.debug("%s stays attached: %s", plug.label, error)
-
-
-@contextmanager
-def _hypervisor(runtime: Runtime, entry: PodEntry) -> Iterator[Hypervisor]:
-    cache = runtime.paths.data / "libvirt-cache"
-    with hypervisor(entry.record.uri, root=entry.record.sockets / "v", cache=cache) as found:
-        yield found

@@ -19,6 +19,7 @@ from vmpod.errors import (
     VmpodError,
 )
 from vmpod.files import abandoned, write_atomically
+from vmpod.runtime.context import DRIVER_ROOT
 from vmpod.state.record import Record
 from vmpod.text import printable
 from vmpod.wire.events import BOOTED
@@ -131,7 +132,7 @@ def qemu_log(record: Record) -> Path:
     top = {
         "qemu:///system": Path("/var/log/libvirt/qemu"),
         "qemu:///session": Path("~/.cache/libvirt/qemu/log").expanduser(),
-    }.get(record.uri, record.sockets / "v/log/qemu")
+    }.get(record.uri, record.sockets / DRIVER_ROOT / "log/qemu")
     return top / f"{record.machine_name}.log"
 
 

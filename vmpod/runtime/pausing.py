@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vmpod.errors import ConflictError
-from vmpod.hypervisor.open import hypervisor
 from vmpod.runtime.context import Runtime
 from vmpod.state.machine import load as load_machine
 from vmpod.state.store import PodEntry
@@ -29,8 +28,7 @@ def _set(runtime: Runtime, name: str, *, paused: bool) -> None:
     with runtime.pods.locked(entry.record.key):
         entry = running(runtime, name)
         machine = load_machine(entry.directory)
-        cache = runtime.paths.libvirt_cache
-        with hypervisor(entry.record.uri, root=entry.record.sockets / "v", cache=cache) as found:
+        with runtime.hypervisor(entry.record.uri, entry.record.sockets) as found:
             # What is written down is never that it runs while it stands still: that would look like a fault.
             if paused:
                 runtime.pods.save(replace(entry, record=replace(entry.record, paused=True)))

@@ -1,9 +1,10 @@
-"""Finds taken host ports before a machine is started for them."""
+"""Finds ports of the host that are taken, before a machine is started for them, and such as are free."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from dataclasses import replace
 
 from vmpod.errors import PortTakenError
 from vmpod.plan.forward import Forward
@@ -30,3 +31,10 @@ def check_free(forwards: Iterable[Forward]) -> None:
                     hint="choose another with --publish or hostPort, or stop what uses it "
                     f"(`ss -lnp 'sport = :{forward.host_port}'` tells what does)",
                 ) from None
+
+
+def free_port(forward: Forward) -> Forward:
+    """The same with a port of the host that nobody uses now."""
+    with socket.socket(socket.AF_INET, _KINDS[forward.protocol]) as probe:
+        probe.bind((forward.host_ip, 0))
+        return replace(forward, host_port=probe.getsockname()[1])

@@ -11,7 +11,7 @@ from vmpod.client.session import session
 from vmpod.errors import ConflictError, NotFoundError, VmpodError
 from vmpod.hypervisor import machines
 from vmpod.hypervisor.machines import RunningMachine
-from vmpod.hypervisor.open import EMBEDDED, hypervisor
+from vmpod.hypervisor.open import EMBEDDED
 from vmpod.log import logger
 from vmpod.runtime import claims
 from vmpod.runtime.context import Runtime
@@ -129,8 +129,7 @@ def _forget_domain(runtime: Runtime, entry: PodEntry) -> None:
     if record.uri == EMBEDDED:
         return
     try:
-        cache = runtime.paths.libvirt_cache
-        with hypervisor(record.uri, root=record.sockets / "v", cache=cache) as found:
+        with runtime.hypervisor(record.uri, record.sockets) as found:
             found.destroy(record.uid, record.machine_name)
     except VmpodError as error:
         # The daemon may be gone; its machine is not, and is ended as a process.
@@ -165,6 +164,6 @@ def patience(entry: PodEntry, grace: int | None = None) -> float:
 
     grace: instead of the pod's own grace period.
     """
-    own = (entry.record.document.get("spec") or {}).get("terminationGracePeriodSeconds")
+    own = entry.record.spec.get("terminationGracePeriodSeconds")
     seconds = grace if grace is not None else own if isinstance(own, int) else 30
     return seconds + MARGIN

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,8 @@ from pathlib import Path
 from vmpod.client.session import session
 from vmpod.errors import BootTimeoutError, VmpodError
 from vmpod.guestimage.model import GuestImage
-from vmpod.hypervisor.open import EMBEDDED, hypervisor
+from vmpod.hypervisor import machines
+from vmpod.hypervisor.open import EMBEDDED
 from vmpod.log import logger
 from vmpod.plan.model import Accelerator, Disks, Frozen, Machine, Share
 from vmpod.plan.size import SCRATCH_SIZE, cpu_class, memory_class
@@ -24,10 +26,10 @@ from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_scratch_disk, write_template_disk
 from vmpod.runtime.facts import host_has_ipv6
+from vmpod.runtime.wait import BOOT_TIMEOUT
 from vmpod.template import attempts
 from vmpod.template.store import Template
 
-_BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
 _POLL = 0.05
 
 # As the guest sees them; on the host they are holes. Larger than any pod's.
@@ -132,9 +134,9 @@ def _make(runtime: Runtime, machine: Machine, progress: Progress) -> Template:
         sockets = runtime.pods.sockets(uid)
         stem = template_of(machine, new, uuid=uid, mac="52:54:00:00:00:00")
         try:
-            made = replace(stem, sockets=sockets)
-            _prepare(made, new)
-            _freeze(runtime, made, Frozen(new / "memory", new / "state"), progress)
+            booted = replace(stem, sockets=sockets)
+            _prepare(booted, new)
+            _freeze(runtime, booted, Frozen(new / "memory", new / "state"), progress)
         finally:
             _end(uid, sockets)
         return store.complete(key, new, stem, machine.initrd.name)
@@ -157,8 +159,7 @@ def _prepare(machine: Machine, new: Path) -> None:
 
 
 def _freeze(runtime: Runtime, machine: Machine, into: Frozen, progress: Progress) -> None:
-    cache = runtime.paths.libvirt_cache
-    with hypervisor(EMBEDDED, root=machine.sockets / "v", cache=cache) as found:
+    with runtime.hypervisor(EMBEDDED, machine.sockets) as found:
         with progress.phase("Booting a machine for the template"):
             found.start(machine)
             _wait(machine)
@@ -168,7 +169,7 @@ def _freeze(runtime: Runtime, machine: Machine, into: Frozen, progress: Progress
 
 def _wait(machine: Machine) -> None:
     """Wait until the agent has done all that it can do before it has a pod."""
-    limit = _BOOT_TIMEOUT[machine.accelerator]
+    limit = BOOT_TIMEOUT[machine.accelerator]
     deadline = time.monotonic() + limit
     while True:
         try:
@@ -183,10 +184,6 @@ def _wait(machine: Machine) -> None:
 
 
 def _end(uid: str, sockets: Path) -> None:
-    import shutil  # noqa: PLC0415
-
-    from vmpod.hypervisor import machines  # noqa: PLC0415
-
     if process := machines.find(uid):
         process.end()
     shutil.rmtree(sockets, ignore_errors=True)
@@ -198,14 +195,9 @@ def make_in_background(runtime: Runtime, machine: Machine) -> None:
     If it fails, `vmpod template ls` tells.
     """
     argv = [sys.executable, "-m", "vmpod", "template", "create", "--quiet", "--accel", machine.accelerator]
-    argv += [
-        "--memory",
-        str(machine.memory),
-        "--cpus",
-        str(machine.cpus),
-        "--shares",
-        str(len(machine.shares)),
-    ]
+    argv += ["--memory", str(machine.memory)]
+    argv += ["--cpus", str(machine.cpus)]
+    argv += ["--shares", str(len(machine.shares))]
     try:
         with attempts.attempt(runtime.paths.template_attempts, machine) as log:
             subprocess.Popen(

@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable
 
 from vmpod.errors import VmpodError
+from vmpod.plan.model import Accelerator
+
+BOOT_TIMEOUT: dict[Accelerator, float] = {"kvm": 60.0, "tcg": 240.0}
+"""Seconds a machine may take until its agent answers. Emulated guests are slow, and hosts may be busy."""
 
 _POLL = 0.005
 
