@@ -16,7 +16,7 @@ LEAST = 16 * MIB
 """Bytes of the smallest disk: less has no room for a journal."""
 
 _MOST = 15 << 40  # bytes; ext4 of the host has no larger files
-_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
+ACCESS_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 _MANY = "one pod at a time may write, as several machines cannot write to one file system; many may read"
 
 
@@ -67,8 +67,8 @@ def _modes(spec: Record, *, bound: bool) -> tuple[str, ...]:
     found: list[str] = []
     for place in given.items() if given else ():
         mode = place.text()
-        if mode not in _MODES:
-            place.wrong(f"must be one of {', '.join(_MODES)}")
+        if mode not in ACCESS_MODES:
+            place.wrong(f"must be one of {', '.join(ACCESS_MODES)}")
         elif mode == "ReadWriteMany" and not bound:
             place.context.notes.append(f"{place.path}: {_MANY}")
         found.append(mode)

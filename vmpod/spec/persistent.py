@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from vmpod.spec import names, quantity
+from vmpod.spec.claims import ACCESS_MODES
 from vmpod.spec.env import check_one
 from vmpod.spec.metadata import DEFAULT_NAMESPACE, read_metadata
 from vmpod.spec.persistentfields import CAPACITY, CLAIM_REF, LOCAL, VOLUME_SPEC
@@ -25,8 +26,6 @@ from vmpod.spec.words import either
 
 Key = tuple[str, str]
 """Namespace and name of a claim."""
-
-_MODES = ("ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", "ReadWriteOncePod")
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,8 @@ def read_persistent_volume(document: Record) -> PersistentVolume | None:
 
 def _mode(place: Place) -> str:
     mode = place.text()
-    if mode not in _MODES:
-        place.wrong(f"must be {either(_MODES)}")
+    if mode not in ACCESS_MODES:
+        place.wrong(f"must be {either(ACCESS_MODES)}")
     return mode
 
 
