@@ -84,7 +84,7 @@ def boot_disks(pod: Pod, request: Request) -> list[BootDisk]:
 
 def written_claims(pod: Pod, request: Request) -> set[str]:
     """The claims that some volume of the pod may write to."""
-    read_only = read_only_claims(pod, request)
+    read_only = read_only_volumes(pod, request)
     return {
         volume.source.claim
         for volume in pod.volumes
@@ -92,7 +92,7 @@ def written_claims(pod: Pod, request: Request) -> set[str]:
     }
 
 
-def read_only_claims(pod: Pod, request: Request) -> set[str]:
+def read_only_volumes(pod: Pod, request: Request) -> set[str]:
     """The volumes of claims that cannot be written to, whatever a container's mount says."""
     return {
         volume.name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vmpod.errors import Problem
 from vmpod.oci.model import ImageConfig
 from vmpod.plan import size
-from vmpod.plan.claims import read_only_claims
+from vmpod.plan.claims import read_only_volumes
 from vmpod.plan.host import Request
 from vmpod.plan.life import life
 from vmpod.plan.security import security
@@ -37,7 +37,7 @@ def boot_container(
     found = request.images.get(container.image)
     config = found.config if found else ImageConfig(cmd=(UNKNOWN_COMMAND,))
     variables = resolve_env(container, request.manifest, facts)
-    resources = container.resources
+    resources, read_only = container.resources, read_only_volumes(pod, request)
     return {
         "name": container.name,
         "first_run": request.runs.get(container.name, 0),
@@ -47,8 +47,8 @@ def boot_container(
         "env_files": _env_files(container),
         "cwd": container.working_dir or config.working_dir or "/",
         "user": user_of(container, config),
-        "mounts": _mounts(container, variables, read_only_claims(pod, request)),
-        "devices": _devices(container, read_only_claims(pod, request)),
+        "mounts": _mounts(container, variables, read_only),
+        "devices": _devices(container, read_only),
         "memory": resources.memory_limit or 0,
         "cpu": resources.cpu_limit or 0,
         "cpu_request": resources.cpu_request or resources.cpu_limit or 0,

@@ -14,6 +14,7 @@ from typing import Any
 
 from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError
+from vmpod.plan.claims import claim_names
 from vmpod.plan.forward import called, pod_key
 from vmpod.plan.host import Storage
 from vmpod.plan.model import Plug
@@ -22,7 +23,6 @@ from vmpod.runtime.context import Runtime
 from vmpod.runtime.difference import difference
 from vmpod.spec.claims import VOLUME_MODES
 from vmpod.spec.model import Claim, Manifest, Pod
-from vmpod.spec.volumemodel import ClaimVolume
 from vmpod.state.claims import DISK, StoredClaim, serial_of
 from vmpod.state.store import PodEntry
 
@@ -58,19 +58,16 @@ def storage(runtime: Runtime, pod: Pod, manifest: Manifest) -> dict[str, Storage
 
 
 def _there(runtime: Runtime, pod: Pod) -> dict[str, Claim | StoredClaim]:
-    if not (names := _named(pod)):
+    if not (names := claim_names(pod)):
         return {}
     every = runtime.claims.list(problems=[])
     found: dict[str, Claim | StoredClaim] = {
         claim.name: claim for claim in every if claim.namespace == pod.namespace
     }
-    for name in names - found.keys():
-        runtime.claims.lookup(pod_key(pod.namespace, name))  # one that is damaged is not taken for none
+    for name in names:
+        if name not in found:
+            runtime.claims.lookup(pod_key(pod.namespace, name))  # one that is damaged is not taken for none
     return found
-
-
-def _named(pod: Pod) -> set[str]:
-    return {volume.source.claim for volume in pod.volumes if isinstance(volume.source, ClaimVolume)}
 
 
 def _described(pod: Pod, manifest: Manifest) -> list[Claim]:
@@ -83,7 +80,7 @@ def taking(runtime: Runtime, pod: Pod, manifest: Manifest, plugs: tuple[Plug, ..
 
     The block has to write down that the pod is being started. Raises ConflictError.
     """
-    names = _named(pod)
+    names = claim_names(pod)
     if not names:
         yield
         return
@@ -95,7 +92,7 @@ def taking(runtime: Runtime, pod: Pod, manifest: Manifest, plugs: tuple[Plug, ..
             if claim.name in names and not (claim.name in kept and _find(runtime, claim)):
                 _apply(runtime, claim, but=own)
         read_only = {plug.serial: plug.read_only for plug in plugs}
-        for name in sorted(names):
+        for name in names:
             key = pod_key(pod.namespace, name)
             _check_free(runtime, key, read_only=read_only[serial_of(key)], but=own)
         yield
