@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import IO, Any
 
 from vmpod.errors import HostError, VmpodError
@@ -158,8 +159,6 @@ def _attend(runtime: Runtime, key: str, manifest: Manifest, name: str | None, an
 
 def named(manifest: Manifest, key: str, name: str | None = None) -> Job:
     """The Job of that key in a manifest. name: what the only one is called instead."""
-    from dataclasses import replace  # noqa: PLC0415
-
     if name is not None:
         return replace(manifest.jobs[0], name=name)
     return next(job for job in manifest.jobs if pod_key(job.namespace, job.name) == key)
