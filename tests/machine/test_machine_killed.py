@@ -27,7 +27,7 @@ from tests.machine.manifests import container, pod
 from tests.machine.walk import Walker, listing
 from tests.registry import running_registry
 from vmpod.paths import default_paths
-from vmpod.state.store import CONSOLE
+from vmpod.plan.model import CONSOLE
 
 NAME = "victim"
 BYSTANDER = "bystander"

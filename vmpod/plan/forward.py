@@ -29,3 +29,8 @@ def pod_key(namespace: str, name: str) -> str:
 def called(key: str) -> str:
     """What commands call what has that key: 'NAME' or 'NAMESPACE/NAME'."""
     return key.replace("_", "/")
+
+
+def machine_name(key: str) -> str:
+    """What libvirt calls the machine of the pod of that key."""
+    return f"vmpod-{key}"

@@ -8,9 +8,9 @@ from vmpod.errors import ManifestError
 from vmpod.oci.model import Image
 from vmpod.plan import claims, network, size, volumes
 from vmpod.plan.containers import boot_container, command_problems, user_problems
-from vmpod.plan.forward import pod_key
+from vmpod.plan.forward import machine_name, pod_key
 from vmpod.plan.host import Host, Request
-from vmpod.plan.model import Disks, Identity, ImageUse, Machine, Plan, Planned
+from vmpod.plan.model import CONSOLE, Disks, Identity, ImageUse, Machine, Plan, Planned
 from vmpod.plan.security import profile_problems
 from vmpod.spec.containermodel import Container
 from vmpod.spec.facts import Facts, facts_of
@@ -73,7 +73,7 @@ def _images(pod: Pod, request: Request) -> tuple[ImageUse, ...]:
 def _machine(pod: Pod, request: Request) -> Machine:
     guest, host, state = request.guest, request.host, request.state
     return Machine(
-        name=f"vmpod-{pod_key(pod.namespace, pod.name)}",
+        name=machine_name(pod_key(pod.namespace, pod.name)),
         uuid=request.uid,
         accelerator=host.accelerator,
         memory=size.memory(pod, host.memory),
@@ -81,16 +81,10 @@ def _machine(pod: Pod, request: Request) -> Machine:
         kernel=guest.kernel,
         initrd=guest.initrd,
         command_line=guest.command_line[host.accelerator],
-        disks=Disks(
-            root=guest.root,
-            boot=state / "boot.iso",
-            images=state / "images.vmdk",
-            scratch=state / "scratch.raw",
-            journal=state / "journal.raw",
-        ),
+        disks=Disks.below(state, root=guest.root),
         mac=network.mac_address(request.uid),
         sockets=request.sockets,
-        console_log=state / "console.log",
+        console_log=state / CONSOLE,
         forwards=network.forwards(pod, request.publish),
         shares=volumes.shares(pod, host, state),
         plugs=claims.plugs(pod, request),
@@ -100,7 +94,6 @@ def _machine(pod: Pod, request: Request) -> Machine:
 
 def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dict[str, str]) -> BootDocument:
     index = {use.digest or use.name: number for number, use in enumerate(images)}
-
     facts = facts_for(pod, request.uid, request.host)
 
     def number(name: str) -> int:
@@ -122,7 +115,7 @@ def _boot(pod: Pod, request: Request, images: tuple[ImageUse, ...], secrets: dic
             "fqdn": pod.fqdn,
         },
         "network": network.network(request.host, pod),
-        "images": _layout([_image(use, request) for use in images]),
+        "images": _layout([request.images.get(use.name) for use in images]),
         "disks": claims.boot_disks(pod, request),
         "volumes": volumes.boot_volumes(
             pod, request.manifest, secrets, facts=facts, number=number, kinds=request.host.host_paths
@@ -159,10 +152,6 @@ def facts_for(pod: Pod, uid: str, host: Host) -> Facts:
         "ephemeral-storage": size.SCRATCH_SIZE,
     }
     return facts_of(pod, fields, machine)
-
-
-def _image(use: ImageUse, request: Request) -> Image | None:
-    return request.images.get(use.name)
 
 
 def _layout(images: list[Image | None]) -> list[BootImage]:

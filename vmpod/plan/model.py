@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 Accelerator = Literal["kvm", "tcg"]
 
-
 MAX_SHARES = 18
 """As many places as a machine has for shares."""
 
+BOOT, IMAGES, SCRATCH, JOURNAL = "boot.iso", "images.vmdk", "scratch.raw", "journal.raw"
+"""The files of a pod's own disks, in its directory."""
+
+CONSOLE = "console.log"
+"""What its machine writes to the serial console, there as well."""
 
 FILES = "files"
 """Where, in a pod's directory, directories for files of the host are."""
@@ -60,6 +64,17 @@ class Disks:
     images: Path
     scratch: Path
     journal: Path
+
+    @classmethod
+    def below(cls, directory: Path, *, root: Path) -> Disks:
+        """Those of a pod, or of a snapshot of one, in its directory. root: the guest image's."""
+        return cls(
+            root=root,
+            boot=directory / BOOT,
+            images=directory / IMAGES,
+            scratch=directory / SCRATCH,
+            journal=directory / JOURNAL,
+        )
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from vmpod.files import write_atomically
 from vmpod.lock import exclusive, held
 from vmpod.paths import private_dir
 from vmpod.plan.forward import Forward, pod_key
-from vmpod.plan.model import Disks, Frozen, Machine
+from vmpod.plan.model import CONSOLE, Disks, Frozen, Machine
 from vmpod.plan.network import mac_address
 from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
@@ -194,8 +194,9 @@ def _freeze(runtime: Runtime, pod: str, into: Path) -> Record:
         _freeze_machine(runtime, entry, machine, into)
         gap = gap_of(machine.disks.images)
         text = machine.disks.images.read_text().replace(f'"{gap}"', _GAP)
-        (into / "images.vmdk").write_text(text)
-        shutil.copyfile(machine.disks.boot, into / "boot.iso")
+        kept = Disks.below(into, root=machine.disks.root)
+        kept.images.write_text(text)
+        shutil.copyfile(machine.disks.boot, kept.boot)
         save_machine(machine, into)
         # Last: with a record it is complete.
         records.save(replace(entry.record, qemu=None, paused=False), into)
@@ -228,8 +229,8 @@ def _check(entry: PodEntry, machine: Machine) -> None:
 
 
 def _freeze_machine(runtime: Runtime, entry: PodEntry, machine: Machine, into: Path) -> None:
-    disks = machine.disks
-    copies = [(disks.scratch, into / "scratch.raw"), (disks.journal, into / "journal.raw")]
+    disks, kept = machine.disks, Disks.below(into, root=machine.disks.root)
+    copies = [(disks.scratch, kept.scratch), (disks.journal, kept.journal)]
     frozen = Frozen(into / _MEMORY, into / _STATE)
     # If we are killed meanwhile it stands still, and that should be seen.
     runtime.pods.save(replace(entry, record=replace(entry.record, paused=True)))
@@ -327,16 +328,10 @@ def _machine(runtime: Runtime, source: Path, record: Record) -> Machine:
         old,
         name=record.machine_name,
         uuid=record.uid,
-        disks=Disks(
-            root=old.disks.root,
-            boot=state / "boot.iso",
-            images=state / "images.vmdk",
-            scratch=state / "scratch.raw",
-            journal=state / "journal.raw",
-        ),
+        disks=Disks.below(state, root=old.disks.root),
         mac=mac_address(record.uid),
         sockets=record.sockets,
-        console_log=state / "console.log",
+        console_log=state / CONSOLE,
         forwards=record.forwards,
         shares=tuple(replace(share, path=state / "empty") for share in old.shares),
         frozen=Frozen(source / _MEMORY, source / _STATE),
@@ -344,17 +339,17 @@ def _machine(runtime: Runtime, source: Path, record: Record) -> Machine:
 
 
 def _make_files(source: Path, machine: Machine) -> None:
-    disks = machine.disks
+    disks, kept = machine.disks, Disks.below(source, root=machine.disks.root)
     machine.sockets.mkdir(mode=0o711)
     machine.console_log.touch(mode=0o600)
     (disks.boot.parent / "empty").mkdir()
-    shutil.copyfile(source / "boot.iso", disks.boot)
-    images = (source / "images.vmdk").read_text()
+    shutil.copyfile(kept.boot, disks.boot)
+    images = kept.images.read_text()
     if _GAP in images:
         images = images.replace(_GAP, f'"{make_gap(disks.images)}"')
     write_atomically(disks.images, images.encode())
-    copy_sparse(source / "scratch.raw", disks.scratch)
-    copy_sparse(source / "journal.raw", disks.journal)
+    copy_sparse(kept.scratch, disks.scratch)
+    copy_sparse(kept.journal, disks.journal)
 
 
 def _remove(runtime: Runtime, key: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from vmpod.runtime.context import Runtime
+from vmpod.plan.model import BOOT, CONSOLE, IMAGES, JOURNAL, SCRATCH
+from vmpod.runtime.context import DRIVER_ROOT, Runtime
 from vmpod.runtime.faults import qemu_log
 from vmpod.state.kubernetes import to_kubernetes
-from vmpod.state.store import JOURNAL, PodEntry
+from vmpod.state.record import FILE
+from vmpod.state.store import PodEntry
 
 Json = dict[str, Any]
 
@@ -48,7 +50,7 @@ def _machine(entry: PodEntry) -> Json:
     record = entry.record
     return {
         "domain": record.machine_name,
-        "connection": record.uri or f"qemu:///embed?root={record.sockets / 'v'}",
+        "connection": record.uri or f"qemu:///embed?root={record.sockets / DRIVER_ROOT}",
         "accelerator": record.accelerator,
         "pid": record.qemu.pid if record.qemu and entry.alive() else None,
         "running": entry.alive(),
@@ -61,12 +63,12 @@ def _machine(entry: PodEntry) -> Json:
 
 def _files(entry: PodEntry) -> Iterator[tuple[str, Json]]:
     names = {
-        "record": "pod.json",
-        "console": "console.log",
+        "record": FILE,
+        "console": CONSOLE,
         "journal": JOURNAL,
-        "scratch": "scratch.raw",
-        "boot": "boot.iso",
-        "images": "images.vmdk",
+        "scratch": SCRATCH,
+        "boot": BOOT,
+        "images": IMAGES,
     }
     for name, file in names.items():
         path = entry.directory / file

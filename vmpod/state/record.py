@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmpod.dataclass import dataclass
-from vmpod.plan.forward import Forward, called, pod_key
+from vmpod.plan.forward import Forward, called, machine_name, pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.process import Process
 from vmpod.state import versioned
@@ -135,7 +135,7 @@ class Record:
     @property
     def machine_name(self) -> str:
         """What libvirt calls the pod's machine."""
-        return f"vmpod-{self.key}"
+        return machine_name(self.key)
 
     def with_process(self, process: Process) -> Record:
         """The record of the pod with its machine started."""

@@ -19,7 +19,7 @@ from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.paths import Paths, private_dir
 from vmpod.plan.forward import pod_key
-from vmpod.plan.model import FILES
+from vmpod.plan.model import CONSOLE, FILES, JOURNAL
 from vmpod.run import remove_deep
 from vmpod.state import journal, record
 from vmpod.state.record import Record
@@ -27,8 +27,6 @@ from vmpod.state.status import PodStatus, derive
 from vmpod.wire.journal import timestamp
 from vmpod.wire.logdisk import HEARTBEAT_SECONDS
 
-JOURNAL = "journal.raw"
-CONSOLE = "console.log"
 KINDS = ("pod", "pods")
 """Words that stand for pods as such."""
 

@@ -16,10 +16,11 @@ from tests.unit.cli.test_cli_pods import ourselves
 from tests.unit.state.records import RUNNING, agent, ended, event_line, keep, one, record, whole, written
 from tests.unit.state.test_state_status import EVENTS
 from vmpod.paths import Paths
+from vmpod.plan.model import JOURNAL
 from vmpod.process import Process
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.events import all_events
-from vmpod.state.store import JOURNAL, PodStore
+from vmpod.state.store import PodStore
 from vmpod.wire.logdisk import EVENTS as EVENT_STREAM
 
 GONE = Process(1, 1)

@@ -9,10 +9,10 @@ import pytest
 from tests.unit.state.records import agent, event_line, keep, record, whole, written
 from vmpod.errors import UsageError
 from vmpod.paths import Paths
+from vmpod.plan.model import JOURNAL
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.copyout import CopyOut, EndReader, Fetcher, by_pod, parse
 from vmpod.spec.load import load
-from vmpod.state.store import JOURNAL
 from vmpod.wire.logdisk import EVENTS
 
 MANIFEST = """\

@@ -11,9 +11,10 @@ from typing import Any
 
 from vmpod.paths import Paths
 from vmpod.plan.forward import Forward
+from vmpod.plan.model import JOURNAL
 from vmpod.runtime.disks import make_journal_disk
 from vmpod.state.record import Record
-from vmpod.state.store import JOURNAL, PodEntry, PodStore
+from vmpod.state.store import PodEntry, PodStore
 from vmpod.wire.journal import encode
 from vmpod.wire.logdisk import EVENTS
 from vmpod_agent.journal import JournalDisk

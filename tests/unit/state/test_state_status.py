@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.state.records import MOMENT, RUNNING, agent, ended, keep, one, record, store, whole
+from vmpod.plan.model import JOURNAL
 from vmpod.process import Process
 from vmpod.runtime.follow import exit_code
 from vmpod.state.kubernetes import qos_class, to_kubernetes
 from vmpod.state.status import PodStatus, derive
-from vmpod.state.store import JOURNAL, PodStore
+from vmpod.state.store import PodStore
 
 RUNS = Process(1, 1)
 STARTED = record(qemu=RUNS)

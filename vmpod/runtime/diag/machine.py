@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from vmpod.dataclass import dataclass
+from vmpod.plan.model import CONSOLE
 from vmpod.runtime.diag.archive import Archive, MissingError, Text
 from vmpod.runtime.diag.files import listing, tail
 from vmpod.runtime.diag.subject import Subject
 from vmpod.runtime.faults import qemu_log
-from vmpod.state.store import CONSOLE
 
 _BETWEEN = 0.5  # seconds, in which a processor that spins uses about as much
 _FIELDS = re.compile(
