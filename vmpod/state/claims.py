@@ -27,11 +27,12 @@ from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.lock import exclusive
 from vmpod.paths import private_dir
-from vmpod.plan.forward import called, pod_key
+from vmpod.plan.forward import pod_key
 from vmpod.run import run
 from vmpod.spec.claims import BLOCK
 from vmpod.spec.model import Claim
 from vmpod.state import versioned
+from vmpod.state.named import Named
 from vmpod.state.record import moment
 
 FILE, DISK = "claim.json", "disk.raw"
@@ -49,7 +50,7 @@ _FLAGS, _NEEDS_RECOVERY = 1024 + 0x60, 0x4
 
 
 @dataclass(frozen=True)
-class StoredClaim:
+class StoredClaim(Named):
     """A claim that is there. size: bytes; modes: its accessModes; created: RFC 3339."""
 
     name: str
@@ -63,16 +64,6 @@ class StoredClaim:
     directory: Path
 
     @property
-    def key(self) -> str:
-        """Its name among all claims of this user."""
-        return pod_key(self.namespace, self.name)
-
-    @property
-    def called(self) -> str:
-        """What commands call it."""
-        return called(self.key)
-
-    @property
     def disk(self) -> Path:
         """The file of its disk."""
         return self.directory / DISK
@@ -80,7 +71,7 @@ class StoredClaim:
     @property
     def block(self) -> bool:
         """Whether it has no file system, and is a device for its pods."""
-        return (self.document.get("spec") or {}).get("volumeMode") == BLOCK
+        return self.spec.get("volumeMode") == BLOCK
 
     @property
     def used(self) -> int:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vmpod.dataclass import dataclass
-from vmpod.plan.forward import called, pod_key
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.state import versioned
+from vmpod.state.named import Named
 
 if TYPE_CHECKING:
     from vmpod.plan.model import Accelerator
@@ -20,7 +20,7 @@ FILE = "job.json"
 
 
 @dataclass(frozen=True)
-class JobRecord:
+class JobRecord(Named):
     """One Job.
 
     created: RFC 3339. document: the Job, as JSON. config: the ConfigMaps of its namespace. secrets: whether
@@ -42,21 +42,6 @@ class JobRecord:
     secrets: bool = False
     manifest: str = ""
     renamed: bool = False
-
-    @property
-    def key(self) -> str:
-        """The Job's directory name."""
-        return pod_key(self.namespace, self.name)
-
-    @property
-    def called(self) -> str:
-        """What commands call it, behind 'job/'."""
-        return called(self.key)
-
-    @property
-    def spec(self) -> Mapping[str, Any]:
-        """Of its document."""
-        return self.document.get("spec") or {}
 
 
 def save(record: JobRecord, directory: Path) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmpod.dataclass import dataclass
-from vmpod.plan.forward import Forward, called, machine_name, pod_key
+from vmpod.plan.forward import Forward, machine_name
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.process import Process
 from vmpod.state import versioned
+from vmpod.state.named import Named
 from vmpod.wire.journal import timestamp
 from vmpod.wire.logdisk import Layout
 
@@ -55,7 +56,7 @@ class Ephemeral:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Named):
     """One pod.
 
     created: RFC 3339. uri: the libvirt connection its machine was started on ('' for the embedded
@@ -97,25 +98,6 @@ class Record:
     stopped: bool = False
     paused: bool = False
     unwatched: Unwatched = "live"
-
-    @property
-    def key(self) -> str:
-        """The pod's directory name."""
-        return pod_key(self.namespace, self.name)
-
-    @property
-    def called(self) -> str:
-        """What commands call the pod."""
-        return called(self.key)
-
-    @property
-    def spec(self) -> Mapping[str, Any]:
-        """Of its document."""
-        return self.document.get("spec") or {}
-
-    def metadata(self, name: str) -> Mapping[str, Any]:
-        """Its labels or annotations."""
-        return (self.document.get("metadata") or {}).get(name) or {}
 
     @property
     def all_containers(self) -> tuple[str, ...]:
