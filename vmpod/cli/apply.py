@@ -9,6 +9,7 @@ from vmpod.cli.common import (
     boot_timeout_option,
     chosen_accelerator,
     connect_option,
+    quiet_option,
     runtime,
     template_option,
 )
@@ -31,7 +32,7 @@ from vmpod.cli.sources import source_options, texts
 )
 @template_option
 @boot_timeout_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 @accelerator_option
 @connect_option
 def command(  # noqa: PLR0917 - click passes options by name

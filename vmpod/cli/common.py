@@ -74,6 +74,11 @@ def boot_timeout_option(command: F) -> F:
     )(command)
 
 
+def quiet_option(command: F) -> F:
+    """`--quiet`."""
+    return click.option("-q", "--quiet", is_flag=True, help="Show no progress.")(command)
+
+
 def chosen_accelerator(accel: str, *, quiet: bool) -> Accelerator:
     """What --accel comes to, for a start; a choice that needs a reason is explained on stderr.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vmpod.cli.common import runtime
+from vmpod.cli.common import quiet_option, runtime
 from vmpod.cli.names import CONTAINER, IMAGE, POD
 from vmpod.cli.progress import progress
 from vmpod.errors import UsageError
@@ -46,7 +46,7 @@ def _variables(words: tuple[str, ...]) -> dict[str, str]:
     type=click.Choice(["Always", "IfNotPresent", "Never"]),
     help="When its registry is asked. [default: Always for the tag latest or none, else IfNotPresent]",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND [ARG]...]")
 def command(  # noqa: PLR0917 - click passes options by name
     pod: str,

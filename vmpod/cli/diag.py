@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from vmpod.cli.common import runtime
+from vmpod.cli.common import quiet_option, runtime
 from vmpod.cli.names import POD
 from vmpod.cli.progress import progress
 
@@ -33,7 +33,7 @@ from vmpod.cli.progress import progress
     is_flag=True,
     help="Also what the containers wrote, although the values of the pod's Secrets are not known.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def command(pod: str, output: Path | None, file: Path | None, with_logs: bool, quiet: bool) -> None:
     """Write all that tells why a POD is as it is into one archive, to look at or to give away.
 

@@ -206,7 +206,7 @@ def to_json(happening: Happening) -> dict[str, Any]:
 
 
 def _labels(happening: Happening) -> Mapping[str, str]:
-    return (happening.entry.record.document.get("metadata") or {}).get("labels") or {}
+    return happening.entry.record.metadata("labels")
 
 
 EVENTS: Kind[Happening] = Kind(

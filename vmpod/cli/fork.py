@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmpod.cli import render
-from vmpod.cli.common import runtime
+from vmpod.cli.common import quiet_option, runtime
 from vmpod.cli.interrupt import Interruption, interruptible
 from vmpod.cli.listing import Output, output_option
 from vmpod.cli.names import POD
@@ -31,7 +31,7 @@ _MOST = 1000
     metavar="COMMAND",
     help="Run this by `sh -c` in the first container of each copy, with its name as $VMPOD_POD.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 @output_option("json", "yaml")
 def command(  # noqa: PLR0917 - click passes options by name
     pod: str, count: int, name_template: str, hook: str | None, quiet: bool, output: Output

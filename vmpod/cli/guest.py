@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmpod.cli import removed, render
-from vmpod.cli.common import for_each, runtime
+from vmpod.cli.common import for_each, quiet_option, runtime
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter, truth_filter
 from vmpod.cli.names import GUEST
 from vmpod.cli.progress import progress
@@ -19,7 +19,7 @@ def command() -> None:
 
 @command.command("build")
 @click.option("--force", is_flag=True, help="Even if it is there, to take in newer packages.")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def build(force: bool, quiet: bool) -> None:
     """Build the guest image from Debian packages, if it is not there yet.
 

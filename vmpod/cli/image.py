@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vmpod.cli import image_inspect, image_save, removed
-from vmpod.cli.common import for_each, runtime
+from vmpod.cli.common import for_each, quiet_option, runtime
 from vmpod.cli.images import IMAGES
 from vmpod.cli.listing import Wanted, listing_options, show
 from vmpod.cli.main import FAILED, show_error
@@ -27,7 +27,7 @@ command.add_command(image_save.command)
 
 @command.command("pull")
 @click.argument("names", type=IMAGE, nargs=-1, required=True, metavar="NAME...")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def pull(names: tuple[str, ...], quiet: bool) -> int:
     """Fetch images from their registries.
 
@@ -45,7 +45,7 @@ def pull(names: tuple[str, ...], quiet: bool) -> int:
 
 @command.command("load")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def load(files: tuple[Path, ...], quiet: bool) -> int:
     """Take images from files: docker or OCI archives, or directories with an OCI layout."""
     found = runtime()

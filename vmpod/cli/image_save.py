@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmpod.cli.common import runtime
+from vmpod.cli.common import quiet_option, runtime
 from vmpod.cli.names import IMAGE
 from vmpod.cli.progress import progress
 from vmpod.errors import UsageError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="docker-archive is what `docker load` reads.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def command(names: tuple[str, ...], output: str, form: Format, quiet: bool) -> None:
     """Write images into one archive, which `vmpod image load`, podman and skopeo read.
 

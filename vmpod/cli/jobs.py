@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from vmpod.cli import render
-from vmpod.cli.listing import Filter, Kind, Question, label_filter, text_filter, time_filter
-from vmpod.errors import UsageError
+from vmpod.cli.listing import Filter, Kind, label_filter, name_filter, text_filter, time_filter
 
 if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime
@@ -67,7 +66,7 @@ def called(entry: JobEntry) -> str:
 
 def labels(entry: JobEntry) -> Mapping[str, str]:
     """metadata.labels."""
-    return (entry.record.document.get("metadata") or {}).get("labels") or {}
+    return entry.record.metadata("labels")
 
 
 def _rows(job: JobState) -> list[list[str]]:
@@ -87,17 +86,6 @@ def _rows(job: JobState) -> list[list[str]]:
     ]
 
 
-def _name_filter(text: str, _items: Sequence[JobState]) -> Question[JobState]:
-    """A regular expression, as for pods."""
-    import re  # noqa: PLC0415 - rarely used
-
-    try:
-        wanted = re.compile(text)
-    except re.error as error:
-        raise UsageError(f"--filter name={text}: {error}") from None
-    return lambda job: wanted.search(job.entry.record.called) is not None
-
-
 def _created(job: JobState) -> float:
     from vmpod.cli.moments import epoch  # noqa: PLC0415 - rarely used
 
@@ -105,7 +93,7 @@ def _created(job: JobState) -> float:
 
 
 _FILTERS: Mapping[str, Filter[JobState]] = {
-    "name": _name_filter,
+    "name": name_filter(lambda job: job.entry.record.called),
     "label": label_filter(lambda job: labels(job.entry)),
     "uid": text_filter(lambda job, text: bool(text) and job.entry.record.uid.startswith(text.lower())),
     "namespace": text_filter(lambda job, text: job.entry.record.namespace == text),

@@ -11,6 +11,7 @@ A command says what it lists (Kind) and takes what the user wants of it (Wanted)
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
@@ -242,6 +243,19 @@ def label_filter(labels: Callable[[T], Mapping[str, str]]) -> Filter[T]:
 def text_filter(matches: Callable[[T, str], bool]) -> Filter[T]:
     """A filter that can compare its value as it is written."""
     return lambda value, _items: lambda item: matches(item, value)
+
+
+def name_filter(called: Callable[[T], str]) -> Filter[T]:
+    """A regular expression that is found in what commands call the item, as podman's."""
+
+    def make(text: str, _items: Sequence[T]) -> Question[T]:
+        try:
+            wanted = re.compile(text)
+        except re.error as error:
+            raise UsageError(f"--filter name={text}: {error}") from None
+        return lambda item: wanted.search(called(item)) is not None
+
+    return make
 
 
 def truth_filter(of: Callable[[T], bool]) -> Filter[T]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from vmpod.cli import render
-from vmpod.cli.listing import Filter, Kind, label_filter, text_filter, time_filter
-from vmpod.errors import UsageError
+from vmpod.cli.listing import Filter, Kind, label_filter, name_filter, text_filter, time_filter
 from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.text import printable
@@ -33,7 +31,7 @@ def labels(entry: PodEntry) -> Mapping[str, str]:
 def entry_filters(entry: Callable[[T], PodEntry]) -> Mapping[str, Filter[T]]:
     """Filters of all that is listed by pod. entry: the pod of an item."""
     return {
-        "name": _name_filter(entry),
+        "name": name_filter(lambda item: entry(item).record.called),
         "label": label_filter(lambda item: labels(entry(item))),
         "id": text_filter(lambda item, text: _has_id(entry(item), text)),
         "uid": text_filter(lambda item, text: _has_id(entry(item), text)),
@@ -88,19 +86,6 @@ def _created(entry: PodEntry) -> float:
     from vmpod.cli.moments import epoch  # noqa: PLC0415 - rarely used
 
     return epoch(entry.record.created)
-
-
-def _name_filter(entry: Callable[[T], PodEntry]) -> Filter[T]:
-    """A regular expression, as podman's."""
-
-    def make(text: str, _items: Sequence[T]) -> Callable[[T], bool]:
-        try:
-            wanted = re.compile(text)
-        except re.error as error:
-            raise UsageError(f"--filter name={text}: {error}") from None
-        return lambda item: wanted.search(entry(item).record.called) is not None
-
-    return make
 
 
 def _has_status(pod: Pod, text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from vmpod.cli.common import runtime
+from vmpod.cli.common import quiet_option, runtime
 from vmpod.cli.progress import progress
 from vmpod.plan.network import parse_publish
 
@@ -20,7 +20,7 @@ from vmpod.plan.network import parse_publish
     metavar="[IP:]HOST:POD[/udp]",
     help="Bind these ports of the host, in place of those that the pod had.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def command(snapshot: str, name: str | None, replace: bool, publish: tuple[str, ...], quiet: bool) -> None:
     """Let a pod go on from a SNAPSHOT: its containers run on from where they were then.
 

@@ -12,6 +12,7 @@ from vmpod.cli.common import (
     boot_timeout_option,
     chosen_accelerator,
     connect_option,
+    quiet_option,
     runtime,
     template_option,
 )
@@ -87,7 +88,7 @@ from vmpod.wire import logdisk
 )
 @template_option
 @boot_timeout_option
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 @timings_option
 @accelerator_option
 @connect_option

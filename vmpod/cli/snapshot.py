@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from vmpod.cli import render
-from vmpod.cli.common import for_each, runtime
+from vmpod.cli.common import for_each, quiet_option, runtime
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter
 from vmpod.cli.names import POD
 from vmpod.cli.progress import progress
@@ -34,7 +34,7 @@ def command() -> None:
 @command.command("create")
 @click.argument("pod", type=POD)
 @click.argument("name")
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 def create(pod: str, name: str, quiet: bool) -> None:
     """Keep a POD that runs as it is now, under a NAME. It stands still meanwhile, and then goes on.
 

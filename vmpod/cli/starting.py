@@ -15,6 +15,7 @@ from vmpod.cli.common import (
     boot_timeout_option,
     chosen_accelerator,
     for_each,
+    quiet_option,
     runtime,
     template_option,
 )
@@ -50,7 +51,7 @@ def starting_options(command: F) -> F:
         ),
         template_option,
         boot_timeout_option,
-        click.option("-q", "--quiet", is_flag=True, help="Show no progress."),
+        quiet_option,
         timings_option,
         accelerator_option,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from vmpod.cli import removed, render
-from vmpod.cli.common import accelerator_option, chosen_accelerator, for_each, runtime
+from vmpod.cli.common import accelerator_option, chosen_accelerator, for_each, quiet_option, runtime
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter
 from vmpod.cli.moments import checked, size
 from vmpod.cli.progress import progress
@@ -39,7 +39,7 @@ def command() -> None:
     show_default=True,
     help="hostPath volumes it has room for.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Show no progress.")
+@quiet_option
 @accelerator_option
 def create(memory: int, cpus: int, shares: int, quiet: bool, accel: str) -> None:
     """Make the template for pods of one size, if it is not there yet.
