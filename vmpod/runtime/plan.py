@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from vmpod.oci.model import Image
 from vmpod.plan.forward import pod_key
@@ -25,10 +26,29 @@ def plan_pods(runtime: Runtime, manifest: Manifest, options: Options) -> list[Pl
 
 
 def _plan(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, options: Options) -> Plan:
-    key = pod_key(pod.namespace, pod.name)
     # A pod gets its real uid when it is run; this one is always the same, so that plans can be compared.
     uid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{pod.name}.{pod.namespace}"))
-    request = Request(
+    request = replace(_request(runtime, pod, manifest, host, uid), publish=options.publish)
+    return make_plan(pod, request, source=options.source).plan
+
+
+def plan_again(runtime: Runtime, record: Record, manifest: Manifest) -> Plan:
+    """The plan of a pod that is there, as it would be made now from its manifest. Raises ManifestError."""
+    pod = next(each for each in manifest.pods if pod_key(each.namespace, each.name) == record.key)
+    host = host_facts(record.accelerator, manifest, runtime.paths.pods)
+    request = replace(
+        _request(runtime, pod, manifest, host, record.uid),
+        sockets=record.sockets,
+        publish=record.forwards,
+        logs=record.logs,
+        boot=record.boot,
+    )
+    return make_plan(pod, request, source=record.key).plan
+
+
+def _request(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, uid: str) -> Request:
+    """As for a first start, with what is there: what is not is told as missing."""
+    return Request(
         manifest=manifest,
         uid=uid,
         host=host,
@@ -36,31 +56,9 @@ def _plan(runtime: Runtime, pod: Pod, manifest: Manifest, host: Host, options: O
         profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
         claims=storage(runtime, pod, manifest),
         images=_images(runtime, pod),
-        state=runtime.pods.directory(key),
+        state=runtime.pods.directory(pod_key(pod.namespace, pod.name)),
         sockets=runtime.pods.sockets(uid),
-        publish=options.publish,
     )
-    return make_plan(pod, request, source=options.source).plan
-
-
-def plan_again(runtime: Runtime, record: Record, manifest: Manifest) -> Plan:
-    """The plan of a pod that is there, as it would be made now from its manifest. Raises ManifestError."""
-    pod = next(each for each in manifest.pods if pod_key(each.namespace, each.name) == record.key)
-    request = Request(
-        manifest=manifest,
-        uid=record.uid,
-        host=host_facts(record.accelerator, manifest, runtime.paths.pods),
-        guest=runtime.guests.describe(),
-        profiles=read_profiles(runtime.paths.seccomp, profiles(pod)),
-        claims=storage(runtime, pod, manifest),
-        images=_images(runtime, pod),
-        state=runtime.pods.directory(record.key),
-        sockets=record.sockets,
-        publish=record.forwards,
-        logs=record.logs,
-        boot=record.boot,
-    )
-    return make_plan(pod, request, source=record.key).plan
 
 
 def _images(runtime: Runtime, pod: Pod) -> dict[str, Image | None]:
