@@ -53,7 +53,6 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
 
 
 def _spec(record: Record, container: str) -> Mapping[str, Any]:
-    spec = record.spec
-    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    every = [*(record.spec.get("initContainers") or ()), *(record.spec.get("containers") or ())]
     every += [each.document for each in record.ephemeral]
     return next((each for each in every if each.get("name") == container), {})

@@ -10,7 +10,7 @@ from vmpod.cli.common import for_each, runtime
 from vmpod.cli.jobs import ALL, JOBS, job_name
 from vmpod.cli.jobs import kubernetes as job_object
 from vmpod.cli.listing import Wanted, listing_options, show
-from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.main import show_errors
 from vmpod.cli.names import POD_OR_JOB
 from vmpod.cli.pods import PODS, Pod, kubernetes
 from vmpod.errors import HostError, UsageError
@@ -70,13 +70,7 @@ def _all(runtime: Runtime, found: list[Pod]) -> int:
     pods = runtime.pods
     problems: list[HostError] = []
     found += [(entry, pods.status(entry)) for entry in pods.list(problems=problems)]
-    return _tell(problems)
-
-
-def _tell(problems: list[HostError]) -> int:
-    for problem in problems:
-        show_error(problem)
-    return FAILED if problems else 0
+    return show_errors(problems)
 
 
 def _jobs_named(runtime: Runtime, names: tuple[str, ...]) -> tuple[str, ...] | None:
@@ -108,4 +102,4 @@ def _show_jobs(runtime: Runtime, names: tuple[str, ...], wanted: Wanted) -> int:
         wanted.output.show(job_object(found[0]))
     elif found or not names:
         show(JOBS, found, wanted)
-    return _tell(problems) or status
+    return show_errors(problems) or status

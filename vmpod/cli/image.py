@@ -10,7 +10,7 @@ from vmpod.cli import image_inspect, image_save, removed
 from vmpod.cli.common import for_each, quiet_option, runtime
 from vmpod.cli.images import IMAGES
 from vmpod.cli.listing import Wanted, listing_options, show
-from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.main import show_errors
 from vmpod.cli.names import IMAGE
 from vmpod.cli.progress import progress
 from vmpod.errors import ImageError
@@ -67,9 +67,7 @@ def ls(wanted: Wanted) -> int:
     """
     problems: list[ImageError] = []
     show(IMAGES, runtime().images.list(problems=problems), wanted)
-    for problem in problems:
-        show_error(problem)
-    return FAILED if problems else 0
+    return show_errors(problems)
 
 
 @command.command("rm")

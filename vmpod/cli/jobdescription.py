@@ -42,13 +42,13 @@ def describe_job(runtime: Runtime, entry: JobEntry) -> str:
 
 
 def _head(state: JobState) -> Iterator[str]:
-    record, metadata = state.entry.record, state.entry.record.document.get("metadata") or {}
+    record = state.entry.record
     yield from fields(
         ("Name", record.name),
         ("Namespace", record.namespace),
         ("UID", record.uid),
-        ("Labels", metadata.get("labels") or {}),
-        ("Annotations", metadata.get("annotations") or {}),
+        ("Labels", record.metadata("labels")),
+        ("Annotations", record.metadata("annotations")),
         *((title, state.spec[name]) for title, name in _SETTINGS if state.spec.get(name) is not None),
         width=_WIDTH,
     )

@@ -53,16 +53,15 @@ def command(  # noqa: PLR0917 - click passes options by name
     from vmpod.runtime.follow import Selection, output  # noqa: PLC0415
 
     found = runtime()
+    wanted = Selection(frozenset(container) or None, previous=previous, since=since, tail=tail)
     job = job_name(found, pod)
     if job is not None:
-        wanted = Selection(frozenset(container) or None, previous=previous, since=since, tail=tail)
         _show_job(found, job, wanted, timestamps=timestamps, follow=follow)
         return
     entry = found.pods.find(pod)
     names = entry.record.logged_containers
     _check_names(container, f"pod {entry.record.key} has", names)
     printer = Printer(prefix=len(container or names) > 1, timestamps=timestamps)
-    wanted = Selection(frozenset(container) or None, previous=previous, since=since, tail=tail)
     for each in output(found, entry, wanted, follow=follow):
         printer.show(each)
     printer.finish()
@@ -72,7 +71,7 @@ def _show_job(runtime: Runtime, name: str, wanted: Selection, *, timestamps: boo
     from vmpod.runtime.jobs import output  # noqa: PLC0415
 
     entry = runtime.jobs.find(name)
-    spec = entry.record.document["spec"]["template"]["spec"]
+    spec = entry.record.spec["template"]["spec"]
     there = [each["name"] for each in (*(spec.get("initContainers") or ()), *spec["containers"])]
     _check_names(wanted.containers or (), f"Job {name} has", there)
     printer = Printer(prefix=True, timestamps=timestamps)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import NoReturn
 
@@ -183,6 +184,15 @@ def _main() -> NoReturn:
         show_error(from_system(error))
         sys.exit(FAILED)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def show_errors(errors: Iterable[VmpodError]) -> int:
+    """Print each, and return the exit status: 0 if there is none."""
+    status = 0
+    for error in errors:
+        show_error(error)
+        status = FAILED
+    return status
 
 
 def show_error(error: VmpodError) -> None:

@@ -6,7 +6,7 @@ import click
 
 from vmpod.cli.common import runtime
 from vmpod.cli.listing import Wanted, listing_options, show
-from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.main import show_errors
 from vmpod.cli.pods import PODS
 from vmpod.errors import HostError
 
@@ -24,6 +24,4 @@ def command(every: bool, wanted: Wanted) -> int:
     problems: list[HostError] = []
     found = [(entry, pods.status(entry)) for entry in pods.list(problems=problems)]
     show(PODS, [each for each in found if every or not each[1].ended], wanted)
-    for problem in problems:
-        show_error(problem)
-    return FAILED if problems else 0
+    return show_errors(problems)

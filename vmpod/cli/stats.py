@@ -9,6 +9,7 @@ import click
 
 from vmpod.cli import render
 from vmpod.cli.listing import Kind, Wanted, listing_options, show
+from vmpod.cli.main import show_errors
 from vmpod.cli.names import POD
 from vmpod.cli.pods import entry_filters, labels
 from vmpod.text import printable
@@ -37,7 +38,7 @@ def command(pods: tuple[str, ...], no_stream: bool, wanted: Wanted) -> int:
     Filters: name (a regular expression), label, id or uid, image or ancestor, namespace, since and until (a
     moment, or so long ago).
     """
-    from vmpod.cli.usage import INTERVAL, tell, watching  # noqa: PLC0415
+    from vmpod.cli.usage import INTERVAL, watching  # noqa: PLC0415
 
     live = not no_stream and wanted.output.format in {"table", "wide"} and sys.stdout.isatty()
     with watching(pods) as watch:
@@ -47,7 +48,7 @@ def command(pods: tuple[str, ...], no_stream: bool, wanted: Wanted) -> int:
             show(STATS, found, wanted)
             if not live:
                 break
-    return tell(watch.problems)
+    return show_errors(watch.problems)
 
 
 def _rows(each: Used) -> list[list[str]]:

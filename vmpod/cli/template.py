@@ -98,11 +98,10 @@ def prune(everything: bool, dry_run: bool) -> None:
 
 
 def _row(each: Template) -> list[str]:
-    size_of = render.size(each.memory)
     ages = [f"{render.age(render.moment(moment))} ago" for moment in (each.created, each.used)]
     return [
         each.key,
-        size_of,
+        render.size(each.memory),
         str(each.cpus),
         str(each.shares),
         each.accelerator,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vmpod.cli.listing import Kind, Wanted, listing_options, show
+from vmpod.cli.main import show_errors
 from vmpod.cli.names import POD
 from vmpod.cli.pods import entry_filters, labels
 from vmpod.cli.stats import to_json
-from vmpod.cli.usage import INTERVAL, mebibytes, millicores, tell, watching
+from vmpod.cli.usage import INTERVAL, mebibytes, millicores, watching
 from vmpod.text import printable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def command(pods: tuple[str, ...], containers: bool, wanted: Wanted) -> int:
     """
     with watching(pods) as watch:
         show(CONTAINERS if containers else PODS, next(watch.rounds(INTERVAL)), wanted)
-    return tell(watch.problems)
+    return show_errors(watch.problems)
 
 
 def _pod_rows(each: Used) -> list[list[str]]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from vmpod.cli.common import runtime
-from vmpod.cli.main import show_error
 from vmpod.errors import VmpodError
 from vmpod.runtime.usage import Watch
 from vmpod.state.store import PodEntry
@@ -23,13 +22,6 @@ def watching(names: Sequence[str]) -> Iterator[Watch]:
         watch = Watch(entries, stack)
         watch.problems[:0] = problems
         yield watch
-
-
-def tell(problems: list[VmpodError]) -> int:
-    """Say what was wrong, and with what status to exit."""
-    for error in problems:
-        show_error(error)
-    return 125 if problems else 0
 
 
 def millicores(cores: float) -> str:

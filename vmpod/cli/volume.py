@@ -9,7 +9,7 @@ import click
 from vmpod.cli import render
 from vmpod.cli.common import for_each, runtime
 from vmpod.cli.listing import Kind, Wanted, label_filter, listing_options, show, text_filter, truth_filter
-from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.main import show_errors
 from vmpod.cli.names import CLAIM
 from vmpod.errors import HostError
 from vmpod.runtime.claims import User, remove, users
@@ -45,9 +45,7 @@ def ls(wanted: Wanted) -> int:
     found, problems = runtime(), list[HostError]()
     claims = found.claims.list(problems=problems)
     show(VOLUMES, [(claim, users(found, claim)) for claim in claims], wanted)
-    for problem in problems:
-        show_error(problem)
-    return FAILED if problems else 0
+    return show_errors(problems)
 
 
 @command.command("inspect")
