@@ -45,6 +45,7 @@ _TARGETS = 128
 _INHERITED = ("securityContext", "hostname", "subdomain", "setHostnameAsFQDN", "hostnameOverride")
 """What of a pod's spec holds for all its containers."""
 
+_START_TIMEOUT = 120.0  # seconds; an emulated guest may be slow to start a process
 
 TOOLBOX = "vmpod-toolbox"
 """In place of an image's name: the toolbox, which sees the whole machine."""
@@ -54,10 +55,10 @@ _TOOLBOX_CONFIG = ImageConfig(cmd=("/bin/bash",), env=(("PATH", "/usr/bin:/usr/s
 
 @dataclass(frozen=True)
 class Wanted:
-    """The container. name: '' for one that is made up; target: whose processes it sees, '' for its own.
+    """The container. image: a name, or TOOLBOX.
 
-    image: a name, or TOOLBOX.
-    command: () for the image's own. env: by name. stdin, tty: as of any container.
+    name: '' for one that is made up; target: whose processes it sees, '' for its own. command: () for the
+    image's own. env: by name. stdin, tty: as of any container.
     """
 
     image: str
@@ -100,8 +101,7 @@ def debugger(
     """
     name = wanted.name or f"debugger-{uuid.uuid4().hex[:5]}"
     with ExitStack() as stack:
-        entry = _add(runtime, pod, replace(wanted, name=name), stack, attach=attach, progress=progress)
-        yield entry
+        yield _add(runtime, pod, replace(wanted, name=name), stack, attach=attach, progress=progress)
     tidy(runtime, pod)
 
 
@@ -150,9 +150,6 @@ def _image(runtime: Runtime, wanted: Wanted, pod: Pod, progress: Progress) -> Im
         return runtime.images.ensure(wanted.image, pod.containers[0].image_pull_policy, progress)
     disk = runtime.toolbox.ensure(progress)
     return Image(f"toolbox:{disk.stem}", (TOOLBOX,), _TOOLBOX_CONFIG, disk, disk.stat().st_size)
-
-
-_START_TIMEOUT = 120.0  # seconds; an emulated guest may be slow to start a process
 
 
 def _pod(entry: PodEntry, container: Json) -> Pod:

@@ -30,17 +30,9 @@ _SECTOR = 512
 
 # The scratch disk lives as long as the pod: no journal, and tables that are written when first used.
 _MKFS = [
-    "mkfs.ext4",
-    "-q",
-    "-F",
-    "-m",
-    "0",
-    "-i",
-    "131072",
-    "-O",
-    "^has_journal,^resize_inode",
-    "-E",
-    "lazy_itable_init=1,nodiscard,packed_meta_blocks=1",
+    *("mkfs.ext4", "-q", "-F", "-m", "0", "-i", "131072"),
+    *("-O", "^has_journal,^resize_inode"),
+    *("-E", "lazy_itable_init=1,nodiscard,packed_meta_blocks=1"),
 ]
 
 

@@ -13,6 +13,8 @@ from vmpod.runtime.diag.archive import Archive, MissingError, Text
 from vmpod.runtime.diag.files import listing, tail
 from vmpod.runtime.diag.subject import Subject
 from vmpod.runtime.faults import qemu_log
+from vmpod.state.machine import FILE as MACHINE
+from vmpod.state.machine import load as load_machine
 
 _BETWEEN = 0.5  # seconds, in which a processor that spins uses about as much
 _FIELDS = re.compile(
@@ -31,7 +33,7 @@ class MachineParts:
         """Add all of them."""
         directory = self.subject.directory
         archive.collect("machine/domain.xml", self._domain)
-        archive.collect("machine/machine.json", partial(tail, directory / "machine.json", margin=0))
+        archive.collect("machine/machine.json", partial(tail, directory / MACHINE, margin=0))
         archive.collect("machine/console.log", partial(tail, directory / CONSOLE, margin=self.margin))
         archive.collect("machine/agent.log", self._agent)
         archive.collect("machine/qemu.log", self._qemu_log)
@@ -40,9 +42,8 @@ class MachineParts:
 
     def _domain(self) -> str:
         from vmpod.hypervisor.domain import domain_xml  # noqa: PLC0415
-        from vmpod.state.machine import load  # noqa: PLC0415
 
-        return domain_xml(load(self.subject.directory))
+        return domain_xml(load_machine(self.subject.directory))
 
     def _agent(self) -> Text:
         """What the agent says of itself: its lines of the console, and where in its code a fault arose."""

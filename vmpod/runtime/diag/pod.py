@@ -19,11 +19,12 @@ from vmpod.runtime.diag.redact import document
 from vmpod.runtime.diag.subject import Subject
 from vmpod.spec.model import Manifest
 from vmpod.state.store import PodEntry
+from vmpod.state.timeline import FILE as TIMELINE
 
 _EVENTS = 5000
 _ENTRIES = 2_000_000  # of a log that is read; a guest may write without end
 _WITHHELD = "[withheld]"
-WHY_WITHHELD = "%s; say where they are with --file, or have the logs as they are with --with-logs"
+_WHY_WITHHELD = "%s; say where they are with --file, or have the logs as they are with --with-logs"
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,8 @@ class PodParts:
         archive.collect("pod/inspect.json", self._inspect)
         archive.collect("pod/events.txt", self._events)
         archive.collect("pod/events.jsonl", self._raw_events)
-        archive.collect(
-            "pod/timeline.json", partial(tail, self.subject.directory / "timeline.json", margin=0)
-        )
+        timeline = self.subject.directory / TIMELINE
+        archive.collect("pod/timeline.json", partial(tail, timeline, margin=0))
 
     def collect_logs(self, archive: Archive) -> None:
         """Add what the containers wrote, in this run and in the one before."""
@@ -119,7 +119,7 @@ class PodParts:
 
     def _log(self, name: str, *, previous: bool) -> Text:
         if not self.logs:
-            raise MissingError(WHY_WITHHELD % self.known.missing)
+            raise MissingError(_WHY_WITHHELD % self.known.missing)
         text = "".join(_lines(self.runtime, self.subject.known(), name, previous=previous))
         if not text:
             raise MissingError(
