@@ -10,7 +10,7 @@ import click
 from vmpod.cli.common import runtime
 from vmpod.cli.names import POD, container_option
 from vmpod.errors import MachineError
-from vmpod.state.record import Record
+from vmpod.state.record import Record, containers_of
 
 
 @click.command("attach")
@@ -53,6 +53,5 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
 
 
 def _spec(record: Record, container: str) -> Mapping[str, Any]:
-    every = [*(record.spec.get("initContainers") or ()), *(record.spec.get("containers") or ())]
-    every += [each.document for each in record.ephemeral]
+    every = [*containers_of(record.spec), *(each.document for each in record.ephemeral)]
     return next((each for each in every if each.get("name") == container), {})

@@ -69,10 +69,10 @@ def command(  # noqa: PLR0917 - click passes options by name
 
 def _show_job(runtime: Runtime, name: str, wanted: Selection, *, timestamps: bool, follow: bool) -> None:
     from vmpod.runtime.jobs import output  # noqa: PLC0415
+    from vmpod.state.record import containers_of  # noqa: PLC0415
 
     entry = runtime.jobs.find(name)
-    spec = entry.record.spec["template"]["spec"]
-    there = [each["name"] for each in (*(spec.get("initContainers") or ()), *spec["containers"])]
+    there = [each["name"] for each in containers_of(entry.record.spec["template"]["spec"])]
     _check_names(wanted.containers or (), f"Job {name} has", there)
     printer = Printer(prefix=True, timestamps=timestamps)
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from vmpod.cli import render
 from vmpod.cli.listing import Filter, Kind, label_filter, name_filter, text_filter, time_filter
+from vmpod.state.record import containers_of
 from vmpod.state.status import PodStatus
 from vmpod.state.store import PodEntry
 from vmpod.text import printable
@@ -102,10 +103,9 @@ def _has_image(entry: PodEntry, text: str) -> bool:
     digits = text.removeprefix("sha256:")
     if digits and any(digest.removeprefix("sha256:").startswith(digits) for digest in record.images):
         return True
-    spec = record.spec
-    containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     return any(
-        str(each.get("image")) in {text, f"{text}:latest"} or _untagged(each) == text for each in containers
+        str(each.get("image")) in {text, f"{text}:latest"} or _untagged(each) == text
+        for each in containers_of(record.spec)
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from vmpod.state.record import Record
+from vmpod.state.record import Record, containers_of
 from vmpod.state.status import MACHINE_DIED, UNKNOWN, ContainerStatus, PodStatus
 
 if TYPE_CHECKING:
@@ -133,18 +133,18 @@ def _seconds(moment: str | None) -> str | None:
 
 
 def _image(document: Mapping[str, Any], name: str) -> str:
-    spec = document.get("spec") or {}
-    every = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    every = containers_of(document.get("spec") or {})
     return next((str(each.get("image", "")) for each in every if each.get("name") == name), "")
 
 
 def qos_class(document: Mapping[str, Any]) -> str:
     """Guaranteed, Burstable or BestEffort. Source: Kubernetes, "Pod Quality of Service Classes"."""
     spec = document.get("spec") or {}
-    every = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
     # What is said of the pod as a whole goes before what its containers say.
     resources = (
-        [spec["resources"]] if spec.get("resources") else [each.get("resources") or {} for each in every]
+        [spec["resources"]]
+        if spec.get("resources")
+        else [each.get("resources") or {} for each in containers_of(spec)]
     )
     if not any(_stated(each, "limits") or _stated(each, "requests") for each in resources):
         return "BestEffort"

@@ -124,6 +124,11 @@ class Record(Named):
         return replace(self, qemu=process)
 
 
+def containers_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Every container of a pod's spec, init containers first."""
+    return [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+
+
 def moment(seconds: float) -> str:
     """A time since the epoch as the API has it: RFC 3339, to the second."""
     return timestamp(int(seconds) * 10**9).replace(".000000000", "")
