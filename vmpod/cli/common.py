@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vmpod.cli.main import FAILED, show_error
 from vmpod.errors import VmpodError
 from vmpod.paths import default_paths
 
@@ -116,8 +117,6 @@ def say(text: str) -> None:
 
 def for_each(names: Iterable[str], action: Callable[[str], None]) -> int:
     """Act on every name, also after a failure. Returns the exit status: 125 if any failed."""
-    from vmpod.cli.main import FAILED, show_error  # noqa: PLC0415 - main imports this module's users
-
     status = 0
     for name in names:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from vmpod.cli.common import runtime
+from vmpod.cli.main import show_error
 from vmpod.cli.names import POD, container_option
 
 
@@ -22,7 +23,6 @@ def command(pod: str, container: str, stdin: bool, tty: bool, words: tuple[str, 
     The exit status is the command's own; 126 if it cannot be executed, 127 if it is not there, 125 if
     vmpod itself failed. Signals are passed on to the command.
     """
-    from vmpod.cli.main import show_error  # noqa: PLC0415 - main imports its commands when it needs them
     from vmpod.client.exec import Command, CommandNotStartedError, execute  # noqa: PLC0415
     from vmpod.client.session import session  # noqa: PLC0415
 

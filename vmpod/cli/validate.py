@@ -8,6 +8,7 @@ import click
 
 from vmpod.cli import render
 from vmpod.cli.listing import Output, OutputType
+from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.sources import Text, texts
 from vmpod.errors import ImageError, ManifestError, NotFoundError, UsageError, VmpodError
 from vmpod.text import printable_lines
@@ -39,8 +40,6 @@ def command(files: tuple[str, ...], recursive: bool, output: Output) -> int:
     Every fault is told with its line and field. Fields that are accepted and have no effect are told as well,
     and are no faults. The status is 0 if there is no fault, else 125.
     """
-    from vmpod.cli.main import show_error  # noqa: PLC0415 - main imports its commands when it needs them
-
     unread: list[tuple[str, VmpodError]] = []
     found: list[Text] = []
     for file in files:
@@ -56,7 +55,7 @@ def command(files: tuple[str, ...], recursive: bool, output: Output) -> int:
     else:
         for each in checked:
             _tell(each)
-    return 0 if not unread and all(each["valid"] for each in checked) else 125
+    return 0 if not unread and all(each["valid"] for each in checked) else FAILED
 
 
 def _check(found: Sequence[Text]) -> list[Json]:
