@@ -49,7 +49,6 @@ _INSTEAD = {
     "CronJob": "nobody here watches the clock; let cron or a systemd timer call `vmpod run` with its Job",
 }
 
-_Key = tuple[str, str]
 _Object = TypeVar("_Object", ConfigMap, Secret)
 
 
@@ -91,11 +90,7 @@ def load_all(
     }
     problems = [problem for context in contexts for problem in context.in_order()]
     if not making and not claims and not problems:
-        beside = any(found.values())
-        told = "holds no Pod" + ", only what pods use: give it together with their manifest" * beside
-        problems = [Problem(context.source, 0, "", told) for context in contexts[:1]]
-        # Why what the files do hold is none.
-        problems += [Problem(context.source, 0, "", note) for context in contexts for note in context.notes]
+        problems = _nothing_to_run(contexts, beside=any(found.values()))
     if problems:
         raise ManifestError(problems)
     services = [each for context in contexts for place in context.services if (each := read_service(place))]
@@ -112,6 +107,15 @@ def load_all(
         jobs=jobs,
         unnamed=tuple(problem for context in contexts for problem in context.unnamed),
     )
+
+
+def _nothing_to_run(contexts: Sequence[Context], *, beside: bool) -> list[Problem]:
+    """beside: whether there is what pods use."""
+    told = "holds no Pod" + ", only what pods use: give it together with their manifest" * beside
+    problems = [Problem(context.source, 0, "", told) for context in contexts[:1]]
+    # Why what the files do hold is none.
+    problems += [Problem(context.source, 0, "", note) for context in contexts for note in context.notes]
+    return problems
 
 
 def _unfold(place: Place) -> Iterator[tuple[str, Record]]:
@@ -160,9 +164,9 @@ def _unknown_kind(kind: str) -> str:
     return f"{shown(kind)} is not supported: only {', '.join(_KINDS)} are{near}"
 
 
-def _objects(documents: list[Record], read: Callable[[Record, str], _Object]) -> dict[_Key, _Object]:
+def _objects(documents: list[Record], read: Callable[[Record, str], _Object]) -> dict[Key, _Object]:
     """ConfigMaps or Secrets by namespace and name."""
-    found: dict[_Key, _Object] = {}
+    found: dict[Key, _Object] = {}
     names: set[str] = set()
     for record in documents:
         metadata = read_metadata(record)
@@ -207,8 +211,8 @@ def _claims(documents: list[Record], bound: Mapping[Key, PersistentVolume]) -> t
 
 def _pods_and_jobs(
     documents: list[tuple[str, Record]],
-    config_maps: Mapping[_Key, ConfigMap],
-    secrets: Mapping[_Key, Secret],
+    config_maps: Mapping[Key, ConfigMap],
+    secrets: Mapping[Key, Secret],
 ) -> tuple[tuple[Pod, ...], tuple[Job, ...]]:
     pods: list[Pod] = []
     jobs: list[Job] = []
@@ -262,5 +266,5 @@ def _check_unique(record: Record, name: str, taken: set[str]) -> None:
     taken.add(name)
 
 
-def _seen_from(namespaces: set[str], objects: Mapping[_Key, _Object]) -> dict[str, _Object]:
+def _seen_from(namespaces: set[str], objects: Mapping[Key, _Object]) -> dict[str, _Object]:
     return {name: item for (namespace, name), item in objects.items() if namespace in namespaces}

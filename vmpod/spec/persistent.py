@@ -25,7 +25,7 @@ from vmpod.spec.volumes import check_host_path
 from vmpod.spec.words import either
 
 Key = tuple[str, str]
-"""Namespace and name of a claim."""
+"""Namespace and name."""
 
 
 @dataclass(frozen=True)
