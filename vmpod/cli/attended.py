@@ -95,7 +95,7 @@ class Attended:
         statuses = [(entry, self._runtime.pods.status(entry)) for entry in self._entries]
         for entry, status in statuses:
             if text := explanation(entry, status):
-                say(f"the pod {entry.record.key} failed: {text}")
+                say(f"the pod {entry.record.called} failed: {text}")
             if exit_code(status):
                 self._failures.add(entry.record.key)
         return next((code for _, status in statuses if (code := exit_code(status))), 0)

@@ -236,7 +236,7 @@ def _events(runtime: Runtime, entry: PodEntry) -> Iterator[str]:
     found = all_events(runtime, entry)
     yield f"Events:{'' if found else '  <none>'}"
     if len(found) > _EVENTS:
-        yield f"  ({len(found) - _EVENTS} older ones: vmpod events {entry.record.key})"
+        yield f"  ({len(found) - _EVENTS} older ones: vmpod events {entry.record.called})"
     rows = [
         [each.kind, each.reason, render.age(each.moment), each.container or "-", each.message]
         for each in found[-_EVENTS:]

@@ -8,12 +8,13 @@ import click
 
 from vmpod.cli.common import runtime
 from vmpod.cli.sources import source_options, texts
+from vmpod.plan.forward import called, pod_key
 from vmpod.text import printable_lines
 
 if TYPE_CHECKING:
     from vmpod.runtime.context import Runtime
     from vmpod.spec.jobmodel import Job
-    from vmpod.spec.model import Manifest
+    from vmpod.spec.model import Manifest, Pod
 
 
 @click.command("diff")
@@ -39,7 +40,7 @@ def command(files: tuple[str, ...], recursive: bool) -> int:
     for pod in manifest.pods:
         entry = existing(found, pod)
         if entry is None:
-            click.echo(f"pod/{pod.name} is not there")
+            click.echo(_missing("pod", pod))
             status = 1
         elif lines := differences(entry, pod, manifest):
             click.echo(printable_lines("\n".join(lines)))
@@ -52,7 +53,11 @@ def _job(runtime: Runtime, job: Job, manifest: Manifest) -> int:
     from vmpod.runtime.jobs.make import differences, existing  # noqa: PLC0415
 
     entry = existing(runtime, job)
-    lines = differences(entry, job, manifest) if entry else [f"job/{job.name} is not there"]
+    lines = differences(entry, job, manifest) if entry else [_missing("job", job)]
     if lines:
         click.echo(printable_lines("\n".join(lines)))
     return int(bool(lines))
+
+
+def _missing(kind: str, what: Pod | Job) -> str:
+    return f"{kind}/{called(pod_key(what.namespace, what.name))} is not there"

@@ -60,7 +60,7 @@ def command(  # noqa: PLR0917 - click passes options by name
         return
     entry = found.pods.find(pod)
     names = entry.record.logged_containers
-    _check_names(container, f"pod {entry.record.key} has", names)
+    _check_names(container, f"pod {entry.record.called} has", names)
     printer = Printer(prefix=len(container or names) > 1, timestamps=timestamps)
     for each in output(found, entry, wanted, follow=follow):
         printer.show(each)

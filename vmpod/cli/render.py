@@ -53,8 +53,8 @@ def items(kind: str, found: list[Any]) -> dict[str, Any]:
 
 
 def moment(seconds: float) -> str:
-    """A time since the epoch as RFC 3339, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    """A time since the epoch as Kubernetes' API has it: RFC 3339, to the second, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def age(moment: str) -> str:

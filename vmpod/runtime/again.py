@@ -53,7 +53,7 @@ def start_again(runtime: Runtime, name: str, how: How, *, progress: Progress = S
         entry = runtime.pods.find(name)
         if entry.alive():
             raise ConflictError(
-                f"the pod {entry.record.key} is running", hint=f"`vmpod restart {name}` stops it first"
+                f"the pod {entry.record.called} is running", hint=f"`vmpod restart {name}` stops it first"
             )
         return _start(runtime, entry, how, progress)
 
@@ -67,7 +67,7 @@ def restart(
         entry = runtime.pods.find(name)
         # What it needs is looked for while it still runs.
         manifest_again(entry.record, how.file)
-        with progress.phase(f"Stopping {entry.record.key}"):
+        with progress.phase(f"Stopping {entry.record.called}"):
             stop_locked(runtime, entry, grace=grace)
         return _start(runtime, runtime.pods.find(name), how, progress)
 

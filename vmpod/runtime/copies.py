@@ -21,7 +21,7 @@ from vmpod.errors import ConflictError, HostError, NotFoundError, UsageError
 from vmpod.files import write_atomically
 from vmpod.lock import exclusive, held
 from vmpod.paths import private_dir
-from vmpod.plan.forward import Forward, pod_key
+from vmpod.plan.forward import Forward, called, pod_key
 from vmpod.plan.model import CONSOLE, Disks, Frozen, Machine
 from vmpod.plan.network import mac_address
 from vmpod.process import Process
@@ -204,26 +204,26 @@ def _freeze(runtime: Runtime, pod: str, into: Path) -> Record:
 
 
 def _check(entry: PodEntry, machine: Machine) -> None:
-    key = entry.record.key
+    name = entry.record.called
     if machine.balloon:
         raise ConflictError(
-            f"the pod {key} was started with --no-template: its machine cannot be copied",
+            f"the pod {name} was started with --no-template: its machine cannot be copied",
             hint="run it again without that option",
         )
     if machine.plugs:
         raise ConflictError(
-            f"the pod {key} has {machine.plugs[0].label}: two machines must not write to one file system",
+            f"the pod {name} has {machine.plugs[0].label}: two machines must not write to one file system",
             hint="a snapshot would find the claim changed, and a fork share it; use an emptyDir for what is "
             "to be copied",
         )
     if any(each.attached for each in entry.record.ephemeral):
         raise ConflictError(
-            f"the pod {key} is being debugged: a machine with the disk of a debugger cannot be copied",
+            f"the pod {name} is being debugged: a machine with the disk of a debugger cannot be copied",
             hint="end its `vmpod debug` sessions first",
         )
     if any(not each.read_only or each.path.name != "empty" for each in machine.shares):
         raise ConflictError(
-            f"the pod {key} has hostPath volumes: a machine with shares that are mounted cannot be copied",
+            f"the pod {name} has hostPath volumes: a machine with shares that are mounted cannot be copied",
             hint="let an init container copy what it needs into an emptyDir",
         )
 
@@ -248,7 +248,8 @@ def _check_free(runtime: Runtime, namespace: str, name: str) -> None:
         )
     key = pod_key(namespace, name)
     if runtime.pods.lookup(key):
-        raise ConflictError(f"there is a pod {key} already", hint=f"remove it (`vmpod rm {key}`)")
+        shown = called(key)
+        raise ConflictError(f"there is a pod {shown} already", hint=f"remove it (`vmpod rm {shown}`)")
 
 
 @contextmanager
@@ -277,14 +278,14 @@ def _beginning(
         entry = runtime.pods.save(PodEntry(record, runtime.pods.directory(key)))
         _make_files(source, machine)
         save_machine(machine, entry.directory)
-        called = hostname(old, name)
+        own = hostname(old, name)
         subdomain = str(old.spec.get("subdomain") or "")
         pod = {
             "name": name,
             "namespace": record.namespace,
             "uid": record.uid,
-            "hostname": called,
-            "fqdn": full_name(called, subdomain, record.namespace),
+            "hostname": own,
+            "fqdn": full_name(own, subdomain, record.namespace),
         }
         waking = Waking(machine, opened, messages.RENEW, {"pod": pod}, timeout=_TIMEOUT)
         with runtime.hypervisor(record.uri, machine.sockets) as found:

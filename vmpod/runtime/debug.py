@@ -156,7 +156,7 @@ def _pod(entry: PodEntry, container: Json) -> Pod:
     """A pod with this one container, checked as any manifest, and what the real one has in common with it."""
     record = entry.record
     if container["name"] in record.logged_containers:
-        raise ConflictError(f"the pod {record.key} has a container {container['name']!r} already")
+        raise ConflictError(f"the pod {record.called} has a container {container['name']!r} already")
     kept = {key: record.spec[key] for key in _INHERITED if record.spec.get(key) is not None}
     document = {
         "apiVersion": "v1",
@@ -206,10 +206,10 @@ def _place(entry: PodEntry) -> int:
     ended = {each.number: place for place, each in enumerate(record.ephemeral) if not each.attached}
     if not ended:
         raise ConflictError(
-            f"{len(record.ephemeral)} debuggers of the pod {record.key} run already"
+            f"{len(record.ephemeral)} debuggers of the pod {record.called} run already"
             if record.places
-            else f"the pod {record.key} was started by a version of vmpod that knew no debuggers",
-            hint="end one of them" if record.places else f"`vmpod restart {record.key}`",
+            else f"the pod {record.called} was started by a version of vmpod that knew no debuggers",
+            hint="end one of them" if record.places else f"`vmpod restart {record.called}`",
         )
     return ended[min(ended)]
 

@@ -78,7 +78,9 @@ def manifest_again(record: Record, file: Path | None) -> Manifest:
         found = load("\n---\n".join(map(json.dumps, documents)), source=record.key)
     except ManifestError as error:
         # It was sound when it was run: what it refers to has changed.
-        raise UsageError(f"the pod {record.key} cannot be made again:\n{error}", hint=_hint(record)) from None
+        raise UsageError(
+            f"the pod {record.called} cannot be made again:\n{error}", hint=_hint(record)
+        ) from None
     return replace(found, pods=tuple(renamed(pod, record.name) for pod in found.pods))
 
 
@@ -86,19 +88,19 @@ def _secrets(record: Record, file: Path | None) -> Mapping[str, Secret]:
     path = file or (Path(record.manifest) if record.manifest else None)
     if path is None:
         raise UsageError(
-            f"the pod {record.key} has Secrets and was run from standard input; they are kept nowhere",
+            f"the pod {record.called} has Secrets and was run from standard input; they are kept nowhere",
             hint=_hint(record),
         )
     try:
         return load(path.read_text(), source=str(path)).secrets
     except (OSError, UnicodeDecodeError, ManifestError) as error:
         raise UsageError(
-            f"the Secrets of the pod {record.key} cannot be read again: {error}", hint=_hint(record)
+            f"the Secrets of the pod {record.called} cannot be read again: {error}", hint=_hint(record)
         ) from None
 
 
 def _hint(record: Record) -> str:
-    return f"say where its Secrets are: vmpod start {record.key} --file MANIFEST"
+    return f"say where its Secrets are: vmpod start {record.called} --file MANIFEST"
 
 
 def config_map(found: ConfigMap, namespace: str) -> Json:

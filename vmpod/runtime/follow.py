@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from vmpod.dataclass import dataclass
 from vmpod.errors import MachineError, TimeoutExpiredError
+from vmpod.plan.forward import called
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.faults import cause, console_tail
 from vmpod.state import journal
@@ -166,10 +167,10 @@ def wait_ready(runtime: Runtime, entry: PodEntry, *, timeout: float | None) -> N
 def check_ready(entry: PodEntry, status: PodStatus) -> None:
     """Raise MachineError for a state in which the pod has ended badly, NotReadyError if it is not ready."""
     key = entry.record.key
-    logs = f"`vmpod logs {key}` and `vmpod describe {key}` tell more"
+    logs = f"`vmpod logs {called(key)}` and `vmpod describe {called(key)}` tell more"
     if status.ended and exit_code(status) != 0:
         raise MachineError(
-            f"the pod {key} ended before it was ready: {status.reason or status.phase}",
+            f"the pod {called(key)} ended before it was ready: {status.reason or status.phase}",
             hint=explanation(entry, status) or logs,
         )
     if not status.ready and not status.ended:
@@ -177,7 +178,7 @@ def check_ready(entry: PodEntry, status: PodStatus) -> None:
             f"{each.name} ({each.reason or 'Running'})" for each in status.containers if not each.ready
         ]
         raise NotReadyError(
-            f"the pod {key} is not ready in time; it waits for {', '.join(waiting)}", hint=logs
+            f"the pod {called(key)} is not ready in time; it waits for {', '.join(waiting)}", hint=logs
         )
 
 

@@ -13,6 +13,7 @@ from vmpod import files, lock
 from vmpod.errors import HostError, VmpodError
 from vmpod.hypervisor import machines
 from vmpod.hypervisor.machines import RunningMachine
+from vmpod.plan.forward import called
 from vmpod.progress import SILENT, Progress
 from vmpod.removable import Removable, disk_usage
 from vmpod.runtime import claims, copies, watched
@@ -48,7 +49,7 @@ class Leftovers:
                 if free:
                     yield from self._pod(key, [each for each in running if each.key == key])
                 else:
-                    self._notes.append(f"the pod {key} is left alone: another command works on it")
+                    self._notes.append(f"the pod {called(key)} is left alone: another command works on it")
         for machine in self._runtime.templates.abandoned():
             yield self._machine(machine)
         yield from self._sockets()
@@ -109,13 +110,13 @@ class Leftovers:
                 remove_locked(self._runtime, key, force=True)
             else:
                 self._runtime.pods.delete(key, None)
-        return Removable("pod" if entry else "leftover", key if entry else str(directory), size)
+        return Removable("pod" if entry else "leftover", called(key) if entry else str(directory), size)
 
     def _machine(self, machine: RunningMachine) -> Removable:
         self._ending.append(machine.process.pid)
         if not self._dry_run:
             machine.end()
-        return Removable("machine", f"{machine.key} (process {machine.process.pid})", 0)
+        return Removable("machine", f"{called(machine.key)} (process {machine.process.pid})", 0)
 
     def _sockets(self) -> Iterator[Removable]:
         # A pod of another home may have its sockets here, too, and be about to use them.

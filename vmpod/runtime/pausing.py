@@ -43,7 +43,7 @@ def running(runtime: Runtime, name: str) -> PodEntry:
     entry = runtime.pods.find(name)
     if not entry.alive():
         raise ConflictError(
-            f"the pod {entry.record.key} is not running", hint=f"`vmpod start {name}` starts it"
+            f"the pod {entry.record.called} is not running", hint=f"`vmpod start {name}` starts it"
         )
     return entry
 
@@ -52,4 +52,4 @@ def check_awake(entry: PodEntry) -> None:
     """Raise ConflictError for a pod that stands still: its agent would not answer."""
     if entry.record.paused:
         record = entry.record
-        raise ConflictError(f"the pod {record.key} is paused", hint=f"`vmpod resume {record.called}`")
+        raise ConflictError(f"the pod {record.called} is paused", hint=f"`vmpod resume {record.called}`")

@@ -13,6 +13,7 @@ from vmpod.hypervisor import machines
 from vmpod.hypervisor.machines import RunningMachine
 from vmpod.hypervisor.open import EMBEDDED
 from vmpod.log import logger
+from vmpod.plan.forward import called
 from vmpod.runtime import claims
 from vmpod.runtime.context import Runtime
 from vmpod.state.store import PodEntry, key_of
@@ -109,7 +110,9 @@ def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
         runtime.pods.delete(key, None)
         return
     if not force and not runtime.pods.status(entry, locked=True).ended and entry.alive():
-        raise ConflictError(f"the pod {key} is running", hint=f"stop it first, or `vmpod rm --force {key}`")
+        raise ConflictError(
+            f"the pod {called(key)} is running", hint=f"stop it first, or `vmpod rm --force {called(key)}`"
+        )
     if entry.alive() and not entry.record.paused and claims.writes(entry):
         _end_well(entry)
     kill_if_there(runtime, entry)

@@ -136,7 +136,7 @@ def _part(document: Json, entry: PodEntry, metadata: Json, more: Json) -> Pod:
         (pod,) = load(text, source=entry.record.key).pods
     except ManifestError as error:
         told = "\n".join(f"{each.path}: {each.message}" for each in error.problems)
-        raise UsageError(f"the pod {entry.record.key} cannot have these resources:\n{told}") from None
+        raise UsageError(f"the pod {entry.record.called} cannot have these resources:\n{told}") from None
     return pod
 
 

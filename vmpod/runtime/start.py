@@ -13,7 +13,7 @@ from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError, VmpodError
 from vmpod.hypervisor.open import EMBEDDED
 from vmpod.oci.model import Image
-from vmpod.plan.forward import Forward, pod_key
+from vmpod.plan.forward import Forward, called, pod_key
 from vmpod.plan.host import Request
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.plan.make import make_plan
@@ -132,8 +132,8 @@ def _check_name(runtime: Runtime, key: str, options: Options) -> None:
     # What is there without a record is left of a command that was killed, and is removed as a pod is.
     if not options.replace and runtime.pods.lookup(key):
         raise ConflictError(
-            f"there is a pod {key} already",
-            hint=f"remove it (`vmpod rm {key}`), or use --replace, or --name for another name",
+            f"there is a pod {called(key)} already",
+            hint=f"remove it (`vmpod rm {called(key)}`), or use --replace, or --name for another name",
         )
 
 

@@ -14,6 +14,7 @@ from vmpod.dataclass import dataclass
 from vmpod.errors import ConflictError
 from vmpod.oci.model import ImageConfig
 from vmpod.plan import containers
+from vmpod.plan.forward import called
 from vmpod.plan.make import facts_for
 from vmpod.plan.volumes import boot_volumes
 from vmpod.runtime.context import Runtime
@@ -81,7 +82,9 @@ def _write_down(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest)
         # Another command may have stopped it meanwhile; but what it is must be what was compared.
         now = runtime.pods.lookup(key)
         if now is None or _what(now.record) != _what(entry.record):
-            raise ConflictError(f"another command has changed the pod {key} meanwhile", hint="apply it again")
+            raise ConflictError(
+                f"another command has changed the pod {called(key)} meanwhile", hint="apply it again"
+            )
         runtime.pods.save(replace(now, record=_as_said(now.record, pod, manifest)))
 
 

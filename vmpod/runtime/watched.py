@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vmpod import lock
 from vmpod.errors import VmpodError
+from vmpod.plan.forward import called
 from vmpod.runtime.remove import remove_locked, stop_locked
 
 if TYPE_CHECKING:
@@ -76,20 +77,20 @@ def sweep(runtime: Runtime, say: Callable[[str], None]) -> None:
                 try:
                     _finish(runtime, entry, say)
                 except VmpodError as error:
-                    say(f"the pod {key}, whose command was killed, is left as it is: {error.message}")
+                    say(f"the pod {called(key)}, whose command was killed, is left as it is: {error.message}")
 
 
 def _finish(runtime: Runtime, entry: PodEntry, say: Callable[[str], None]) -> None:
     key = entry.record.key
     if runtime.pods.status(entry, locked=True).reason == "StartFailed":
-        say(f"the pod {key} is removed: the command that was starting it was killed")
+        say(f"the pod {called(key)} is removed: the command that was starting it was killed")
         remove_locked(runtime, key, force=True)
         return
     if entry.alive():
-        say(f"the pod {key} is stopped: the command that ran it was killed")
+        say(f"the pod {called(key)} is stopped: the command that ran it was killed")
         end(runtime, entry)
     if entry.record.unwatched == "remove":
-        say(f"the pod {key} is removed: the command that ran it was killed")
+        say(f"the pod {called(key)} is removed: the command that ran it was killed")
         remove_locked(runtime, key, force=True)
     else:
         # As it is by now: a machine that had to be killed is noted there.

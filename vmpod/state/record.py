@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vmpod.dataclass import dataclass
-from vmpod.plan.forward import Forward, machine_name
+from vmpod.plan.forward import Forward, called, machine_name
 from vmpod.plan.loglimits import DEFAULT, LogLimits
 from vmpod.process import Process
 from vmpod.state import versioned
@@ -149,7 +149,7 @@ def load(directory: Path) -> Record | None:
         VERSION,
         _from_json,
         other="use that one to remove the pod",
-        damaged=f"`vmpod rm --force {directory.name}` removes the pod",
+        damaged=f"`vmpod rm --force {called(directory.name)}` removes the pod",
     )
 
 

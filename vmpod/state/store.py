@@ -18,7 +18,7 @@ from vmpod import lock
 from vmpod.dataclass import dataclass
 from vmpod.errors import HostError, NotFoundError
 from vmpod.paths import Paths, private_dir
-from vmpod.plan.forward import pod_key
+from vmpod.plan.forward import called, pod_key
 from vmpod.plan.model import CONSOLE, FILES, JOURNAL
 from vmpod.run import remove_deep
 from vmpod.state import journal, record
@@ -85,7 +85,7 @@ class PodStore:
     def locked(self, key: str) -> AbstractContextManager[None]:
         """Hold the pod's lock, whether or not the pod is there. Raises ConflictError."""
         private_dir(self._paths.runtime)
-        return lock.locked(self._lock(key), f"the pod {key}")
+        return lock.locked(self._lock(key), f"the pod {called(key)}")
 
     def if_free(self, key: str) -> AbstractContextManager[bool]:
         """Hold the pod's lock, if nobody else does; whether it is held."""

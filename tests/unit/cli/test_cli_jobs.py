@@ -194,7 +194,7 @@ def test_validated_planned_and_compared(vmpod: Vmpod, tmp_path: Path, entry: Job
     changed = vmpod("diff", "-f", path)
     assert (changed.status, "+  completions: 3" in changed.out) == (1, True)
     path.write_text(json.dumps(indexed(name="new")))
-    assert vmpod("diff", "-f", path).out == "job/new is not there\n"
+    assert vmpod("diff", "-f", path).out == "job/shop/new is not there\n"
     plans = json.loads(vmpod("plan", "--accel", "tcg", "-o", "json", path).out)
     check(plans)
     (plan,) = plans["items"]

@@ -6,6 +6,7 @@ import functools
 import http.server
 import io
 import json
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -17,7 +18,8 @@ import yaml
 from tests.unit.cli.conftest import Vmpod
 from tests.unit.golden import DIRECTORY
 from tests.unit.spec.manifests import config_map, container, pod, secret
-from tests.unit.state.records import keep, record
+from tests.unit.state.records import RUNNING, agent, keep, one, record, whole
+from vmpod.process import Process
 from vmpod.runtime.documents import manifest_again
 from vmpod.state.store import PodStore
 
@@ -291,6 +293,25 @@ def test_diff_tells_what_apply_would_change(vmpod: Vmpod, pods: PodStore, tmp_pa
     assert (done.status, done.out) == (125, "")
     assert "+  - image: other" in done.err
     assert "the pod p is there already, and not as" in done.err
+
+
+def test_pods_of_other_namespaces_are_told_as_commands_take_them(
+    vmpod: Vmpod, pods: PodStore, tmp_path: Path
+) -> None:
+    document = pod() | {"metadata": {"name": "p", "namespace": "shop"}}
+    path = written(tmp_path, document)
+    assert vmpod("diff", "-f", path).out == "pod/shop/p is not there\n"
+    with subprocess.Popen(["sleep", "60"]) as machine:
+        running = record("p", namespace="shop", document=document, qemu=Process.of(machine.pid))
+        keep(pods, running, agent(), one("main", RUNNING), whole("Running"))
+        done = vmpod("run", "--accel", "tcg", path)
+        assert "there is a pod shop/p already" in done.err
+        assert "`vmpod rm shop/p`" in done.err
+        assert "`vmpod rm --force shop/p`" in vmpod("rm", "shop/p").err
+        machine.kill()
+    assert "shop_p" not in vmpod("prune", "--dry-run").out
+    (pods.directory("shop_p") / "pod.json").write_text("{")
+    assert "`vmpod rm --force shop/p`" in vmpod("ps").err
 
 
 def test_a_pod_that_is_stopped_gets_other_labels(vmpod: Vmpod, pods: PodStore, tmp_path: Path) -> None:

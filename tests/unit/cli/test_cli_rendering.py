@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from vmpod.cli import output, render
 from vmpod.cli.output import Printer
+from vmpod.state.record import moment
 from vmpod.text import printable, printable_lines
 from vmpod.wire.journal import Entry
 
@@ -71,6 +72,10 @@ def test_ages() -> None:
     assert render.age(before.strftime("%Y-%m-%dT%H:%M:%S.123456789Z")) == "3h12m"
     assert render.age(before.astimezone().isoformat()) == "3h12m"
     assert render.age((before + timedelta(days=9)).isoformat()) == "0s"
+
+
+def test_a_moment_is_written_as_everywhere() -> None:
+    assert render.moment(1_700_000_000.9) == "2023-11-14T22:13:20Z" == moment(1_700_000_000.9)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z", "\x1b[31m"])
