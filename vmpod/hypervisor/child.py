@@ -190,11 +190,10 @@ def _asked(
 ) -> T:
     pid, answers, ask = child
     try:
-        with os.fdopen(ask, "wb") as out, os.fdopen(answers, "rb") as stream:
+        with os.fdopen(answers, "rb") as stream:
             # That it has ended already, the answer tells.
-            with suppress(BrokenPipeError):
+            with suppress(BrokenPipeError), os.fdopen(ask, "wb") as out:
                 out.write(pickle.dumps((work, arguments, named)))
-                out.flush()
             while True:
                 last, value, error = _next(stream)
                 if last:

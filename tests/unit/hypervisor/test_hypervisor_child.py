@@ -61,6 +61,15 @@ def test_a_child_that_dies() -> None:
         in_child(_die, nothing)
 
 
+def test_a_child_that_died_before_it_was_asked() -> None:
+    ahead.begin()
+    (child, _, _) = ahead._waiting[0]
+    os.kill(child, signal.SIGKILL)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(HypervisorError, match="without a word"):
+        in_child(_pid, nothing)
+
+
 def _signal_itself(_tell: Tell) -> str:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(os.getpid(), number)
