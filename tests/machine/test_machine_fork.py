@@ -126,15 +126,48 @@ def test_a_paused_pod_stands_still(vmpod: Vmpod, pods: Pods) -> None:
     vmpod("pause", name)
     status = vmpod.pod(name)["status"]
     assert (status["phase"], status["reason"]) == ("Running", "Paused")
-    # A fork of one that is paused goes on; it itself does not.
-    _fork(vmpod, pods, name, "--name-template", "moving")
-    assert vmpod.pod("moving")["status"]["phase"] == "Running"
-    assert vmpod.exec("moving", "echo", "moves").text == "moves\n"
+    # Forks of one that is paused go on, however often it is forked; it itself does not.
+    for fork in ("moving", "also-moving"):
+        _fork(vmpod, pods, name, "--name-template", fork)
+        assert vmpod.pod(fork)["status"]["phase"] == "Running"
+        assert vmpod.exec(fork, "echo", "moves").text == "moves\n"
     assert "Paused" in vmpod("ps").text
     vmpod("resume", name)
     vmpod("resume", name)
     before = _ticks(vmpod, name)
     eventually(lambda: _ticks(vmpod, name) > before, "it to go on")
+
+
+def test_who_asks_a_paused_pod_is_told_so(vmpod: Vmpod, pods: Pods) -> None:
+    name = pods.start(pod("asked", container("main", "sleep 9999")))
+    vmpod("pause", name)
+    for command in (
+        ("exec", name, "true"),
+        ("cp", f"{name}:/etc/hostname", "-"),
+        ("port-forward", name, ":80"),
+        ("attach", name),
+        ("ssh", name, "--", "true"),
+        ("kill", name),
+        ("stats", "--no-stream", name),
+    ):
+        assert b"`vmpod resume asked`" in vmpod(*command, status=125).err, command
+    # It is none of those that run.
+    assert name not in vmpod("stats", "--no-stream").text
+
+
+def test_a_paused_pod_is_stopped_as_any(vmpod: Vmpod, pods: Pods) -> None:
+    """It runs on to hear of it, and is not paused when it is started again."""
+    script = "trap 'echo heard; exit 0' TERM; while :; do sleep 0.1; done"
+    name = pods.start(pod("deaf", container("main", script)))
+    vmpod("pause", name)
+    vmpod("stop", name)
+    assert vmpod("logs", name).text == "heard\n"
+    assert vmpod.pod(name)["status"]["phase"] == "Succeeded"
+    vmpod("start", name)
+    vmpod("pause", name)
+    vmpod("restart", name)
+    assert vmpod.pod(name)["status"].get("reason") is None
+    assert vmpod.exec(name, "echo", "runs").text == "runs\n"
 
 
 def test_what_cannot_be_forked_is_told(vmpod: Vmpod, pods: Pods, server: str, tmp_path: Any) -> None:

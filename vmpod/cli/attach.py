@@ -34,7 +34,7 @@ def command(pod: str, container: str, no_stdin: bool, forward: bool) -> int:
     from vmpod.client.session import session  # noqa: PLC0415
 
     pods = runtime().pods
-    entry = pods.find(pod)
+    entry = pods.find_awake(pod)
     name = container or entry.record.containers[0]
     spec = _spec(entry.record, name)
     stdin = not no_stdin and spec.get("stdin") is True

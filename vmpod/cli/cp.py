@@ -55,7 +55,7 @@ def _copy(here: _Place, there: _Place, container: str, *, archive: bool) -> None
     from vmpod.client import copy  # noqa: PLC0415
     from vmpod.client.session import session  # noqa: PLC0415
 
-    entry = runtime().pods.find(here.pod or there.pod)
+    entry = runtime().pods.find_awake(here.pod or there.pod)
     remote = copy.Remote((here if here.pod else there).path, container, archive)
     with session(entry.record.sockets) as found:
         if there.path == "-" and here.pod:

@@ -26,7 +26,7 @@ def command(pod: str, container: str, stdin: bool, tty: bool, words: tuple[str, 
     from vmpod.client.exec import Command, CommandNotStartedError, execute  # noqa: PLC0415
     from vmpod.client.session import session  # noqa: PLC0415
 
-    entry = runtime().pods.find(pod)
+    entry = runtime().pods.find_awake(pod)
     with session(entry.record.sockets) as found:
         try:
             return execute(found, Command(words, container=container, stdin=stdin, tty=tty))

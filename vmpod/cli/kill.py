@@ -29,7 +29,7 @@ def command(pods: tuple[str, ...], name: str, container: tuple[str, ...]) -> int
     number = signal_number(name)
 
     def kill(pod: str) -> None:
-        entry = runtime().pods.find(pod)
+        entry = runtime().pods.find_awake(pod)
         with session(entry.record.sockets) as found:
             found.request(messages.KILL, {"containers": list(container), "signal": number})
 

@@ -35,7 +35,7 @@ def command(pod: str, ports: tuple[str, ...], address: str) -> int:
 
     pairs = [_pair(text) for text in ports]
     _check_address(address)
-    entry = runtime().pods.find(pod)
+    entry = runtime().pods.find_awake(pod)
     try:
         with interruptible(), ExitStack() as stack:
             found = stack.enter_context(session(entry.record.sockets))

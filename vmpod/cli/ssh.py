@@ -42,7 +42,7 @@ def command(pod: str, tty: bool, agent: bool, stdio: bool, words: tuple[str, ...
     from vmpod.state.keys import keys  # noqa: PLC0415
 
     _check(stdio=stdio, agent=agent, more=bool(words or tty))
-    entry = runtime().pods.find(pod)
+    entry = runtime().pods.find_awake(pod)
     with session(entry.record.sockets) as found:
         own = keys(entry.record, entry.directory)
         stream = connect(found, host_key=own.secret(), client_key=own.authorized())

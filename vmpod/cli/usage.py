@@ -36,12 +36,12 @@ def mebibytes(count: int) -> str:
 
 def _entries(names: Sequence[str]) -> tuple[list[PodEntry], list[VmpodError]]:
     pods = runtime().pods
-    if not names:
-        return [entry for entry in pods.list() if entry.alive()], []
-    found, problems = [], []
-    for name in dict.fromkeys(names):
+    found: list[PodEntry] = []
+    problems: list[VmpodError] = []
+    for name in dict.fromkeys(names) or [each.record.called for each in pods.list() if each.alive()]:
         try:
-            found.append(pods.find(name))
+            found.append(pods.find_awake(name))
         except VmpodError as error:
-            problems.append(error)
+            # Who has named none wants those that run: not one that is paused, or has just gone.
+            problems += [error] if names else []
     return found, problems

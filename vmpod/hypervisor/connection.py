@@ -15,7 +15,7 @@ from vmpod.errors import HypervisorError, MissingProgramError, PortTakenError, Q
 from vmpod.hypervisor import libvirt_errors, machines
 from vmpod.hypervisor.base import Copies, Moment, Started, nothing
 from vmpod.hypervisor.domain import domain_xml
-from vmpod.hypervisor.frozen import freeze, mend, movable, thaw
+from vmpod.hypervisor.frozen import freeze, mend, movable, rouse, thaw
 from vmpod.hypervisor.libvirt_errors import translated
 from vmpod.hypervisor.monitor import MonitorError, human, qmp
 from vmpod.hypervisor.plugs import attach, detach
@@ -97,6 +97,7 @@ class LibvirtHypervisor:
             ran = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
             domain.suspend()
             try:
+                rouse(domain)
                 for source, target in copies:
                     copy_sparse(source, target)
                 with movable(domain, machine):

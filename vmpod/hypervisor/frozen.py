@@ -103,6 +103,17 @@ def movable(domain: libvirt.virDomain, machine: Machine) -> Iterator[None]:
         mend(domain)
 
 
+def rouse(domain: libvirt.virDomain) -> None:
+    """Let a stopped machine that has stood still since it was frozen run for an instant.
+
+    QEMU migrates none a second time that has not run since the first.
+    """
+    if qmp(domain, "query-status").get("status") == "postmigrate":
+        mend(domain)
+        domain.resume()
+        domain.suspend()
+
+
 def mend(domain: libvirt.virDomain) -> None:
     """Put the images' disk of a stopped machine back, where movable() has put it aside and was killed."""
     nodes = {each["node-name"] for each in qmp(domain, "query-named-block-nodes", flat=True)}

@@ -126,6 +126,7 @@ def _record(old: Record, pod: Pod, planned: Planned, accelerator: Accelerator) -
         ephemeral=(),
         qemu=None,
         stopped=False,
+        paused=False,
         unwatched="live",
     )
 

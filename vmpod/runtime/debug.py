@@ -26,7 +26,7 @@ from vmpod.plan.security import profile_problems, profiles
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.facts import host_facts, read_profiles
-from vmpod.runtime.pausing import check_awake, running
+from vmpod.runtime.pausing import running
 from vmpod.spec.load import load
 from vmpod.spec.model import Manifest, Pod
 from vmpod.state.machine import load as load_machine
@@ -108,8 +108,8 @@ def debugger(
 def _add(
     runtime: Runtime, name: str, wanted: Wanted, stack: ExitStack, *, attach: bool, progress: Progress
 ) -> tuple[str, Session, int]:
-    entry = running(runtime, name)
-    check_awake(entry)
+    running(runtime, name)
+    entry = runtime.pods.find_awake(name)
     with runtime.pods.locked(entry.record.key), runtime.using(), ExitStack() as undo:
         entry = tidied(runtime, running(runtime, name))
         document = wanted.document()

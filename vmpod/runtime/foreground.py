@@ -72,7 +72,7 @@ class Foreground:
         if not keep:
             self._keeping.clear()
         for entry in running:
-            request_stop(entry, None, keep=keep)
+            request_stop(self._runtime, entry, None, keep=keep)
         self._kill_at = time.monotonic() + max((patience(entry) for entry in running), default=0.0)
 
     def kill(self) -> None:
@@ -88,7 +88,7 @@ class Foreground:
             if entry.alive():
                 self._over.add(entry.record.key)
                 self._fetch(entry)
-                request_stop(entry, None)
+                request_stop(self._runtime, entry, None)
                 if self._kill_at is not None:
                     self._kill_at = time.monotonic() + patience(entry)
             self._keeping.remove(each)

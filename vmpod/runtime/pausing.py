@@ -27,15 +27,19 @@ def _set(runtime: Runtime, name: str, *, paused: bool) -> None:
     entry = runtime.pods.find(name)
     with runtime.pods.locked(entry.record.key):
         entry = running(runtime, name)
-        machine = load_machine(entry.directory)
-        with runtime.hypervisor(entry.record.uri, entry.record.sockets) as found:
-            # What is written down is never that it runs while it stands still: that would look like a fault.
-            if paused:
-                runtime.pods.save(replace(entry, record=replace(entry.record, paused=True)))
-                found.pause(machine)
-            else:
-                found.resume(machine)
-                runtime.pods.save(replace(entry, record=replace(entry.record, paused=False)))
+        # What is written down is never that it runs while it stands still: that would look like a fault.
+        if paused:
+            runtime.pods.save(replace(entry, record=replace(entry.record, paused=True)))
+            with runtime.hypervisor(entry.record.uri, entry.record.sockets) as found:
+                found.pause(load_machine(entry.directory))
+        else:
+            _resume(runtime, entry)
+
+
+def _resume(runtime: Runtime, entry: PodEntry) -> None:
+    with runtime.hypervisor(entry.record.uri, entry.record.sockets) as found:
+        found.resume(load_machine(entry.directory))
+    runtime.pods.save(replace(entry, record=replace(entry.record, paused=False)))
 
 
 def running(runtime: Runtime, name: str) -> PodEntry:
@@ -48,8 +52,11 @@ def running(runtime: Runtime, name: str) -> PodEntry:
     return entry
 
 
-def check_awake(entry: PodEntry) -> None:
-    """Raise ConflictError for a pod that stands still: its agent would not answer."""
-    if entry.record.paused:
-        record = entry.record
-        raise ConflictError(f"the pod {record.called} is paused", hint=f"`vmpod resume {record.called}`")
+def wake(runtime: Runtime, entry: PodEntry) -> None:
+    """Let a pod run on if it is paused, by who is about to stop it: it could not hear of that.
+
+    Raises HypervisorError.
+    """
+    now = runtime.pods.lookup(entry.record.key)
+    if now and now.record.uid == entry.record.uid and now.record.paused and now.alive():
+        _resume(runtime, now)

@@ -16,6 +16,7 @@ from vmpod.log import logger
 from vmpod.plan.forward import called
 from vmpod.runtime import claims
 from vmpod.runtime.context import Runtime
+from vmpod.runtime.pausing import wake
 from vmpod.state.store import PodEntry, key_of
 from vmpod.wire import messages
 
@@ -41,18 +42,19 @@ def stop_locked(runtime: Runtime, entry: PodEntry, *, grace: int | None = None) 
     if process is None or not process.alive():
         end_stray(entry)
         return
-    request_stop(entry, grace)
+    request_stop(runtime, entry, grace)
     if not process.wait(patience(entry, grace)):
         logger.debug("the machine of %s does not turn itself off", entry.record.key)
         kill(runtime, entry)
 
 
-def request_stop(entry: PodEntry, grace: int | None, *, keep: bool = False) -> None:
-    """Ask the agent to stop the pod; that it does not answer is no error here.
+def request_stop(runtime: Runtime, entry: PodEntry, grace: int | None, *, keep: bool = False) -> None:
+    """Ask the agent to stop the pod, which runs on if it is paused; that it does not answer is no error here.
 
     keep: the machine still waits for who fetches files, if it was told to at its start.
     """
     try:
+        wake(runtime, entry)
         with session(entry.record.sockets, timeout=10.0) as found:
             found.request(messages.STOP, {"grace": grace, "keep": keep})
     except VmpodError as error:
@@ -62,7 +64,7 @@ def request_stop(entry: PodEntry, grace: int | None, *, keep: bool = False) -> N
 def kill(runtime: Runtime, entry: PodEntry) -> None:
     """End the pod's machine at once."""
     try:
-        runtime.pods.save(replace(entry, record=replace(entry.record, stopped=True)))
+        runtime.pods.save(replace(entry, record=replace(entry.record, stopped=True, paused=False)))
     except OSError as error:
         # On a full disk, say. Then the pod's end will be told as a machine that died.
         logger.debug("the record of %s is not written: %s", entry.record.key, error)
@@ -113,15 +115,15 @@ def remove_locked(runtime: Runtime, key: str, *, force: bool) -> None:
         raise ConflictError(
             f"the pod {called(key)} is running", hint=f"stop it first, or `vmpod rm --force {called(key)}`"
         )
-    if entry.alive() and not entry.record.paused and claims.writes(entry):
-        _end_well(entry)
+    if entry.alive() and claims.writes(entry):
+        _end_well(runtime, entry)
     kill_if_there(runtime, entry)
     runtime.pods.delete(key, entry.record.sockets)
 
 
-def _end_well(entry: PodEntry) -> None:
+def _end_well(runtime: Runtime, entry: PodEntry) -> None:
     """Have a machine end by itself, within seconds: what its claims are to keep may be in its memory yet."""
-    request_stop(entry, 0)
+    request_stop(runtime, entry, 0)
     if entry.record.qemu:
         entry.record.qemu.wait(_WRITING)
 

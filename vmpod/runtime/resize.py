@@ -51,6 +51,7 @@ def resize(runtime: Runtime, name: str, container: str | None, *, limits: Amount
                 f"the pod's quality of service would change from {qos_class(before)} to {qos_class(after)}",
                 hint="Kubernetes does not allow that either; change the manifest, and run the pod anew",
             )
+        entry.check_awake()
         told = _of_pod(new) if wanted is None else _of_container(_of(old, wanted), _of(new, wanted))
         with session(entry.record.sockets) as found:
             found.request(messages.RESIZE, told, timeout=_TIMEOUT)

@@ -20,7 +20,6 @@ from vmpod.plan.volumes import boot_volumes
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.documents import config_maps, immutable_secrets
 from vmpod.runtime.facts import host_facts
-from vmpod.runtime.pausing import check_awake
 from vmpod.spec.containermodel import Container
 from vmpod.spec.environment import resolve_env
 from vmpod.spec.facts import Facts
@@ -63,7 +62,7 @@ def update(runtime: Runtime, entry: PodEntry, pod: Pod, manifest: Manifest) -> U
     }
     updated = Updated()
     if entry.alive():
-        check_awake(entry)
+        runtime.pods.find_awake(entry.record.called)
         with session(entry.record.sockets) as found:
             answer = found.request(messages.UPDATE, {}, body=messages.dump(told), timeout=_TIMEOUT)
         updated = Updated(

@@ -16,7 +16,7 @@ from typing import Any
 
 from vmpod import lock
 from vmpod.dataclass import dataclass
-from vmpod.errors import HostError, NotFoundError
+from vmpod.errors import ConflictError, HostError, NotFoundError
 from vmpod.paths import Paths, private_dir
 from vmpod.plan.forward import called, pod_key
 from vmpod.plan.model import CONSOLE, FILES, JOURNAL
@@ -58,6 +58,12 @@ class PodEntry:
     def alive(self) -> bool:
         """Whether the pod's machine runs."""
         return self.record.qemu is not None and self.record.qemu.alive()
+
+    def check_awake(self) -> None:
+        """Raise ConflictError for a pod that stands still: its agent would not answer."""
+        if self.record.paused and self.alive():
+            called = self.record.called
+            raise ConflictError(f"the pod {called} is paused", hint=f"`vmpod resume {called}` lets it run on")
 
 
 Ask = Callable[[PodEntry], "list[dict[str, Any]] | None"]
@@ -120,6 +126,16 @@ class PodStore:
         entry = next(filter(None, found), None)
         if entry is None:
             raise NotFoundError(f"there is no pod {name!r}", hint="`vmpod ps --all` lists all pods")
+        return entry
+
+    def find_awake(self, name: str) -> PodEntry:
+        """As find(), for who is about to ask its agent. Raises NotFoundError, ConflictError if paused."""
+        entry = self.find(name)
+        if entry.record.paused and entry.alive():
+            # While it is being copied it stands still as well, but soon goes on.
+            with self.locked(entry.record.key):
+                entry = self.find(name)
+            entry.check_awake()
         return entry
 
     def lookup(self, key: str) -> PodEntry | None:

@@ -94,7 +94,9 @@ def host(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Hos
     def make_host(**spec: Any) -> Host:
         found = Host(runtime, read_job(**spec))
         monkeypatch.setattr(attend, "start_pod", found.start_pod)
-        monkeypatch.setattr(attend, "request_stop", lambda entry, _: found.asked.append(entry.record.name))
+        monkeypatch.setattr(
+            attend, "request_stop", lambda _runtime, entry, _grace: found.asked.append(entry.record.name)
+        )
         return found
 
     monkeypatch.setattr(attend, "_LOOK", 0.0)

@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +21,12 @@ from tests.unit.state.records import keep, record, store
 from vmpod import lock
 from vmpod.errors import ConflictError
 from vmpod.process import Process, found_in_arguments
+from vmpod.state.store import PodEntry
 
 ROOT = Path(__file__).parents[3]
 HOLD = """\
 import sys
+import threading
 from pathlib import Path
 from vmpod.lock import locked
 with locked(Path(sys.argv[1]), "it"):
@@ -30,6 +35,7 @@ with locked(Path(sys.argv[1]), "it"):
 """
 COUNT = """\
 import sys
+import threading
 from pathlib import Path
 from vmpod.lock import locked
 path, counter = Path(sys.argv[1]), Path(sys.argv[2])
@@ -203,3 +209,22 @@ def test_processes_are_found_by_an_argument(tmp_path: Path) -> None:
             time.sleep(0.001)
         assert found_in_arguments([text, f"{text}/x"]) == {text}
         process.kill()
+
+
+def test_a_pod_that_is_being_copied_is_waited_for_and_one_that_is_paused_is_not(tmp_path: Path) -> None:
+    pods = store(tmp_path)
+    paused = record(qemu=Process.of(os.getpid()), paused=True)
+    entry = keep(pods, paused)
+    with pytest.raises(ConflictError, match="is paused"):
+        pods.find_awake("web")
+    asked = threading.Event()
+
+    def ask() -> PodEntry:
+        asked.set()
+        return pods.find_awake("web")
+
+    with ThreadPoolExecutor() as threads, pods.locked(entry.record.key):
+        found = threads.submit(ask)
+        asked.wait()
+        pods.save(replace(entry, record=replace(paused, paused=False)))
+    assert not found.result().record.paused

@@ -219,7 +219,7 @@ class Attending:
             if entry is None or name in self._kill_at:
                 continue
             if entry.alive():
-                request_stop(entry, None)
+                request_stop(self._runtime, entry, None)
             self._kill_at[name] = time.monotonic() + patience(entry)
             self._say("Normal", "PodStopped", f"Stopped pod: {name}")
 
