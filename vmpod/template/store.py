@@ -34,6 +34,7 @@ from vmpod.plan.model import Frozen, Machine
 from vmpod.plan.template import template_of
 from vmpod.removable import Removable, disk_usage
 
+USERS = "users"
 MEMORY, STATE, SCRATCH, DESCRIPTION = "memory", "state", "scratch.raw", "template.json"
 VERSION = 2
 _FILES = (MEMORY, STATE, SCRATCH)
@@ -88,7 +89,7 @@ class TemplateStore:
 
     def damaged(self, key: str) -> bool:
         """Whether there is something that should be the template of that key, and is not."""
-        return (self._root / key).exists() and self.find(key) is None
+        return os.path.lexists(self._root / key) and self.find(key) is None
 
     def touch(self, template: Template) -> None:
         """Note that it was used."""
@@ -172,7 +173,7 @@ class TemplateStore:
     def using(self) -> AbstractContextManager[None]:
         """For who is about to copy a template: none goes until the block ends."""
         self._root.mkdir(parents=True, exist_ok=True)
-        return shared(self._root / "users")
+        return shared(self._root / USERS)
 
     def prune(
         self,
@@ -214,7 +215,7 @@ class TemplateStore:
         found = sorted(self.list(), key=lambda each: each.used, reverse=True)
         if len(found) <= count:
             return
-        fd = os.open(self._root / "users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = os.open(self._root / USERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             busy = _busy()
@@ -231,13 +232,14 @@ class TemplateStore:
         return [new for new in self._root.glob(".*.new") if not held(new.with_suffix(".lock"))]
 
     def _alone(self) -> AbstractContextManager[None]:
-        return exclusive(self._root / "users")
+        return exclusive(self._root / USERS)
 
     def _directories(self) -> Sequence[Path]:
+        """The templates, and what is in the place of one."""
         if not self._root.is_dir():
             return []
         return sorted(
-            path for path in self._root.iterdir() if path.is_dir() and not path.name.startswith(".")
+            path for path in self._root.iterdir() if path.name != USERS and not path.name.startswith(".")
         )
 
     def _load(self, directory: Path) -> Template | None:
@@ -298,14 +300,19 @@ def _busy() -> Callable[[Path], bool]:
 
 def _clear(new: Path) -> None:
     """Remove what was being made, and end its machine."""
-    if new.exists():
+    if os.path.lexists(new):
         for machine in machines.all_machines():
             if machine.uses(new):
                 machine.end()
-        shutil.rmtree(new, ignore_errors=True)
+        _remove(new)
 
 
 def _remove(directory: Path) -> None:
+    """Remove a template, or whatever somebody has put in its place. Raises OSError."""
+    if directory.is_symlink() or directory.is_file():
+        directory.unlink(missing_ok=True)
+        return
     # First what makes it a template: who is killed meanwhile leaves none half there.
-    (directory / DESCRIPTION).unlink(missing_ok=True)
+    with suppress(IsADirectoryError):
+        (directory / DESCRIPTION).unlink(missing_ok=True)
     shutil.rmtree(directory, ignore_errors=True)

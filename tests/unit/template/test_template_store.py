@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -146,12 +147,30 @@ def damage(template: Template) -> None:
     (template.directory / "template.json").write_text("[]")
 
 
-@pytest.mark.parametrize("harm", [truncate, change, delete, damage])
+def put_directory(template: Template) -> None:
+    damaged = template.directory / "template.json"
+    damaged.unlink()
+    damaged.mkdir()
+
+
+def put_file(template: Template) -> None:
+    shutil.rmtree(template.directory)
+    template.directory.touch()
+
+
+def put_link(template: Template) -> None:
+    shutil.rmtree(template.directory)
+    template.directory.symlink_to("nowhere")
+
+
+@pytest.mark.parametrize("harm", [truncate, change, delete, damage, put_directory, put_file, put_link])
 def test_one_whose_files_are_not_what_they_were_is_none(store: TemplateStore, harm: object) -> None:
     template = add(store)
     harm(template)  # type: ignore[operator]
     assert store.find(template.key) is None
+    assert store.damaged(template.key)
     assert store.list() == []
+    assert [each.name for each in store.prune(dry_run=True)] == [template.key]
     # It is mended by making it again.
     assert store.find(add(store).key)
 
