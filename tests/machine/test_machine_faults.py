@@ -210,6 +210,44 @@ def test_a_host_disk_that_fills_up_under_a_running_pod(broken: Vmpod) -> None:
         subprocess.run(["umount", state], check=True)
 
 
+def test_a_host_disk_that_fills_up_while_a_pod_is_kept(vmpod: Vmpod, broken: Vmpod) -> None:
+    """It runs on. While there is no room it cannot be resumed, and can when there is."""
+    home, small = broken.home, broken.home / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", small], check=True)
+    bound = [home / each for each in ("state", "run", "data/snapshots")]
+    for each in bound:
+        (small / each.name).mkdir(mode=0o700)
+        each.mkdir(mode=0o700)
+        subprocess.run(["mount", "--bind", small / each.name, each], check=True)
+    (home / "data/templates").symlink_to((vmpod.home / "data/templates").resolve())
+    full = replace(broken, environment={})
+    pods = Pods(full)
+    try:
+        name = pods.start(pod("kept", container("main", "sleep 3600")))
+        image = ("ssh", name, "--", "echo 3 > /proc/sys/vm/drop_caches; md5sum /dev/vdc")
+        before = full(*image).out
+        for _ in range(3):
+            assert "[disk-full]" in full("snapshot", name, "s", status=125).errors
+            assert not list((small / "snapshots").iterdir())
+            assert full.pod(name)["status"].get("reason") is None
+            assert full.exec(name, "echo", "lives").text == "lives\n"
+            assert full(*image).out == before
+        full("pause", name)
+        fill = small / "fill"
+        fill_up(fill)
+        assert "[disk-full]" in full("resume", name, status=125).errors
+        assert full.pod(name)["status"]["reason"] == "Paused"
+        fill.unlink()
+        full("resume", name)
+        assert full.exec(name, "echo", "lives").text == "lives\n"
+        full("rm", "--force", name)
+    finally:
+        for pid, _ in processes(str(home)):
+            kill(pid)
+        subprocess.run(["umount", "--lazy", *bound, small], check=True)
+
+
 def fill_up(path: Path) -> None:
     """Write to a file until its file system is full."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)

@@ -15,7 +15,7 @@ from vmpod.errors import HypervisorError, MissingProgramError, PortTakenError, Q
 from vmpod.hypervisor import libvirt_errors, machines
 from vmpod.hypervisor.base import Copies, Moment, Started, nothing
 from vmpod.hypervisor.domain import domain_xml
-from vmpod.hypervisor.frozen import freeze, mend, movable, rouse, thaw
+from vmpod.hypervisor.frozen import freeze, mend, movable, rouse, runs, thaw
 from vmpod.hypervisor.libvirt_errors import translated
 from vmpod.hypervisor.monitor import MonitorError, human, qmp
 from vmpod.hypervisor.plugs import attach, detach
@@ -94,7 +94,7 @@ class LibvirtHypervisor:
         """See Hypervisor.freeze."""
         with translated(f"could not freeze the machine {machine.name}"):
             domain = self._domain(machine)
-            ran = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+            ran = runs(domain)
             domain.suspend()
             try:
                 rouse(domain)
@@ -102,6 +102,11 @@ class LibvirtHypervisor:
                     copy_sparse(source, target)
                 with movable(domain, machine):
                     freeze(domain, into, machine.memory, machine.sockets)
+            except BaseException:
+                # First of all: on a full disk it could not be written down that the machine runs on.
+                for path in (into.memory, into.state, *(target for _, target in copies)):
+                    path.unlink(missing_ok=True)
+                raise
             finally:
                 if go_on and ran:
                     domain.resume()
@@ -115,7 +120,7 @@ class LibvirtHypervisor:
         """See Hypervisor.resume."""
         with translated(f"could not resume the machine {machine.name}"):
             domain = self._domain(machine)
-            if domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING:
+            if not runs(domain):
                 # Who was killed while freezing it may have left it so.
                 mend(domain)
                 domain.resume()

@@ -17,6 +17,7 @@ import libvirt
 from vmpod.errors import HostError
 from vmpod.hypervisor import libvirt_errors
 
+_ROOM = 256 * 1024  # bytes, several times the description of a machine
 _MAX_SOCKET_PATH = 107  # sun_path of unix(7), without its NUL
 
 # As the user who runs the command: hostPath volumes then show the user's files as they are, and no file
@@ -38,17 +39,35 @@ def prepare_root(root: Path, cache: Path) -> str:
     """Make a root directory for one pod and return the URI that opens it.
 
     cache: shared by all roots, for what libvirt learns about QEMU by asking it for seconds.
-    Raises HostError if paths below the root would be too long for sockets.
+    Raises HostError if paths below the root would be too long for sockets, OSError without room there.
     """
     # libvirt takes at most 20 characters of the machine's name.
     check_socket_path(root / "lib/qemu/domain-1-vmpod-0123456789abcd/monitor.sock")
     (root / "etc").mkdir(parents=True, exist_ok=True)
+    _check_room(root)
     settings = _SETTINGS.format(user=os.geteuid(), group=os.getegid())
     (root / "etc/qemu.conf").write_text(settings)
     cache.mkdir(parents=True, exist_ok=True)
     if not (root / "cache").is_symlink():
         (root / "cache").symlink_to(cache)
     return f"qemu:///embed?root={quote(str(root))}"
+
+
+def _check_room(root: Path) -> None:
+    """Raise OSError if libvirt could not write there.
+
+    When it finds a machine again it writes down its state, and ends the machine if it cannot.
+    """
+    path = root / "room"
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, _ROOM)
+    except OSError as error:
+        error.filename = str(root)
+        raise
+    finally:
+        os.close(fd)
+        path.unlink()
 
 
 def check_socket_path(path: Path) -> None:

@@ -29,6 +29,8 @@ _UNLIMITED = 1 << 60  # bytes a second
 _POLL = 0.002
 _FREEZE_TIMEOUT = 120.0
 _THAW_TIMEOUT = 30.0
+_CANCEL_TIMEOUT = 10.0
+_UNDER_WAY = {"setup", "active", "device", "pre-switchover", "wait-unplug", "cancelling"}
 _BUFFER = 4 * 1024 * 1024
 
 
@@ -40,7 +42,16 @@ def freeze(domain: libvirt.virDomain, into: Frozen, size: int, scratch: Path) ->
     """
     qmp(domain, "migrate-set-capabilities", capabilities=_CAPABILITIES)
     qmp(domain, "migrate-set-parameters", max_bandwidth=_UNLIMITED)
-    path = scratch / "out"
+    try:
+        _write(domain, into, size, scratch / "out")
+        _settled(domain, _FREEZE_TIMEOUT)
+    except BaseException:
+        # QEMU notices some time later that nobody reads, and gives no disk back before.
+        _cancel(domain)
+        raise
+
+
+def _write(domain: libvirt.virDomain, into: Frozen, size: int, path: Path) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket(socket.AF_UNIX))
         path.unlink(missing_ok=True)
@@ -57,7 +68,14 @@ def freeze(domain: libvirt.virDomain, into: Frozen, size: int, scratch: Path) ->
         state = split(cast(BinaryIO, stream), memory.fileno(), FROZEN_MEMORY.encode())
         with _new(into.state) as file:
             file.write(state)
-    _settled(domain, _FREEZE_TIMEOUT)
+
+
+def _cancel(domain: libvirt.virDomain) -> None:
+    """End a migration that has failed here, and wait until QEMU is done with it."""
+    qmp(domain, "migrate_cancel")
+    deadline = time.monotonic() + _CANCEL_TIMEOUT
+    while qmp(domain, "query-migrate").get("status") in _UNDER_WAY and time.monotonic() < deadline:
+        time.sleep(_POLL)
 
 
 def thaw(domain: libvirt.virDomain, frozen: Frozen, scratch: Path) -> None:
@@ -101,6 +119,11 @@ def movable(domain: libvirt.virDomain, machine: Machine) -> Iterator[None]:
         yield
     finally:
         mend(domain)
+
+
+def runs(domain: libvirt.virDomain) -> bool:
+    """Whether a machine runs. QEMU is asked: libvirt may not have noted yet what who was killed has done."""
+    return bool(qmp(domain, "query-status")["running"])
 
 
 def rouse(domain: libvirt.virDomain) -> None:

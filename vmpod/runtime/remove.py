@@ -57,7 +57,7 @@ def request_stop(runtime: Runtime, entry: PodEntry, grace: int | None, *, keep: 
         wake(runtime, entry)
         with session(entry.record.sockets, timeout=10.0) as found:
             found.request(messages.STOP, {"grace": grace, "keep": keep})
-    except VmpodError as error:
+    except (VmpodError, OSError) as error:
         logger.debug("stop request: %s", error)
 
 
