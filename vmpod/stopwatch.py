@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -73,6 +73,12 @@ class Stopwatch:
         finally:
             self._since = self.now()
             self.steps.insert(place, Step(title.lower(), begin, self._since))
+
+
+def steps_to(steps: Sequence[Step], name: str) -> list[Step]:
+    """The steps up to the one of that name, with the parts of that one alone."""
+    own = next(step for step in reversed(steps) if step.name == name and not step.part)
+    return [step for step in steps if step.end <= own.end and (not step.part or step.begin >= own.begin)]
 
 
 def process_start() -> int:

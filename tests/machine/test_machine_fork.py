@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +94,22 @@ def test_forks_are_nobodys_doubles(vmpod: Vmpod, pods: Pods, server: str) -> Non
     assert vmpod("events", "two").text.count("Forked") == 2
 
 
+def test_a_copy_is_told_what_it_is_called(vmpod: Vmpod, pods: Pods) -> None:
+    """By files of the downward API, and what is executed in it by HOSTNAME."""
+    items = [{"path": each, "fieldRef": {"fieldPath": f"metadata.{each}"}} for each in ("name", "uid")]
+    name = pods.start(
+        pod(
+            "told",
+            container("main", "sleep 9999", volumeMounts=[mount("me", "/me")]),
+            volumes=[{"name": "me", "downwardAPI": {"items": items}}],
+        )
+    )
+    (copy,) = _fork(vmpod, pods, name)
+    for each, uid in ((copy["name"], copy["uid"]), (name, vmpod.record(name)["uid"])):
+        look = "cat /me/name; echo; cat /me/uid; echo; echo $HOSTNAME"
+        assert vmpod.exec(each, "sh", "-c", look).lines == [each, uid, each]
+
+
 def test_a_hook_knows_the_name(vmpod: Vmpod, pods: Pods, server: str) -> None:
     _fork(vmpod, pods, server, "--name-template", "hooked", "--hook", "echo $VMPOD_POD > /data/index.html")
     assert vmpod.exec("hooked", "cat", "/data/index.html").text == "hooked\n"
@@ -117,6 +136,47 @@ def test_a_snapshot_can_be_gone_on_from(vmpod: Vmpod, pods: Pods, server: str) -
         vmpod("snapshot", "rm", "kept")
     assert vmpod.exec("again", "echo", "runs on").text == "runs on\n"
     vmpod("restore", "kept", status=125)
+
+
+def test_a_damaged_snapshot_is_told_and_can_be_removed(vmpod: Vmpod, pods: Pods, server: str) -> None:
+    kept = vmpod.home / "data/snapshots/harmed"
+    port = f"127.0.0.1:{free_port()}:80"
+    vmpod("snapshot", server, "harmed")
+    try:
+        whole = {name: (kept / name).read_bytes() for name in ("state", "machine.json", "pod.json")}
+        for name, content in whole.items():
+            for harm in (content[:-1], bytes(len(content)), None):
+                (kept / name).unlink()
+                if harm is not None:
+                    (kept / name).write_bytes(harm)
+                # The pod of that name is not removed for one that cannot take its place.
+                told = vmpod("restore", "harmed", "--replace", "--publish", port, status=125)
+                assert str(kept / name) in told.errors, harm
+                assert "`vmpod snapshot rm harmed`" in told.errors
+                (kept / name).write_bytes(content)
+        os.truncate(kept / "memory", 4096)
+        assert str(kept / "memory") in vmpod("restore", "harmed", "--replace", status=125).errors
+        (kept / "pod.json").unlink()
+        assert "harmed" in vmpod("snapshot", "ls", status=125).errors
+        assert vmpod("snapshot", server, "harmed", status=125)
+    finally:
+        vmpod("snapshot", "rm", "harmed")
+    assert not list(kept.parent.glob("*"))
+    assert vmpod.exec(server, "echo", "unharmed").text == "unharmed\n"
+
+
+def test_a_copy_is_called_as_a_pod_can_be(vmpod: Vmpod, pods: Pods) -> None:
+    """So it is never a path; and what is long enough for a pod is so for its copy."""
+    name = pods.start(pod("long." + "n" * 90, container("main", "sleep 9999")))
+    vmpod("snapshot", name, "named")
+    try:
+        for wrong in ("", "..", "../x", "a/b", "a..b", "UPPER"):
+            told = vmpod("restore", "named", "--replace", "--name", wrong, status=125)
+            assert "cannot be the name of a pod" in told.errors
+        vmpod("restore", "named", "--replace")
+        assert vmpod.exec(name, "cat", "/etc/hostname").text == name[:63] + "\n"
+    finally:
+        vmpod("snapshot", "rm", "named")
 
 
 def test_a_paused_pod_stands_still(vmpod: Vmpod, pods: Pods) -> None:
@@ -167,6 +227,21 @@ def test_a_paused_pod_is_stopped_as_any(vmpod: Vmpod, pods: Pods) -> None:
     vmpod("pause", name)
     vmpod("restart", name)
     assert vmpod.pod(name)["status"].get("reason") is None
+    assert vmpod.exec(name, "echo", "runs").text == "runs\n"
+
+
+def test_a_machine_that_was_stopped_without_a_note_is_resumed(vmpod: Vmpod, pods: Pods) -> None:
+    """As by a command that was killed before libvirt had written that down."""
+    name = pods.start(pod("stopped", container("main", "sleep 9999")))
+    (path,) = Path(vmpod.record(name)["sockets"]).glob("v/lib/qemu/*/monitor.sock")
+    with socket.socket(socket.AF_UNIX) as monitor, monitor.makefile("rw") as lines:
+        monitor.connect(str(path))
+        for command in ("qmp_capabilities", "stop"):
+            lines.write(json.dumps({"execute": command}) + "\n")
+            lines.flush()
+            while "return" not in json.loads(lines.readline()):
+                pass
+    vmpod("resume", name)
     assert vmpod.exec(name, "echo", "runs").text == "runs\n"
 
 

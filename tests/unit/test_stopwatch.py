@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from vmpod.stopwatch import Step, Stopwatch, process_start
+from vmpod.stopwatch import Step, Stopwatch, process_start, steps_to
 
 
 def test_steps_follow_one_another_without_a_gap() -> None:
@@ -41,3 +41,13 @@ def test_the_first_step_may_have_begun_before() -> None:
     with watch.phase("First"):
         pass
     assert watch.steps[0] == Step("command", watch.begin, watch.steps[1].begin)
+
+
+def test_of_several_starts_each_has_the_parts_of_its_own() -> None:
+    watch = Stopwatch()
+    for name in ("One", "Two", "Three"):
+        with watch.phase(name):
+            begin = time.monotonic_ns()
+            watch.part(f"part of {name.lower()}", begin, time.monotonic_ns())
+    names = [step.name for step in steps_to(watch.steps, "two") if step.name not in ("command", "between")]
+    assert names == ["one", "two", "part of two"]

@@ -43,13 +43,18 @@ def command(  # noqa: PLR0917 - click passes options by name
     over the network do not go with it. Containers find the name in /etc/hostname. POD stands still for a
     moment, and then goes on.
     """
-    from vmpod.runtime.copies import fork  # noqa: PLC0415
+    from vmpod.runtime.copies import fork, starting  # noqa: PLC0415
+    from vmpod.state import timeline  # noqa: PLC0415
+    from vmpod.stopwatch import Stopwatch, process_start, steps_to  # noqa: PLC0415
 
-    found, shown = runtime(), progress(quiet=quiet)
+    found, watch = runtime(), Stopwatch(progress(quiet=quiet), begin=process_start())
     names = _names(found.pods.find(pod).record.name, count, name_template)
     try:
         with interruptible():
-            entries = fork(found, pod, names, shown)
+            entries = fork(found, pod, names, watch)
+            for entry in entries:
+                steps = steps_to(watch.steps, starting(entry.record.name).lower())
+                timeline.save(entry.directory, watch.begin, steps)
             status = max([_run_hook(entry, hook) for entry in entries] if hook else [0])
     except Interruption as interruption:
         return interruption.status

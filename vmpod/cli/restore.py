@@ -27,8 +27,16 @@ def command(snapshot: str, name: str | None, replace: bool, publish: tuple[str, 
     A snapshot may be restored any number of times, under several names also at once.
     """
     from vmpod.runtime.copies import restore  # noqa: PLC0415
+    from vmpod.state import timeline  # noqa: PLC0415
+    from vmpod.stopwatch import process_start  # noqa: PLC0415
 
     forwards = tuple(parse_publish(text) for text in publish)
-    shown = progress(quiet=quiet)
-    entry = restore(runtime(), snapshot, pod=name, publish=forwards, replace_old=replace, progress=shown)
+
+    entry = timeline.timed(
+        lambda shown: restore(
+            runtime(), snapshot, pod=name, publish=forwards, replace_old=replace, progress=shown
+        ),
+        progress(quiet=quiet),
+        begin=process_start(),
+    )
     click.echo(entry.record.called)

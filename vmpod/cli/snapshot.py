@@ -7,8 +7,10 @@ import click
 from vmpod.cli import render
 from vmpod.cli.common import for_each, quiet_option, runtime
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter
+from vmpod.cli.main import FAILED, show_error
 from vmpod.cli.names import POD
 from vmpod.cli.progress import progress
+from vmpod.errors import HostError
 from vmpod.runtime.copies import Snapshot
 
 
@@ -48,14 +50,18 @@ def create(pod: str, name: str, quiet: bool) -> None:
 
 @command.command("ls")
 @listing_options
-def ls(wanted: Wanted) -> None:
+def ls(wanted: Wanted) -> int:
     """List snapshots.
 
     Filters: name, pod, since and until (a moment, or so long ago).
     """
     from vmpod.runtime.copies import snapshots  # noqa: PLC0415
 
-    show(SNAPSHOTS, snapshots(runtime()), wanted)
+    problems: list[HostError] = []
+    show(SNAPSHOTS, snapshots(runtime(), problems), wanted)
+    for problem in problems:
+        show_error(problem)
+    return FAILED if problems else 0
 
 
 @command.command("rm")

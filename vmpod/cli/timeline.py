@@ -40,7 +40,8 @@ _STYLE = (
 def command(pod: str, output: str) -> None:
     """Show where the time of a POD's last start went, on the host and in the guest, on one clock.
 
-    It begins with the command's process and ends when all containers were ready.
+    It begins with the command's process and ends when all containers were ready. Those of a copy made by
+    `vmpod fork` or `restore` may have been already: then it ends when the copy goes on.
     """
     from vmpod.state.timeline import load  # noqa: PLC0415
 
@@ -50,7 +51,7 @@ def command(pod: str, output: str) -> None:
     if timeline is None:
         raise NotFoundError(
             f"nothing is written down about the start of {pod}",
-            hint="`vmpod run`, `start` and `restart` write it down; copies of pods have not started",
+            hint="`vmpod run`, `start`, `restart`, `fork` and `restore` write it down, once the machine runs",
         )
     if output == "json":
         from vmpod.cli.render import structured  # noqa: PLC0415

@@ -111,5 +111,6 @@ class Runtime:
         from vmpod.state import record  # noqa: PLC0415 - hardly ever needed
 
         top = self.paths.snapshots
-        found = map(record.load, top.iterdir()) if top.is_dir() else ()
+        paths = top.iterdir() if top.is_dir() else ()
+        found = (record.load(path, remove="snapshot rm") for path in paths if not path.name.startswith("."))
         return [each for each in found if each]

@@ -7,11 +7,14 @@ the containers go on where they were, and find themselves in a pod of another na
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import re
 import shutil
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +24,7 @@ from vmpod.errors import ConflictError, HostError, NotFoundError, UsageError
 from vmpod.files import write_atomically
 from vmpod.lock import exclusive, held
 from vmpod.paths import private_dir
-from vmpod.plan.forward import Forward, called, pod_key
+from vmpod.plan.forward import Forward, pod_key
 from vmpod.plan.model import CONSOLE, Disks, Frozen, Machine
 from vmpod.plan.network import mac_address
 from vmpod.process import Process
@@ -35,8 +38,11 @@ from vmpod.runtime.pausing import running
 from vmpod.runtime.ports import check_free, free_port
 from vmpod.runtime.preflight import check_memory
 from vmpod.runtime.remove import remove_locked
+from vmpod.runtime.resize import telling, tells_itself
+from vmpod.runtime.update import tell_again
 from vmpod.runtime.waking import Waking
 from vmpod.spec.machine import OWNER
+from vmpod.spec.names import default_hostname, dns_subdomain
 from vmpod.spec.naming import full_name
 from vmpod.state import record as records
 from vmpod.state.machine import load as load_machine
@@ -46,7 +52,11 @@ from vmpod.state.store import PodEntry
 from vmpod.wire import messages
 
 _NAME = re.compile("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+"""Of a snapshot."""
 _MEMORY, _STATE = "memory", "state"
+_LARGE = (_MEMORY, "scratch.raw", "journal.raw")
+_SEAL = "files.json"
+_REMOVE = "snapshot rm"
 _GAP = '"GAP"'
 """Stands, in the description of a snapshot's images disk, for a file that each copy has of its own."""
 _MAKING = ".new"
@@ -68,12 +78,17 @@ class Snapshot:
         return disk_usage(self.directory)
 
 
-def snapshots(runtime: Runtime) -> list[Snapshot]:
-    """All that there are, by name. What is half there is none."""
+def snapshots(runtime: Runtime, problems: MutableSequence[HostError]) -> list[Snapshot]:
+    """All that there are, by name. problems: takes what is wrong with those that nobody can read."""
     top = runtime.paths.snapshots
-    paths = sorted(top.iterdir()) if top.is_dir() else []
-    found = ((path, records.load(path)) for path in paths if not path.name.startswith("."))
-    return [Snapshot(path.name, path, record, path.stat().st_mtime) for path, record in found if record]
+    found = []
+    for path in sorted(top.iterdir()) if top.is_dir() else ():
+        if not path.name.startswith("."):
+            try:
+                found.append(_read(path))
+            except HostError as error:
+                problems.append(error)
+    return found
 
 
 def take(runtime: Runtime, pod: str, name: str, progress: Progress = SILENT) -> Snapshot:
@@ -82,29 +97,85 @@ def take(runtime: Runtime, pod: str, name: str, progress: Progress = SILENT) -> 
     Raises NotFoundError, UsageError for a name that cannot be one, ConflictError, HypervisorError.
     """
     target = _path(runtime, name)
-    if target.exists():
-        raise ConflictError(f"there is a snapshot {name} already", hint=f"`vmpod snapshot rm {name}`")
+    taken = ConflictError(
+        f"there is a snapshot {name} already",
+        hint=f"choose another name, or remove that one (`vmpod snapshot rm {name}`)",
+    )
+    if os.path.lexists(target):
+        raise taken
     with _new(target.parent) as new:
         with progress.phase("Freezing the pod"):
             _freeze(runtime, pod, new)
-        new.rename(target)
+            _seal(new)
+        try:
+            new.rename(target)
+        except OSError as error:
+            # Another command was quicker.
+            raise (taken if os.path.lexists(target) else error) from error
     return find(runtime, name)
 
 
 def find(runtime: Runtime, name: str) -> Snapshot:
-    """The snapshot of that name. Raises NotFoundError."""
-    path = _path(runtime, name)
-    record = records.load(path)
-    if record is None:
-        raise NotFoundError(f"there is no snapshot {name!r}", hint="`vmpod snapshot ls` lists them")
-    return Snapshot(name, path, record, path.stat().st_mtime)
+    """The snapshot of that name. Raises NotFoundError, HostError if it is damaged."""
+    return _read(_there(runtime, name))
 
 
 def remove(runtime: Runtime, name: str) -> None:
-    """Remove a snapshot; pods that began as it run on. Raises NotFoundError."""
-    found = find(runtime, name)
-    (found.directory / records.FILE).unlink()
-    shutil.rmtree(found.directory)
+    """Remove a snapshot, damaged or not; pods that began as it run on. Raises NotFoundError."""
+    path = _there(runtime, name)
+    # It is gone at once: who is killed meanwhile leaves what prune removes.
+    with _new(path.parent, make=False) as gone:
+        path.rename(gone)
+        if not gone.is_dir() or gone.is_symlink():
+            gone.unlink()
+
+
+def _there(runtime: Runtime, name: str) -> Path:
+    path = _path(runtime, name)
+    if not os.path.lexists(path):
+        raise NotFoundError(f"there is no snapshot {name!r}", hint="`vmpod snapshot ls` lists them")
+    return path
+
+
+def _read(path: Path) -> Snapshot:
+    record = records.load(path, remove=_REMOVE)
+    if record is None:
+        raise _damaged(path, f"{path / records.FILE} is missing")
+    return Snapshot(path.name, path, record, path.stat().st_mtime)
+
+
+def _damaged(path: Path, why: str) -> HostError:
+    name = path.name
+    return HostError(f"the snapshot {name} is damaged: {why}", hint=f"`vmpod {_REMOVE} {name}` removes it")
+
+
+def _seal(directory: Path) -> None:
+    """Note what the files of a snapshot are like when it is complete. Raises OSError."""
+    sizes = {path.name: path.stat().st_size for path in sorted(directory.iterdir())}
+    digests = {name: _digest(directory / name) for name in sizes if name not in _LARGE}
+    text = json.dumps({"sizes": sizes, "digests": digests}, indent=1)
+    (directory / _SEAL).write_text(text)
+
+
+def _check_seal(directory: Path) -> None:
+    """Raise HostError if a file of a snapshot is not what it was: of large ones the size counts."""
+    try:
+        told = json.loads((directory / _SEAL).read_bytes())
+        sizes, digests = dict(told["sizes"]), dict(told["digests"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise _damaged(directory, f"{directory / _SEAL} cannot be read: {error}") from error
+    for name, size in sizes.items():
+        path = directory / name
+        if not path.is_file():
+            raise _damaged(directory, f"{path} is missing")
+        if (now := path.stat().st_size) != size:
+            raise _damaged(directory, f"{path} has {now} bytes, and had {size}")
+        if name in digests and _digest(path) != digests[name]:
+            raise _damaged(directory, f"{path} was changed")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def restore(
@@ -122,13 +193,19 @@ def restore(
     Raises NotFoundError, ConflictError, PortTakenError, HypervisorError; then nothing of it is left.
     """
     snapshot = find(runtime, name)
+    # A pod that is to be replaced is still there.
+    _check_seal(snapshot.directory)
     record = snapshot.record
     forwards = tuple(publish) or record.forwards
-    name = pod or record.name
-    with (
-        progress.phase("Starting the machine"),
-        _beginning(runtime, snapshot.directory, name, forwards, replace_old=replace_old) as entry,
-    ):
+    name = record.name if pod is None else pod
+    _check_name(name)
+    if not replace_old:
+        more = "`--name` gives this one another name, `--replace` removes that one first"
+        _check_free(runtime, record.namespace, name, more)
+    beginning = _beginning(
+        runtime, snapshot.directory, name, forwards, replace_old=replace_old, progress=progress
+    )
+    with progress.phase("Starting the machine"), beginning as entry:
         return entry
 
 
@@ -138,7 +215,9 @@ def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = 
     Raises NotFoundError, ConflictError, HypervisorError; then there is none of them.
     """
     for name in names:
-        _check_free(runtime, runtime.pods.find(pod).record.namespace, name)
+        _check_name(name)
+        more = "`--name-template` gives the copies other names"
+        _check_free(runtime, runtime.pods.find(pod).record.namespace, name, more)
     with ExitStack() as undo, _new(runtime.paths.snapshots) as new:
         with progress.phase("Freezing the pod"):
             record = _freeze(runtime, pod, new)
@@ -146,9 +225,10 @@ def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = 
         # While one wakes, the next is started.
         with ExitStack() as waking:
             for name in names:
-                with progress.phase(f"Starting {name}"):
+                with progress.phase(starting(name)):
                     forwards = tuple(free_port(forward) for forward in record.forwards)
-                    entry = waking.enter_context(_beginning(runtime, new, name, forwards))
+                    beginning = _beginning(runtime, new, name, forwards, progress=progress)
+                    entry = waking.enter_context(beginning)
                 undo.callback(_remove, runtime, entry.record.key)
                 entries.append(entry)
         undo.pop_all()
@@ -158,14 +238,23 @@ def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = 
     return entries
 
 
+def starting(name: str) -> str:
+    """What a step of fork() is called: to begin the copy of that name."""
+    return f"Starting {name}"
+
+
 @contextmanager
-def _new(parent: Path) -> Iterator[Path]:
-    """A directory for what is being made, which goes unless it got another name. Raises OSError."""
+def _new(parent: Path, *, make: bool = True) -> Iterator[Path]:
+    """A directory for what is being made, which goes unless it got another name. Raises OSError.
+
+    make: whether it is there when the block begins.
+    """
     private_dir(parent)
     path = parent / f".{uuid.uuid4().hex}{_MAKING}"
     # Whoever finds the directory finds it locked.
     with exclusive(_lock_of(path)):
-        path.mkdir(mode=0o700)
+        if make:
+            path.mkdir(mode=0o700)
         try:
             yield path
         finally:
@@ -241,20 +330,30 @@ def _freeze_machine(runtime: Runtime, entry: PodEntry, machine: Machine, into: P
         runtime.pods.save(entry)
 
 
-def _check_free(runtime: Runtime, namespace: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot be the name of a pod", hint="use small letters, digits and hyphens"
-        )
-    key = pod_key(namespace, name)
-    if runtime.pods.lookup(key):
-        shown = called(key)
-        raise ConflictError(f"there is a pod {shown} already", hint=f"remove it (`vmpod rm {shown}`)")
+def _check_name(name: str) -> None:
+    """Raise UsageError for what cannot be the name of a pod, and so not of a directory either."""
+    if fault := dns_subdomain(name):
+        raise UsageError(f"{name!r} cannot be the name of a pod", hint=f"it {fault}")
+
+
+def _check_free(runtime: Runtime, namespace: str, name: str, more: str = "") -> None:
+    """Raise ConflictError if there is a pod of that name. more: what else to do about it."""
+    found = runtime.pods.lookup(pod_key(namespace, name))
+    if found:
+        called = found.record.called
+        hint = f"remove it (`vmpod rm --force {called}`)" + (f"; {more}" if more else "")
+        raise ConflictError(f"there is a pod {called} already", hint=hint)
 
 
 @contextmanager
 def _beginning(
-    runtime: Runtime, source: Path, name: str, forwards: tuple[Forward, ...], *, replace_old: bool = False
+    runtime: Runtime,
+    source: Path,
+    name: str,
+    forwards: tuple[Forward, ...],
+    *,
+    replace_old: bool = False,
+    progress: Progress = SILENT,
 ) -> Iterator[PodEntry]:
     """Start a machine that goes on as another was when it was frozen.
 
@@ -290,17 +389,21 @@ def _beginning(
         waking = Waking(machine, opened, messages.RENEW, {"pod": pod}, timeout=_TIMEOUT)
         with runtime.hypervisor(record.uri, machine.sockets) as found:
             started = found.start(machine, waking.at)
+        for step in started.steps:
+            progress.part(*step)
         if process := Process.of(started.pid):
             entry = runtime.pods.save(replace(entry, record=record.with_process(process)))
         yield entry
-        waking.wait()
+        awake = waking.wait()
+        if tells_itself(record.document):
+            tell_again(runtime, entry, telling(record.document, entry), awake)
         failed.pop_all()
 
 
 def hostname(old: Record, name: str) -> str:
     """Of a pod that goes on under another name: what its manifest says, else the name."""
     stated = old.spec.get("hostname")
-    return stated if isinstance(stated, str) and stated else name[:63]
+    return stated if isinstance(stated, str) and stated else default_hostname(name)
 
 
 def _renamed(runtime: Runtime, old: Record, name: str, forwards: tuple[Forward, ...]) -> Record:

@@ -56,7 +56,7 @@ def resize(runtime: Runtime, name: str, container: str | None, *, limits: Amount
         with session(entry.record.sockets) as found:
             found.request(messages.RESIZE, told, timeout=_TIMEOUT)
             runtime.pods.save(replace(entry, record=replace(entry.record, document=after)))
-            tell_again(runtime, entry, _telling(after, entry), found)
+            tell_again(runtime, entry, telling(after, entry), found)
     return bool(told["restart"])
 
 
@@ -78,11 +78,16 @@ def _of_container(old: Container, new: Container) -> Json:
     }
 
 
-def _telling(document: Json, entry: PodEntry) -> Pod:
+def telling(document: Mapping[str, Any], entry: PodEntry) -> Pod:
     """The pod as far as it is told about itself in volumes: Secrets beside that are in the machine alone."""
     metadata = {key: document["metadata"][key] for key in _TOLD if key in document["metadata"]}
     volumes = [told for each in document["spec"].get("volumes") or () if (told := _told(each))]
     return _part(document, entry, metadata, {"volumes": volumes})
+
+
+def tells_itself(document: Mapping[str, Any]) -> bool:
+    """Whether a volume of the pod tells it about itself."""
+    return any(_told(each) for each in (document.get("spec") or {}).get("volumes") or ())
 
 
 def _told(volume: Json) -> Json | None:
@@ -122,7 +127,7 @@ def _resources_only(document: Json, entry: PodEntry) -> Pod:
     return _part(document, entry, {"name": "p"}, {})
 
 
-def _part(document: Json, entry: PodEntry, metadata: Json, more: Json) -> Pod:
+def _part(document: Mapping[str, Any], entry: PodEntry, metadata: Json, more: Json) -> Pod:
     """The pod with its resources, and what is given. Raises UsageError if it cannot have them."""
     spec = document.get("spec") or {}
     kept = {"name", "resources", "restartPolicy", "resizePolicy"}

@@ -139,17 +139,18 @@ def save(record: Record, directory: Path) -> None:
     versioned.save(directory / FILE, VERSION, asdict(record))
 
 
-def load(directory: Path) -> Record | None:
+def load(directory: Path, *, remove: str = "rm --force") -> Record | None:
     """Read the record of a pod's directory; None if there is none (yet, or any more).
 
-    Raises HostError if it is of another version or damaged.
+    remove: the command that removes what is kept there. Raises HostError if it is of another version or
+    damaged.
     """
     return versioned.load(
         directory / FILE,
         VERSION,
         _from_json,
-        other="use that one to remove the pod",
-        damaged=f"`vmpod rm --force {called(directory.name)}` removes the pod",
+        other=f"use that one, or remove it (`vmpod {remove} {called(directory.name)}`)",
+        damaged=f"`vmpod {remove} {called(directory.name)}` removes it",
     )
 
 

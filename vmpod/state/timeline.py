@@ -8,7 +8,7 @@ host's clock.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -90,21 +90,45 @@ def load(directory: Path, record: Record, told: Iterable[TimedEvent]) -> Timelin
 def _guest(
     begin: int, host: tuple[Step, ...], record: Record, told: list[TimedEvent]
 ) -> tuple[int | None, list[Step]]:
-    latest = [(moment, event) for at, event in told if (moment := _moment(at)) and moment >= begin - _SECOND]
     resumed = next((step.end for step in host if step.name == RESUMED), begin)
-    found = list(_agent(resumed, latest))
-    ready = None
+    ready, found = None, list[Step]()
+    place = _forked(begin, told)
+    latest = [(moment, event) for at, event in told[place or 0 :] if (moment := _moment(at)) is not None]
+    latest = [(moment, event) for moment, event in latest if moment >= begin - _SECOND]
+    if place is None:
+        found += _agent(resumed, latest)
+    else:
+        # What the machine went through before it was a copy is not of this start.
+        moment = latest[0][0]
+        found += [Step("wake", resumed, moment)] if resumed < moment < resumed + _LONGEST else []
+        ready = moment if _was_ready(told[:place]) else None
     opened: dict[str, tuple[str, int]] = {}
     for moment, event in latest:
+        if ready:
+            break
         if not begin <= moment <= begin + _LONGEST:
             continue
-        if event.get("kind") == "pod" and event.get("ready") is True and ready is None:
+        if event.get("kind") == "pod" and event.get("ready") is True:
             ready = moment
         elif event.get("kind") == "container":
             found += _container(moment, event, record, opened)
-        if ready:
-            break
     return ready, found
+
+
+def _forked(begin: int, told: Sequence[TimedEvent]) -> int | None:
+    """The place of the event with which the machine became a copy in this start, None if there is none."""
+    for place in reversed(range(len(told))):
+        at, event = told[place]
+        if event.get("reason") == events.FORKED and event.get("kind") == "agent":
+            return place if (_moment(at) or 0) >= begin else None
+    return None
+
+
+def _was_ready(told: Sequence[TimedEvent]) -> bool:
+    """Whether all containers were, when that was all that was told."""
+    return next(
+        (event.get("ready") is True for _, event in reversed(told) if event.get("kind") == "pod"), False
+    )
 
 
 def _agent(resumed: int, told: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Step]:

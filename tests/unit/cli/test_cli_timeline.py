@@ -116,6 +116,27 @@ def test_a_container_that_is_waited_for(tmp_path: Path) -> None:
     assert guest(loaded(tmp_path, told))[-2:] == [("a: start", 3.5, 3.7), ("a: until ready", 3.7, 4.6)]
 
 
+def test_a_fork_goes_on_when_it_has_become_one(tmp_path: Path) -> None:
+    """What its events tell of the pod that it is a copy of is of no start of its own, however late it was."""
+    forked = (at(0.9), {"kind": "agent", "reason": events.FORKED, "message": "web", "uptime": 9.0})
+    pod = {"kind": "pod", "phase": "Running"}
+    before = [
+        (at(0.1), {"kind": "container", "name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}),
+        container(0.2, "a", running={}),
+        (at(0.2), {**pod, "ready": True}),
+    ]
+    found = loaded(tmp_path, [*before, forked, container(9.0, "a", terminated={"exitCode": 0})])
+    assert guest(found) == [("wake", 0.5, 0.9)]
+    assert found.total == 0.9 * SECOND
+    # Its containers were not ready yet.
+    later = (at(2.0), {**pod, "ready": True})
+    unready = [*before, (at(0.3), {**pod, "ready": False}), forked, later]
+    assert loaded(tmp_path, unready).total == 2 * SECOND
+    # Started anew it is a copy no more.
+    old = [("2023-11-14T22:13:00.000000000Z", forked[1])]
+    assert guest(loaded(tmp_path, [*old, *TOLD])) == guest(loaded(tmp_path, TOLD))
+
+
 def test_a_copy_has_neither_firmware_nor_kernel(tmp_path: Path) -> None:
     """Its uptime is from before it was frozen."""
     told = [agent(events.BOOTED, 2.2), agent(events.PREPARED, 2.3), agent(events.HANDED_OVER, 2.4)]

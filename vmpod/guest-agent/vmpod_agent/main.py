@@ -201,13 +201,19 @@ class Agent:
     def renew(self, pod: PodIdentity, identity: Identity) -> None:
         """See methods.Agent."""
         assert self._document is not None
-        before = self._document["pod"]["name"]
+        assert self.pod
+        before = self._document["pod"]
         self._document["pod"] = pod
         self.set_clock(identity.time)
         identity.take()
         # In place: the containers have these files mounted, and so learn the name.
         _execute(prepare.names(self._document))
-        self._say(events.FORKED, before)
+        for variables in (member.spec["env"] for member in self.pod.members()):
+            for pair in variables:
+                # In place as well: for what is executed in a container, and for its next run.
+                if pair == ["HOSTNAME", before["hostname"]]:
+                    pair[1] = pod["hostname"]
+        self._say(events.FORKED, before["name"])
 
     def number(self, name: str, number: int) -> None:
         """See methods.Agent."""
