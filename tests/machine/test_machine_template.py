@@ -193,6 +193,27 @@ def _small(directory: Path) -> Iterator[None]:
         )
 
 
+def _ticks(pid: int) -> int:
+    """What a process has used of a processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_whose_machine_ends_waits_no_longer(own: Vmpod) -> None:
+    """For an agent that cannot answer any more; who needs the same template would wait as long."""
+    with own.started("template", "create", "--memory", "768Mi") as maker:
+        ours = f"{own.home}/data/templates/."
+        eventually(lambda: processes(ours), "the template's machine")
+        ((pid, _),) = processes(ours)
+        # It is started standing still.
+        eventually(lambda: _ticks(pid) > os.sysconf("SC_CLK_TCK") // 2, "it to run")
+        kill(pid)
+        done = maker.end()
+    assert done.status == 125
+    assert "while the template's machine booted [qemu-ended]" in done.errors
+    assert not list((own.home / "data/templates").glob(".*.new"))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small disk")
 def test_a_disk_that_is_full_while_freezing(own: Vmpod) -> None:
     """Nothing half made is left, and the pod that was to be copied goes on."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vmpod.client.session import session
-from vmpod.errors import BootTimeoutError, VmpodError
+from vmpod.errors import BootTimeoutError, QemuEndedError, VmpodError
 from vmpod.guestimage.model import GuestImage
 from vmpod.hypervisor import machines
 from vmpod.hypervisor.open import EMBEDDED
@@ -22,6 +22,7 @@ from vmpod.log import logger
 from vmpod.plan.model import Accelerator, Disks, Frozen, Machine, Share
 from vmpod.plan.size import SCRATCH_SIZE, cpu_class, memory_class
 from vmpod.plan.template import empty_share, template_of
+from vmpod.process import Process
 from vmpod.progress import SILENT, Progress
 from vmpod.runtime.context import Runtime
 from vmpod.runtime.disks import make_scratch_disk, write_template_disk
@@ -161,14 +162,16 @@ def _prepare(machine: Machine, new: Path) -> None:
 def _freeze(runtime: Runtime, machine: Machine, into: Frozen, progress: Progress) -> None:
     with runtime.hypervisor(EMBEDDED, machine.sockets) as found:
         with progress.phase("Booting a machine for the template"):
-            found.start(machine)
-            _wait(machine)
+            _wait(machine, Process.of(found.start(machine).pid))
         with progress.phase("Freezing it"):
             found.freeze(machine, into)
 
 
-def _wait(machine: Machine) -> None:
-    """Wait until the agent has done all that it can do before it has a pod."""
+def _wait(machine: Machine, process: Process | None) -> None:
+    """Wait until the agent has done all that it can do before it has a pod.
+
+    Raises BootTimeoutError, QemuEndedError as soon as there is nothing to wait for.
+    """
     limit = BOOT_TIMEOUT[machine.accelerator]
     deadline = time.monotonic() + limit
     while True:
@@ -176,6 +179,11 @@ def _wait(machine: Machine) -> None:
             with session(machine.sockets, timeout=max(1.0, deadline - time.monotonic())):
                 return
         except VmpodError as error:
+            if process is None or not process.alive():
+                raise QemuEndedError(
+                    "QEMU ended while the template's machine booted",
+                    hint="`dmesg` tells whether the host's kernel killed it for want of memory",
+                ) from error
             if time.monotonic() > deadline:
                 raise BootTimeoutError(
                     f"the template's machine has not come up within {limit:g} seconds: {error.message}"
