@@ -7,7 +7,7 @@ A command imports a hundred such classes, and makes instances of a few. That was
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 _FIELDS = "__dataclass_fields__"
 _METHODS = ("__init__", "__repr__", "__eq__", "__hash__")
+_PLAIN = ("__dataclass_params__", "__match_args__")
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - what type checkers know by heart
@@ -56,14 +57,47 @@ def _postpone(cls: type[T], **options: bool) -> type[T]:
         with lock:
             # Another thread, or the fields of a derived class, may have been quicker.
             if isinstance(vars(cls).get(_FIELDS), _Fields):
-                for name in (*postponed, _FIELDS):
-                    delattr(cls, name)
-                dataclasses.dataclass(**options)(cls)
+                _complete(cls, postponed, options)
 
     for name in postponed:
         setattr(cls, name, _completing(cls, name, complete))
+    if options["frozen"]:
+        setattr(cls, "__setattr__", _refusing(cls, "__setattr__", "assign to"))  # noqa: B010
+        setattr(cls, "__delattr__", _refusing(cls, "__delattr__", "delete"))  # noqa: B010
     setattr(cls, _FIELDS, _Fields(complete))
     return cls
+
+
+def _complete(cls: type, postponed: Sequence[str], options: Mapping[str, bool]) -> None:
+    """Give a class what the standard decorator makes of a copy of it.
+
+    So it has each of its methods at any time, old or new: another thread may be making an instance.
+    """
+    own = {*postponed, _FIELDS, "__dict__", "__weakref__", "__setattr__", "__delattr__"}
+    copy = type(cls)(cls.__name__, cls.__bases__, {name: vars(cls)[name] for name in vars(cls).keys() - own})
+    made = vars(dataclasses.dataclass(**options)(copy))
+    for name, value in dict(vars(cls)).items():
+        if isinstance(value, dataclasses.Field):
+            # It has the default, if it has one.
+            if name in made:
+                setattr(cls, name, made[name])
+            else:
+                delattr(cls, name)
+    # Last the fields: with them it is complete.
+    for name in (*_PLAIN, *postponed, _FIELDS):
+        if name in made:
+            setattr(cls, name, made[name])
+        elif name in postponed:
+            delattr(cls, name)
+
+
+def _refusing(cls: type, method: str, doing: str) -> Callable[..., None]:
+    def refuse(self: object, name: str, *value: object) -> None:
+        if type(self) is cls or name in getattr(cls, _FIELDS):
+            raise dataclasses.FrozenInstanceError(f"cannot {doing} field {name!r}")
+        getattr(super(cls, self), method)(name, *value)
+
+    return refuse
 
 
 def _completing(cls: type, name: str, complete: Callable[[], None]) -> Callable[..., Any]:

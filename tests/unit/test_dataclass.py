@@ -6,6 +6,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, field
 from threading import Barrier, Thread
 from typing import Any
@@ -129,8 +130,18 @@ def test_by_pickle() -> None:
     assert pickle.loads(pickle.dumps(Point(1, 2, ["a"]))) == Point(1, 2, ["a"])
 
 
+@pytest.fixture
+def hurry() -> Iterator[None]:
+    """Threads take turns as often as can be."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hurry")
 def test_used_by_many_threads_at_first() -> None:
-    for _ in range(20):
+    for _ in range(50):
         cls, barrier = fresh(), Barrier(4)
         found: list[Any] = []
 
