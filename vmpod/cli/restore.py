@@ -31,7 +31,6 @@ def command(snapshot: str, name: str | None, replace: bool, publish: tuple[str, 
     from vmpod.stopwatch import process_start  # noqa: PLC0415
 
     forwards = tuple(parse_publish(text) for text in publish)
-
     entry = timeline.timed(
         lambda shown: restore(
             runtime(), snapshot, pod=name, publish=forwards, replace_old=replace, progress=shown
