@@ -25,6 +25,13 @@ def disks(host: Host) -> Finding:
     worst = min(map(disk, places), key=lambda each: order.index(each.impact))
     if worst.state != "ok":
         return worst
+    # That of the sockets belongs there.
+    for place in places[:2]:
+        if in_memory(place, host.proc):
+            evidence = (
+                f"{place} is in memory (tmpfs): disks there take the host's, and machines end when it is full"
+            )
+            return Finding("degraded", evidence, (_ELSEWHERE,), "degraded")
     apart = {place.stat().st_dev: disk(place).evidence for place in places}
     return ok(", ".join(apart.values()))
 
@@ -56,6 +63,18 @@ def _room(place: Path, status: os.statvfs_result) -> Finding:
     if free < PLENTY:
         return Finding("degraded", f"{told}: few images will fit", _MAKE_ROOM, "degraded")
     return ok(told)
+
+
+def in_memory(place: Path, proc: Path) -> bool:
+    """Whether a place is on a tmpfs. Source: proc(5), mountinfo."""
+    try:
+        lines = (proc / "self/mountinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    device = place.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    words = (line.split() for line in lines)
+    return any(each[2] == number and each[each.index("-") + 1] == "tmpfs" for each in words if "-" in each)
 
 
 def _existing(path: Path) -> Path:

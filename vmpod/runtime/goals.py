@@ -109,7 +109,8 @@ def wait(runtime: Runtime, name: str, goal: Goal, deadline: float | None) -> int
                 hint=f"`vmpod describe {name}` tells how",
             )
         if deadline is not None and time.monotonic() >= deadline:
-            raise GoalTimeoutError(f"gave up waiting for {goal} of the pod {name}: it is {status.phase}")
+            now = f"{status.phase} ({status.reason})" if status.reason else status.phase
+            raise GoalTimeoutError(f"gave up waiting for {goal} of the pod {name}: it is {now}")
         time.sleep(_POLL)
         entry = runtime.pods.lookup(entry.record.key)
 

@@ -116,6 +116,12 @@ def test_time_runs_out(vmpod: Vmpod, web: None) -> None:
     assert vmpod("wait", "web", "nope", "--for=phase=Succeeded", "--timeout=0").status == 124
 
 
+def test_time_runs_out_for_one_that_stands_still(vmpod: Vmpod, pods: PodStore) -> None:
+    keep(pods, record("still", qemu=ourselves(), paused=True), *UP, whole("Running", ready=True))
+    result = vmpod("wait", "still", "--for=phase=Succeeded", "--timeout=100ms")
+    assert "of the pod still: it is Running (Paused)" in result.err
+
+
 def test_one_of_several_that_fails(vmpod: Vmpod, web: None) -> None:
     result = vmpod("wait", "nope", "web", "--for=condition=Ready")
     assert result.status == 125

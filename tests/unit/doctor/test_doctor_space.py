@@ -86,6 +86,20 @@ def test_the_worst_disk_is_told(place: Place) -> None:
     assert found.evidence.startswith(f"{place.host.paths.data} ")
 
 
+def test_disks_in_memory(place: Place) -> None:
+    device = place.top.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    place.write("proc/self/mountinfo", f"22 1 {number} / / rw shared:1 - ext4 /dev/x rw\n23 1 0:9 / /y rw\n")
+    assert space.disks(place.host).state == "ok"
+    place.write(
+        "proc/self/mountinfo", f"22 1 {number} / / rw - tmpfs tmpfs rw\n23 1 0:9 / /y rw - ext4 y rw\n"
+    )
+    found = space.disks(place.host)
+    assert (found.state, found.impact) == ("degraded", "degraded")
+    assert found.evidence.startswith(f"{place.top} is in memory (tmpfs)")
+    assert any("VMPOD_HOME" in line for line in found.mend)
+
+
 @pytest.mark.parametrize(
     ("total", "available", "swap", "state", "impact", "evidence"),
     [
