@@ -106,8 +106,10 @@ def copy_extents(source: Path, target: Path) -> None:
                     return  # there are holes alone from here on
                 raise
             end = os.lseek(old.fileno(), begin, os.SEEK_HOLE)
+            os.lseek(new.fileno(), begin, os.SEEK_SET)
             while begin < end:
-                write = os.copy_file_range(old.fileno(), new.fileno(), end - begin, begin, begin)
+                # Not copy_file_range(2): it does not copy from one file system to another.
+                write = os.sendfile(new.fileno(), old.fileno(), begin, end - begin)
                 if not write:
                     raise OSError(errno.EIO, os.strerror(errno.EIO), str(source))
                 begin += write

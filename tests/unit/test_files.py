@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,17 @@ def test_a_sparse_file_is_copied_with_its_holes(places: list[int], tmp_path: Pat
     copy_extents(source, target)
     assert target.read_bytes() == source.read_bytes()
     assert target.stat().st_blocks <= source.stat().st_blocks + 8
+
+
+def test_a_file_is_copied_to_another_file_system(tmp_path: Path) -> None:
+    """Templates and pods may lie on different ones."""
+    source = tmp_path / "source"
+    source.write_bytes(os.urandom(200_000))
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as there:
+        target = Path(there, "target")
+        assert target.parent.stat().st_dev != tmp_path.stat().st_dev
+        copy_extents(source, target)
+        assert target.read_bytes() == source.read_bytes()
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
