@@ -254,4 +254,7 @@ def test_what_people_see(auto: Vmpod) -> None:
     assert lines[at].split()[1] == "unusable"
     assert "localhost:1 cannot be reached" in lines[at]
     assert lines[at + 1].split()[0] == "mend:"
-    assert lines[-1] == "degraded: pods run, but not everything works; to mend: registry"
+    verdict, _, mend = lines[-1].partition("; to mend: ")
+    assert verdict == "degraded: pods run, but not everything works"
+    # A host may have its directory for temporary files in memory.
+    assert mend in ("registry", "disk, registry")
