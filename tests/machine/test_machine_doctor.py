@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import resource
 import shutil
 import tempfile
@@ -103,6 +104,10 @@ def kvm_here(vmpod: Vmpod) -> Json:
 # KVM. Together these three take less than ten seconds.
 
 
+@pytest.mark.skipif(
+    "libvirt-qemu" not in {each.pw_name for each in pwd.getpwall()},
+    reason="libvirt wants that user where it runs as root, as in a user namespace",
+)
 def test_kvm_that_is_absent(auto: Vmpod) -> None:
     bare = with_dev(auto)
     found = diagnosed(bare)["kvm"]

@@ -22,6 +22,8 @@ from tests.machine.harness import Done, Vmpod, eventually, kill, processes
 from tests.machine.manifests import container, pod, text
 from tests.machine.pods import Pods
 
+mounting = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+
 TRUE = text(pod("broken", container("main", "true")))
 
 
@@ -138,6 +140,7 @@ def _file(vmpod: Vmpod, pods: Pods) -> Path:
     return path
 
 
+@mounting
 def test_programs_that_are_not_installed(vmpod: Vmpod, tmp_path: Path) -> None:
     """Their directories are hidden from the command; the name of the package is told."""
     hide = 'mount --bind "$0" /usr/bin && exec "$@"'
@@ -157,6 +160,7 @@ def test_a_machine_that_is_too_large(vmpod: Vmpod) -> None:
     assert "Making disks" not in done.errors
 
 
+@mounting
 def test_a_host_disk_that_is_full(broken: Vmpod, tmp_path: Path) -> None:
     """As the only words, or as JSON."""
     state = broken.home / "state"
@@ -181,6 +185,7 @@ def test_a_full_volume_is_the_programs_affair(vmpod: Vmpod, pods: Pods) -> None:
     assert done.lines[-1] == "main | lives"
 
 
+@mounting
 def test_a_host_disk_that_fills_up_under_a_running_pod(broken: Vmpod) -> None:
     """A program that flushes is told, the machine runs on, and it works again once there is room."""
     state = broken.home / "state"
@@ -210,6 +215,7 @@ def test_a_host_disk_that_fills_up_under_a_running_pod(broken: Vmpod) -> None:
         subprocess.run(["umount", state], check=True)
 
 
+@mounting
 def test_a_host_disk_that_fills_up_while_a_pod_is_kept(vmpod: Vmpod, broken: Vmpod) -> None:
     """It runs on. While there is no room it cannot be resumed, and can when there is."""
     home, small = broken.home, broken.home / "small"
