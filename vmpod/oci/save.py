@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal, cast
 
 from vmpod import run
@@ -67,6 +67,7 @@ def save(
         made.append(_Made(names, _configuration(image, layer.digest), layer))
     files = _oci_files(made) if form == "oci-archive" else _docker_files(made)
     with progress.phase("Writing the archive") as phase:
+        sink.write(_directories(files))
         for name, content in files.items():
             if isinstance(content, bytes):
                 sink.write(_member(name, len(content)) + content + tarwrite.padding(len(content)))
@@ -75,6 +76,16 @@ def save(
                 _copy(content, sink, phase)
                 sink.write(tarwrite.padding(content.size))
         sink.write(tarwrite.END)
+
+
+def _directories(names: Iterable[str]) -> bytes:
+    """The directories of files.
+
+    For skopeo: those that it has to make by itself it gives to root, which an ordinary user may not.
+    """
+    _top, *found = sorted({parent for name in names for parent in PurePosixPath(name).parents})
+    entries = (Entry(f"{path}/".encode(), Kind.DIRECTORY, mode=0o755) for path in found)
+    return b"".join(map(tarwrite.header, entries))
 
 
 def _member(name: str, size: int) -> bytes:
