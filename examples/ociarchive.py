@@ -62,6 +62,11 @@ def _write(path: Path, files: Mapping[str, bytes]) -> None:
     new = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with tarfile.open(new, "w", format=tarfile.PAX_FORMAT) as archive:
+            # For skopeo: a directory that it has to make by itself it gives to root, which not everybody may.
+            for name in ("blobs", "blobs/sha256"):
+                made = tarfile.TarInfo(name)
+                made.type, made.mode = tarfile.DIRTYPE, 0o755
+                archive.addfile(made)
             for name, data in files.items():
                 member = tarfile.TarInfo(name)
                 member.size = len(data)
