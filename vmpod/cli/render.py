@@ -11,10 +11,14 @@ from typing import Any
 
 import click
 
+from vmpod.state import record
 from vmpod.text import printable_lines
 
 # C1 control characters, separators, and what turns the direction of text.
 _CONTROL = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+moment = record.moment
+"""What is shown is written as what is kept."""
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -50,11 +54,6 @@ def data(text: str) -> None:
 def items(kind: str, found: list[Any]) -> dict[str, Any]:
     """A list as Kubernetes' API has it: {apiVersion, kind, items}."""
     return {"apiVersion": "v1" if kind == "List" else "vmpod/v1", "kind": kind, "items": found}
-
-
-def moment(seconds: float) -> str:
-    """A time since the epoch as Kubernetes' API has it: RFC 3339, to the second, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def age(moment: str) -> str:

@@ -7,7 +7,7 @@ import click
 from vmpod.cli import render
 from vmpod.cli.common import for_each, quiet_option, runtime
 from vmpod.cli.listing import Kind, Wanted, listing_options, show, text_filter, time_filter
-from vmpod.cli.main import FAILED, show_error
+from vmpod.cli.main import show_errors
 from vmpod.cli.names import POD
 from vmpod.cli.progress import progress
 from vmpod.errors import HostError
@@ -59,9 +59,7 @@ def ls(wanted: Wanted) -> int:
 
     problems: list[HostError] = []
     show(SNAPSHOTS, snapshots(runtime(), problems), wanted)
-    for problem in problems:
-        show_error(problem)
-    return FAILED if problems else 0
+    return show_errors(problems)
 
 
 @command.command("rm")

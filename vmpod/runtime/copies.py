@@ -214,10 +214,11 @@ def fork(runtime: Runtime, pod: str, names: Sequence[str], progress: Progress = 
 
     Raises NotFoundError, ConflictError, HypervisorError; then there is none of them.
     """
+    namespace = runtime.pods.find(pod).record.namespace
+    more = "`--name-template` gives the copies other names"
     for name in names:
         _check_name(name)
-        more = "`--name-template` gives the copies other names"
-        _check_free(runtime, runtime.pods.find(pod).record.namespace, name, more)
+        _check_free(runtime, namespace, name, more)
     with ExitStack() as undo, _new(runtime.paths.snapshots) as new:
         with progress.phase("Freezing the pod"):
             record = _freeze(runtime, pod, new)
