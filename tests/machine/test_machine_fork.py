@@ -19,7 +19,9 @@ from tests.machine.pods import Pods
 COUNT = 3
 # A server whose answer is what is on the disk. It counts the seconds that it runs.
 _SEED = "echo seeded > /data/index.html; head -c 5000000 /dev/urandom > /data/blob"
-_SERVE = "httpd -p 80 -h /data; n=0; while :; do n=$((n + 1)); echo $n > /tmp/ticks; sleep 1; done"
+# Who reads the number never finds it half written.
+_COUNT = "n=$((n + 1)); echo $n > /tmp/next; mv /tmp/next /tmp/ticks"
+_SERVE = f"httpd -p 80 -h /data; n=0; while :; do {_COUNT}; sleep 1; done"
 
 
 def _server(name: str) -> Json:
